@@ -1,0 +1,33 @@
+# ekiden_module(NAME [DEPENDS module...] [LINKS target...] [TEST_LINKS target...])
+#
+# One library for each folder of ekiden/: every *.cpp in it, and one test program
+# `NAME_test` made of every *_test.cpp. DEPENDS names ekiden's own modules, LINKS outside libraries.
+function(ekiden_module name)
+  cmake_parse_arguments(M "" "" "DEPENDS;LINKS;TEST_LINKS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")
+  set(tests ${sources})
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+
+  add_library(ekiden_${name} STATIC ${sources})
+  target_include_directories(ekiden_${name} PUBLIC "${CMAKE_SOURCE_DIR}")
+  ekiden_compile_options(ekiden_${name})
+  list(TRANSFORM M_DEPENDS PREPEND ekiden_)
+  target_link_libraries(ekiden_${name} PUBLIC ${M_DEPENDS} ${M_LINKS})
+
+  if(EKIDEN_TESTS AND tests)
+    add_executable(${name}_test ${tests})
+    ekiden_compile_options(${name}_test)
+    target_link_libraries(${name}_test PRIVATE ekiden_${name} ${M_TEST_LINKS} GTest::gtest_main)
+    gtest_discover_tests(${name}_test TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
+      PROPERTIES TIMEOUT 120 LABELS unit)
+  endif()
+endfunction()
+
+function(ekiden_compile_options target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wnon-virtual-dtor
+    -Woverloaded-virtual -Wno-missing-field-initializers)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -fcoroutines)
+  endif()
+endfunction()

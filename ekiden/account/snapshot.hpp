@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ekiden/net/address_block.hpp"
+
+namespace ekiden::account {
+
+/// Who may submit, for whom, from where.
+struct Credential {
+  std::int64_t id = 0;
+  std::uint64_t version = 0;  ///< grows with each change; a cached success counts only for its own
+  std::string name;           ///< the user name, exactly
+  std::string tenant = "default";
+  std::string stream = "transactional";
+  std::vector<std::string> streams;         ///< that X-Ekiden-Stream may choose; empty: any
+  std::vector<std::string> sender_domains;  ///< canonical; empty: any
+  std::vector<net::AddressBlock> networks;  ///< empty: any
+  std::string argon2id;                     ///< encoded, or empty
+  std::string key_hash;                     ///< keyed hash of a random API key, or empty
+  std::string scram_stored_key, scram_server_key, scram_salt;  ///< raw; empty without --scram
+  std::uint32_t scram_iterations = 0;
+  std::string certificate_sha256;  ///< lower-case hex, or empty
+};
+
+/// What admission reads of the control store: an immutable picture in memory, replaced whole when
+/// the store changes.
+class Snapshot {
+ public:
+  virtual ~Snapshot() = default;
+  virtual const Credential* find_by_name(std::string_view name) const = 0;
+  virtual const Credential* find_by_certificate(std::string_view sha256_hex) const = 0;
+};
+
+/// Gives the newest snapshot. Sharing: any thread.
+class SnapshotSource {
+ public:
+  virtual ~SnapshotSource() = default;
+  virtual std::shared_ptr<const Snapshot> current() const = 0;
+};
+
+}  // namespace ekiden::account

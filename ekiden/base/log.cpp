@@ -1,0 +1,135 @@
+#include "ekiden/base/log.hpp"
+
+#include <spdlog/async.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <memory>
+
+#include "ekiden/base/text.hpp"
+
+namespace ekiden::base::log {
+namespace {
+
+/// Lines waiting for the writer; past it the oldest are overwritten.
+constexpr std::size_t kQueueLines = 16384;
+constexpr std::size_t kValueLengthMax = 2048;
+
+std::shared_ptr<spdlog::details::thread_pool> pool;
+std::shared_ptr<spdlog::logger> logger;
+std::atomic<Level> least_level{Level::Info};
+std::atomic<Format> chosen_format{Format::Logfmt};
+
+spdlog::level::level_enum to_spdlog(Level level) {
+  switch (level) {
+    case Level::Debug:
+      return spdlog::level::debug;
+    case Level::Info:
+      return spdlog::level::info;
+    case Level::Warning:
+      return spdlog::level::warn;
+    case Level::Error:
+      return spdlog::level::err;
+  }
+  return spdlog::level::err;
+}
+
+std::string_view level_name(Level level) {
+  switch (level) {
+    case Level::Debug:
+      return "debug";
+    case Level::Info:
+      return "info";
+    case Level::Warning:
+      return "warning";
+    case Level::Error:
+      return "error";
+  }
+  return "error";
+}
+
+void append_quoted(std::string& out, std::string_view value) {
+  out.push_back('"');
+  for (const char c : value) {
+    if (c == '"' || c == '\\') out.push_back('\\');
+    out.push_back(c);
+  }
+  out.push_back('"');
+}
+
+bool needs_quotes(std::string_view value) {
+  return value.empty() || value.find_first_of(" =\"\\") != std::string_view::npos;
+}
+
+std::string format_line(Level level, std::string_view event, std::initializer_list<Field> fields) {
+  const bool json = chosen_format.load(std::memory_order_relaxed) == Format::Json;
+  std::string line;
+  if (json) {
+    line += "\"level\":\"";
+    line += level_name(level);
+    line += "\",\"event\":";
+    append_quoted(line, event);
+  } else {
+    line += level_name(level);
+    line += ' ';
+    line += event;
+  }
+  for (const Field& field : fields) {
+    const std::string value =
+        field.is_number ? field.value : printable(field.value, kValueLengthMax);
+    if (json) {
+      line += ',';
+      append_quoted(line, field.key);
+      line += ':';
+    } else {
+      line += ' ';
+      line += field.key;
+      line += '=';
+    }
+    if (field.is_number || (!json && !needs_quotes(value))) {
+      line += value;
+    } else {
+      append_quoted(line, value);
+    }
+  }
+  if (json) line += '}';
+  return line;
+}
+
+}  // namespace
+
+void start(Level level, Format format) {
+  least_level = level;
+  chosen_format = format;
+  pool = std::make_shared<spdlog::details::thread_pool>(kQueueLines, 1);
+  auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  logger = std::make_shared<spdlog::async_logger>("ekiden", sink, pool,
+                                                  spdlog::async_overflow_policy::overrun_oldest);
+  logger->set_level(spdlog::level::debug);
+  logger->set_pattern(format == Format::Json ? "{\"time\":\"%Y-%m-%dT%H:%M:%S.%fZ\",%v"
+                                             : "%Y-%m-%dT%H:%M:%S.%fZ %v",
+                      spdlog::pattern_time_type::utc);
+}
+
+void stop() {
+  if (logger) logger->flush();
+  logger.reset();
+  pool.reset();
+}
+
+bool is_enabled(Level level) {
+  return level >= least_level.load(std::memory_order_relaxed);
+}
+
+void write(Level level, std::string_view event, std::initializer_list<Field> fields) {
+  if (!is_enabled(level)) return;
+  const std::string line = format_line(level, event, fields);
+  if (logger) {
+    logger->log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
+  } else {
+    std::fprintf(stderr, "%s\n", line.c_str());
+  }
+}
+
+}  // namespace ekiden::base::log

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <boost/asio/ip/address.hpp>
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ekiden::net {
+
+using Address = boost::asio::ip::address;
+
+struct Endpoint {
+  Address address;
+  std::uint16_t port = 0;
+
+  friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
+};
+
+/// "192.0.2.1:25", "[2001:db8::1]:25".
+std::string format_endpoint(const Endpoint& endpoint);
+/// Numbers only; a port is required. Nothing when it is not one.
+std::optional<Endpoint> parse_endpoint(std::string_view text);
+
+}  // namespace ekiden::net
