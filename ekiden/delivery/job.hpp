@@ -1,0 +1,119 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ekiden/base/ids.hpp"
+#include "ekiden/base/task.hpp"
+#include "ekiden/base/time.hpp"
+#include "ekiden/message/envelope.hpp"
+#include "ekiden/net/endpoint.hpp"
+#include "ekiden/smtp/reply.hpp"
+#include "ekiden/spool/spool.hpp"
+
+namespace ekiden::delivery {
+
+enum class TlsPolicy : std::uint8_t {
+  Off,
+  Opportunistic,  ///< try, fall back by degrees, remember what the host can do
+  Required,       ///< never in the clear; any certificate
+  Verified,       ///< chain and name must verify
+};
+
+/// One host to try, by name or by address.
+struct Target {
+  std::string host;  ///< canonical name, or an address as text
+  std::uint16_t port = 25;
+  std::uint16_t preference = 0;
+  bool is_from_mx = false;    ///< found in the DNS: private addresses and ourselves are refused
+  bool is_mx_secure = false;  ///< the MX answer was DNSSEC-validated
+  bool has_implicit_tls = false;
+};
+
+/// Where a site's connections go and how: immutable, shared between workers.
+struct Plan {
+  std::string site;             ///< key: same plan, same site
+  std::string route;            ///< the route's name for events: "mx", "smarthost.example:587", …
+  std::vector<Target> targets;  ///< by preference; equals are shuffled for each connection
+  TlsPolicy tls = TlsPolicy::Opportunistic;
+  std::string username, password;  ///< AUTH with the next hop; empty: none
+  std::optional<net::Address> source4, source6;
+  std::string source_name;  ///< for events
+  std::string ehlo_name;
+  bool may_use_private = false;  ///< next hops in loopback or private space are fine
+  bool prefers_bdat = false;
+  std::uint32_t recipients_per_transaction_max = 100;
+  std::uint32_t messages_per_connection_max = 1000;
+};
+
+/// One message for some of its recipients, all of one domain: one SMTP transaction.
+struct Job {
+  base::MessageId id;
+  std::shared_ptr<const message::Meta> meta;
+  spool::Body body;  ///< empty and `needs_load`: read it back first
+  bool needs_load = false;
+  std::vector<std::uint32_t> recipients;  ///< indexes into meta->envelope.recipients
+};
+
+enum class Outcome : std::uint8_t {
+  Delivered,
+  Deferred,  ///< an attempt was used up
+  Bounced,
+  NotTried,  ///< give it again at once, in a new transaction; no attempt was used up
+};
+
+/// The command that the reply answered.
+enum class Phase : std::uint8_t { Connect, Greeting, Ehlo, StartTls, Auth, Mail, Rcpt, Data, Eod };
+std::string_view phase_name(Phase phase);
+
+struct RecipientResult {
+  std::uint32_t recipient = 0;
+  Outcome outcome = Outcome::NotTried;
+  Phase phase = Phase::Connect;
+  smtp::Reply reply;               ///< the peer's, or ours with a 4xx/5xx and enhanced code
+  bool is_local = false;           ///< the reply is ours: no peer said it
+  bool may_be_duplicate = false;   ///< lost after the final dot: it may have arrived
+  bool needs_relayed_dsn = false;  ///< delivered to a next hop without DSN, NOTIFY=SUCCESS asked
+};
+
+/// How the peer was reached, for events and logs.
+struct Peer {
+  std::string host;
+  std::string address;
+  std::string tls_version, tls_cipher;
+  std::string tls_verification;  ///< "none", "unverified: why", "verified", "fallback: why"
+};
+
+struct JobResult {
+  base::MessageId id;
+  std::vector<RecipientResult> recipients;  ///< one for each of the job's
+  Peer peer;
+  base::Duration duration{};
+};
+
+/// Why a connection ended, when it failed before or between transactions.
+struct ConnectionEnd {
+  bool is_failure = false;
+  Phase phase = Phase::Connect;
+  smtp::Reply reply;          ///< the last peer's, or ours
+  bool is_permanent = false;  ///< null MX and 556 only: bounce; all else is deferred
+  Peer peer;
+  std::uint32_t transactions = 0;
+};
+
+/// Where a connection gets its work and leaves the results. Implemented by the dispatcher.
+///
+/// Sharing: lives on the connection's worker.
+class Feed {
+ public:
+  virtual ~Feed() = default;
+  /// Waits for the next job until `deadline`; nothing: say QUIT and end.
+  virtual base::Task<std::optional<Job>> next(base::Steady deadline) = 0;
+  /// Each job taken is finished exactly once.
+  virtual void finish(JobResult result) = 0;
+};
+
+}  // namespace ekiden::delivery
