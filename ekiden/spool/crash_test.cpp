@@ -38,6 +38,7 @@ TEST(Crash, PowerCutsAtAnyChangeLoseNothingAndBringNothingBack) {
         ++cuts;
         continue;
       }
+      disk.cut_after(0);
       model.check(rig);
       report(model, seed, life);
       disk.cut_after(1 + random.below(random.below(2) == 0 ? 40 : 400));
