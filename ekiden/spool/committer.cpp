@@ -18,8 +18,8 @@ namespace {
 
 /// A batch takes what waits, up to this; the rest makes the next one.
 constexpr std::uint64_t kBatchOctetsMax = 8u << 20;
-/// Past it a segment gets no sidecar and is scanned at start.
-constexpr std::size_t kCatalogOctetsMax = 32u << 20;
+/// Past it the catalogue is not kept while the segment fills; the pool reads it again at the end.
+constexpr std::size_t kCatalogOctetsMax = 8u << 20;
 constexpr base::Duration kRetryFirst = std::chrono::milliseconds(100);
 constexpr base::Duration kRetryMax = std::chrono::seconds(5);
 /// Room for the limits and headers that a new segment begins with.
@@ -314,7 +314,11 @@ void Committer::seal() {
   Segment& segment = state_.segments.at(*active_);
   segment.state = SegmentState::Sealed;
   state_.note_less(*active_);
-  if (has_catalog_ && active_has_batch_) housekeeping_->segment_sealed(std::move(catalog_));
+  if (active_has_batch_) {
+    std::optional<Catalog> catalog;
+    if (has_catalog_) catalog = std::move(catalog_);
+    housekeeping_->segment_sealed(segment.header, std::move(catalog));
+  }
   catalog_.clear();
   has_catalog_ = false;
   active_.reset();

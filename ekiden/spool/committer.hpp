@@ -20,7 +20,8 @@ namespace ekiden::spool {
 class Housekeeping {
  public:
   virtual ~Housekeeping() = default;
-  virtual void segment_sealed(Catalog catalog) = 0;
+  /// Without `catalog`, which grew too large to keep, the segment is read again.
+  virtual void segment_sealed(const SegmentHeader& header, std::optional<Catalog> catalog) = 0;
   virtual void file_unused(std::string path) = 0;
   /// A message whose body lies in a file is done; its record still says where.
   virtual void large_message_done(SegmentLife life, std::uint32_t header) = 0;
