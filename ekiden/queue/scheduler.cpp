@@ -233,7 +233,7 @@ std::uint32_t Scheduler::next_wanting_connection(base::Time now) {
         : lane.ready.high() > 0
             ? lane.limits.connections_max
             : std::min(lane.limits.bulk_connections_max, lane.limits.connections_max);
-    if (lane.connections >= allowed) continue;
+    if (lane.connections >= allowed || lane.opening >= lane.ready.size()) continue;
     return at;
   }
   return kNone;
@@ -297,6 +297,11 @@ std::uint32_t Scheduler::find(base::MessageId id, std::uint32_t index) const {
   for (std::uint32_t slot = messages_[at].first; slot != kNone; slot = recipients_[slot].sibling)
     if (recipients_[slot].index == index) return slot;
   return kNone;
+}
+
+base::Time Scheduler::delay_notice(std::uint32_t slot) const {
+  const auto notice = delay_notices_.find(slot);
+  return notice == delay_notices_.end() ? base::Time::max() : notice->second;
 }
 
 void Scheduler::settle(std::uint32_t slot) {

@@ -85,6 +85,7 @@ class Scheduler {
 
   /// A domain with due recipients and no plan, once each; kNone when there is none.
   std::uint32_t next_unresolved();
+  std::uint32_t domain_count() const { return static_cast<std::uint32_t>(domains_.size()); }
   const std::string& domain_name(std::uint32_t domain) const { return domains_[domain].name; }
   /// The domain's recipients are delivered through `lane` until `expires`.
   void assign_domain(std::uint32_t domain, std::uint32_t lane, base::Time expires, base::Time now);
@@ -104,7 +105,10 @@ class Scheduler {
   /// next lane that wants one; `opened` counts it.
   std::uint32_t next_wanting_connection(base::Time now);
   void opened(std::uint32_t lane);
+  /// The connection asks for its first transaction, or has ended without asking.
+  void served(std::uint32_t lane);
   void closed(std::uint32_t lane);
+  std::uint32_t ready(std::uint32_t lane) const { return lanes_[lane].ready.size(); }
   std::uint32_t connections(std::uint32_t lane) const { return lanes_[lane].connections; }
 
   /// The next transaction for a connection of the lane, marked in flight; nothing when none is
@@ -126,6 +130,8 @@ class Scheduler {
   std::uint32_t find_message(base::MessageId id) const { return ids_.find(id, messages_); }
   const RecipientEntry& recipient(std::uint32_t slot) const { return recipients_[slot]; }
   const MessageEntry& message(std::uint32_t slot) const { return messages_[slot]; }
+  /// Time::max() when none is due.
+  base::Time delay_notice(std::uint32_t slot) const;
   std::uint32_t recipient_slots() const { return recipients_.end(); }
 
   /// Its outcome is being written: it leaves the lists and its timer.
@@ -182,6 +188,7 @@ class Scheduler {
     LaneLimits limits;
     FairQueue ready;
     std::uint32_t connections = 0;
+    std::uint32_t opening = 0;  ///< of them, those that have not asked for anything yet
     std::uint32_t in_flight = 0;
     std::uint32_t failures = 0;  ///< connections failed in a row
     base::Time rests_until{};
