@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "ekiden/base/text.hpp"
 #include "ekiden/config/assign.hpp"
@@ -19,6 +20,9 @@ namespace {
 class Reader {
  public:
   explicit Reader(Loaded& loaded) : loaded_(loaded) {}
+
+  /// Keys and sections that were refused: what they hold is not what the writer meant.
+  const std::set<std::string>& refused() const { return refused_; }
 
   void read(const toml::table& root) {
     // Routes start from [retry], so it comes first.
@@ -81,6 +85,7 @@ class Reader {
     }
     const auto* list = node.as_array();
     if (list == nullptr || !list->is_homogeneous<toml::table>()) {
+      refused_.insert(section.name);
       return complain(node.source().begin, "[" + section.name + "] is a section that may stand " +
                                                "several times, so write [[" + section.name + "]]");
     }
@@ -140,12 +145,14 @@ class Reader {
     }
     Complaint complaint = assign(key, node);
     if (complaint.message.empty()) return;
+    refused_.insert(key_path);
     const toml::node& at = complaint.at != nullptr ? *complaint.at : node;
     complain(at.source().begin, name + "." + key.name + " " + complaint.message,
              std::move(complaint.nearest));
   }
 
   Loaded& loaded_;
+  std::set<std::string> refused_;
 };
 
 std::optional<std::string> read_system_file(const std::string& path, std::size_t size_max,
@@ -188,20 +195,36 @@ std::string system_host_name() {
   return base::lowered(name);
 }
 
+/// toml++'s words, made ours.
+std::string grammar_message(std::string text) {
+  constexpr std::string_view kTwice = "cannot redefine existing ";
+  if (text.find(kTwice) != std::string::npos) {
+    const std::size_t begin = text.find('\'');
+    const std::size_t end = text.rfind('\'');
+    if (end > begin) return "\"" + text.substr(begin + 1, end - begin - 1) + "\" stands twice";
+  }
+  constexpr std::string_view kPrefix = "Error while parsing ";
+  if (text.starts_with(kPrefix)) text = "not TOML: " + text.substr(kPrefix.size());
+  while (!text.empty() && (text.back() == '.' || text.back() == ' ')) text.pop_back();
+  return text;
+}
+
 void parse_into(Loaded& loaded, std::string_view text, const Surroundings& surroundings) {
   try {
     const toml::table root = toml::parse(text, loaded.file);
-    Reader(loaded).read(root);
+    Reader reader(loaded);
+    reader.read(root);
+    validate(loaded, reader.refused(), surroundings);
   } catch (const toml::parse_error& error) {
     // toml++ stops at the first mistake in the grammar; nothing after it can be trusted.
-    std::string message(error.description());
-    while (!message.empty() && (message.back() == '.' || message.back() == ' ')) message.pop_back();
     const auto at = error.source().begin;
-    loaded.diagnostics.push_back(
-        {Severity::Error, loaded.file, at.line, at.column, std::move(message), {}});
-    return;
+    loaded.diagnostics.push_back({Severity::Error,
+                                  loaded.file,
+                                  at.line,
+                                  at.column,
+                                  grammar_message(std::string(error.description())),
+                                  {}});
   }
-  validate(loaded, surroundings);
   std::stable_sort(loaded.diagnostics.begin(), loaded.diagnostics.end(),
                    [](const Diagnostic& a, const Diagnostic& b) {
                      return std::pair(a.line, a.column) < std::pair(b.line, b.column);

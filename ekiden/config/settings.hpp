@@ -170,7 +170,7 @@ struct Limits {
 
 /// What one check of a password costs, and how many run at once.
 struct Passwords {
-  Size memory = 64 * kMiB;
+  Size memory = 19 * kMiB;  ///< OWASP's recommendation, with two passes
   std::uint32_t iterations = 2;
   std::uint32_t parallel = 2;
 };

@@ -11,6 +11,8 @@ namespace ekiden::config {
 namespace {
 
 constexpr std::size_t kCertificateOctetsMax = 16 * kMiB;
+// A Unix socket's path has 107 octets at most; ours is data_dir and "/control.sock".
+constexpr std::size_t kDataDirOctetsMax = 94;
 constexpr std::size_t kSecretOctetsMax = 4096;
 constexpr std::size_t kRecipientFileOctetsMax = 512 * kMiB;
 
@@ -40,8 +42,11 @@ bool collide(const net::Endpoint& a, const net::Endpoint& b) {
 
 class Validator {
  public:
-  Validator(Loaded& loaded, const Surroundings& surroundings)
-      : loaded_(loaded), settings_(loaded.settings), surroundings_(surroundings) {}
+  Validator(Loaded& loaded, const std::set<std::string>& refused, const Surroundings& surroundings)
+      : loaded_(loaded),
+        settings_(loaded.settings),
+        refused_(refused),
+        surroundings_(surroundings) {}
 
   void run() {
     node();
@@ -64,7 +69,7 @@ class Validator {
            "limits.recipients_per_message is below 100, which RFC 5321 §4.5.3.1.8 asks for");
     }
     if (settings_.listener.empty()) {
-      say(Severity::Warning, "", "no [[listener]]: nothing takes mail over SMTP");
+      say(Severity::Warning, "listener", "no [[listener]]: nothing takes mail over SMTP");
     }
   }
 
@@ -74,6 +79,7 @@ class Validator {
   /// Says something at a key, or at the nearest thing around it that the file has.
   void say(Severity severity, std::string path, std::string message, std::string nearest = {}) {
     Origin at;
+    if (refused_.contains(path)) return;
     while (!path.empty()) {
       if (const auto found = loaded_.origins.find(path); found != loaded_.origins.end()) {
         at = found->second;
@@ -135,6 +141,10 @@ class Validator {
            what + " has no domain: \"" + v.hostname + "\"; other relays distrust such a greeting");
     }
     if (v.data_dir.empty()) refuse("node.data_dir", "node.data_dir is empty");
+    if (v.data_dir.size() > kDataDirOctetsMax) {
+      refuse("node.data_dir", "node.data_dir is longer than " + std::to_string(kDataDirOctetsMax) +
+                                  " octets: the path of its control socket would not fit");
+    }
   }
 
   bool has_certificate() const {
@@ -196,12 +206,14 @@ class Validator {
 
   /// Names of tenants and streams stand in commands, URLs and metrics.
   void word(const std::string& path, const std::string& text) {
-    const bool is_fine =
-        !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
-          return base::is_alpha(c) || base::is_digit(c) || c == '-' || c == '_' || c == '.';
-        });
+    const auto is_plain = [](char c) { return (c >= 'a' && c <= 'z') || base::is_digit(c); };
+    const bool is_fine = !text.empty() && text.size() <= 63 && is_plain(text.front()) &&
+                         std::all_of(text.begin(), text.end(), [&](char c) {
+                           return is_plain(c) || c == '-' || c == '_' || c == '.';
+                         });
     if (!is_fine) {
-      refuse(path, without_index(path) + " takes 1 to 64 letters, digits, '-', '_' or '.', not \"" +
+      refuse(path, without_index(path) +
+                       " takes 1 to 63 small letters, digits, '-', '_' and '.', not \"" +
                        base::printable(text, 60) + "\"");
     }
   }
@@ -346,13 +358,12 @@ class Validator {
 
   void public_url() {
     const std::string& url = settings_.public_.url;
-    const bool is_served =
-        std::any_of(settings_.http.begin(), settings_.http.end(), [](const Http& h) {
-          return std::find(h.services.begin(), h.services.end(), HttpService::Public) !=
-                 h.services.end();
-        });
-    if (is_served && url.empty()) {
-      refuse("http", "an http address serves \"public\", so public.url is needed");
+    for (std::size_t i = 0; i < settings_.http.size() && url.empty(); ++i) {
+      const auto& services = settings_.http[i].services;
+      if (std::find(services.begin(), services.end(), HttpService::Public) != services.end()) {
+        refuse("http[" + std::to_string(i) + "].services",
+               "this http address serves \"public\", so public.url is needed");
+      }
     }
     if (url.empty()) return;
     constexpr std::string_view kScheme = "https://";
@@ -487,13 +498,15 @@ class Validator {
 
   Loaded& loaded_;
   Settings& settings_;
+  const std::set<std::string>& refused_;
   const Surroundings& surroundings_;
 };
 
 }  // namespace
 
-void validate(Loaded& loaded, const Surroundings& surroundings) {
-  Validator(loaded, surroundings).run();
+void validate(Loaded& loaded, const std::set<std::string>& refused,
+              const Surroundings& surroundings) {
+  Validator(loaded, refused, surroundings).run();
 }
 
 }  // namespace ekiden::config
