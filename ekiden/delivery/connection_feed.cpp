@@ -24,8 +24,7 @@ void ConnectionFeed::ask(std::uint32_t wants) {
     return;
   }
   Dispatcher& owner = here_.parts_.neighbours.at(owner_);
-  here_.parts_.neighbours.send(here, owner_,
-                               [&owner, link = link_, wants] { owner.ask(link, wants); });
+  here_.parts_.neighbours.send(owner_, [&owner, link = link_, wants] { owner.ask(link, wants); });
 }
 
 base::Task<std::optional<Job>> ConnectionFeed::next(base::Steady deadline) {
@@ -51,7 +50,8 @@ base::Task<std::optional<Job>> ConnectionFeed::next(base::Steady deadline) {
 }
 
 void ConnectionFeed::resume(bool has_job) {
-  if (timer_ != base::TimerId::None) here_.parts_.worker.clock.cancel(std::exchange(timer_, base::TimerId::None));
+  if (timer_ != base::TimerId::None)
+    here_.parts_.worker.clock.cancel(std::exchange(timer_, base::TimerId::None));
   if (waiting_) std::exchange(waiting_, {})(has_job);
 }
 
@@ -82,7 +82,7 @@ void ConnectionFeed::finish(JobResult result) {
   // One allocation: a result is larger than what a post carries inline.
   auto both = std::make_unique<std::pair<JobResult, std::shared_ptr<const message::Meta>>>(
       std::move(result), std::move(meta));
-  here_.parts_.neighbours.send(here, owner_, [&owner, link = link_, both = std::move(both)] {
+  here_.parts_.neighbours.send(owner_, [&owner, link = link_, both = std::move(both)] {
     owner.settled(std::move(both->first), std::move(both->second), link);
   });
 }

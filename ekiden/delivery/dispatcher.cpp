@@ -43,10 +43,10 @@ Dispatcher::Dispatcher(Parts parts, DispatcherOptions options, SettlementOptions
     : parts_(std::move(parts)),
       options_(options),
       scheduler_(parts_.worker.clock.now()),
-      settlement_({parts_.worker, parts_.port, scheduler_, parts_.metrics, tasks_,
-                   [this](queue::Accepted message) { take(std::move(message)); },
-                   [this] { wake(); }},
-                  std::move(settlement)),
+      settlement_(
+          {parts_.worker, parts_.port, scheduler_, parts_.metrics, tasks_,
+           [this](queue::Accepted message) { take(std::move(message)); }, [this] { wake(); }},
+          std::move(settlement)),
       tasks_(parts_.worker),
       queued_gauge_(parts_.metrics.gauge("ekiden_recipients_queued",
                                          "Recipients without a disposition",
@@ -76,8 +76,8 @@ queue::Arrival Dispatcher::arrival_of(const message::Meta& meta, std::uint32_t i
   arrival.address_hash = address_hash;
   arrival.due = std::max(meta.details.received, meta.details.send_at);
   arrival.expires = queue::expiry_time(routed.retry, arrival.due);
-  arrival.delay_notice = queue::delay_notice_time(routed.retry, arrival.due,
-                                                  (notify & message::kNotifyDelay) != 0);
+  arrival.delay_notice =
+      queue::delay_notice_time(routed.retry, arrival.due, (notify & message::kNotifyDelay) != 0);
   if ((notify & message::kNotifyNever) != 0 || meta.envelope.reverse_path.empty())
     arrival.delay_notice = base::Time::max();
   return arrival;
@@ -96,19 +96,24 @@ void Dispatcher::take(queue::Accepted message) {
   for (std::uint32_t i = 0; i < meta.envelope.recipients.size(); ++i) {
     std::string key = domain_key(meta, i);
     const Routed routed = route_of(parts_.routing, key);
-    const unsigned owner = parts_.neighbours.owner_of(
-        routed.kind == Routed::Kind::Direct ? std::string_view(routed.plan->site)
-                                            : std::string_view(key));
-    auto group = std::find_if(groups.begin(), groups.end(),
-                              [&](const auto& g) { return g.first == owner; });
+    const unsigned owner = parts_.neighbours.owner_of(routed.kind == Routed::Kind::Direct
+                                                          ? std::string_view(routed.plan->site)
+                                                          : std::string_view(key));
+    auto group =
+        std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == owner; });
     if (group == groups.end()) {
-      groups.emplace_back(owner, Moving{message.id, resident, meta.details.received,
-                                        meta.details.size, meta.details.tenant,
-                                        meta.details.stream, {}, {}});
+      groups.emplace_back(owner, Moving{message.id,
+                                        resident,
+                                        meta.details.received,
+                                        meta.details.size,
+                                        meta.details.tenant,
+                                        meta.details.stream,
+                                        {},
+                                        {}});
       group = groups.end() - 1;
     }
-    group->second.arrivals.push_back(arrival_of(
-        meta, i, base::hash64(meta.envelope.recipients[i].address), routed));
+    group->second.arrivals.push_back(
+        arrival_of(meta, i, base::hash64(meta.envelope.recipients[i].address), routed));
     group->second.domains.push_back(std::move(key));
   }
   const unsigned here = parts_.worker.index;
@@ -119,9 +124,8 @@ void Dispatcher::take(queue::Accepted message) {
     }
     Dispatcher& there = parts_.neighbours.at(owner);
     auto boxed = std::make_unique<Moving>(std::move(moving));
-    parts_.neighbours.send(here, owner, [&there, boxed = std::move(boxed)] {
-      there.add(std::move(*boxed));
-    });
+    parts_.neighbours.send(owner,
+                           [&there, boxed = std::move(boxed)] { there.add(std::move(*boxed)); });
   }
 }
 
@@ -137,8 +141,7 @@ void Dispatcher::add(Moving moving) {
 void Dispatcher::recover(Neighbours& neighbours, const spool::Recovered& found) {
   const Result<message::Meta> decoded = message::decode_meta(found.meta);
   if (!decoded) {
-    base::log::error("recovered_meta_unreadable",
-                     {{"message", base::format_message_id(found.id)}});
+    base::log::error("recovered_meta_unreadable", {{"message", base::format_message_id(found.id)}});
     return;
   }
   const message::Meta& meta = *decoded;
@@ -153,8 +156,8 @@ void Dispatcher::recover(Neighbours& neighbours, const spool::Recovered& found) 
     const unsigned owner = neighbours.owner_of(routed.kind == Routed::Kind::Direct
                                                    ? std::string_view(routed.plan->site)
                                                    : std::string_view(key));
-    queue::Arrival arrival = arrival_of(
-        meta, i, base::hash64(meta.envelope.recipients[i].address), routed);
+    queue::Arrival arrival =
+        arrival_of(meta, i, base::hash64(meta.envelope.recipients[i].address), routed);
     if (newest != nullptr) {
       arrival.attempts = newest->attempts;
       arrival.flags = newest->flags;
@@ -212,8 +215,7 @@ void Dispatcher::arm_timer() {
   if (!next || *next >= timer_at_) return;
   if (timer_ != base::TimerId::None) parts_.worker.clock.cancel(timer_);
   timer_at_ = *next;
-  const base::Duration wait =
-      std::max(base::Duration::zero(), *next - parts_.worker.clock.now());
+  const base::Duration wait = std::max(base::Duration::zero(), *next - parts_.worker.clock.now());
   timer_ = parts_.worker.clock.call_after(wait, [this] {
     timer_ = base::TimerId::None;
     timer_at_ = base::Time::max();
@@ -282,9 +284,14 @@ void Dispatcher::move_domain(std::uint32_t domain, unsigned owner) {
     std::unique_ptr<Moving>& group = moving[pick.id];
     if (!group) {
       const auto [tenant, stream] = scheduler_.class_names(message.klass);
-      group = std::make_unique<Moving>(
-          Moving{pick.id, pick.resident, base::from_unix_us(message.received_us), message.size,
-                 std::string(tenant), std::string(stream), {}, {}});
+      group = std::make_unique<Moving>(Moving{pick.id,
+                                              pick.resident,
+                                              base::from_unix_us(message.received_us),
+                                              message.size,
+                                              std::string(tenant),
+                                              std::string(stream),
+                                              {},
+                                              {}});
     }
     const std::uint32_t slot = scheduler_.find(pick.id, pick.recipients.front());
     const queue::RecipientEntry& entry = scheduler_.recipient(slot);
@@ -302,13 +309,11 @@ void Dispatcher::move_domain(std::uint32_t domain, unsigned owner) {
   for (const std::uint32_t slot : slots) scheduler_.remove(slot);
   Dispatcher& there = parts_.neighbours.at(owner);
   for (auto& [id, group] : moving)
-    parts_.neighbours.send(parts_.worker.index, owner, [&there, boxed = std::move(group)] {
-      there.add(std::move(*boxed));
-    });
+    parts_.neighbours.send(owner,
+                           [&there, boxed = std::move(group)] { there.add(std::move(*boxed)); });
 }
 
-void Dispatcher::fail_domain(std::uint32_t domain, const Routed& routed,
-                             const smtp::Reply& reply) {
+void Dispatcher::fail_domain(std::uint32_t domain, const Routed& routed, const smtp::Reply& reply) {
   scheduler_.fail_domain(domain, [&](const queue::Pick& pick) {
     Verdict verdict{.recipient = pick.recipients.front(),
                     .state = reply.is_permanent() ? spool::State::Bounced : spool::State::Queued,
@@ -386,8 +391,8 @@ void Dispatcher::hold_soon(base::MessageId id, std::shared_ptr<const queue::Resi
 /// The message cannot be read (any more): the spool keeps the evidence, the queue lets it go.
 void Dispatcher::forget_message(base::MessageId id, const Error& error) {
   if (error == make_error_code(spool::Errc::Closed)) return;
-  base::log::error("message_unreadable", {{"message", base::format_message_id(id)},
-                                          {"error", error.message()}});
+  base::log::error("message_unreadable",
+                   {{"message", base::format_message_id(id)}, {"error", error.message()}});
   const std::uint32_t at = scheduler_.find_message(id);
   if (at == queue::kNone) return;
   std::vector<std::uint32_t> slots;

@@ -38,8 +38,7 @@ struct DispatcherOptions {
 };
 
 /// Runs one connection to its end: delivery/connection.hpp, or a test's.
-using RunConnection =
-    std::function<base::Task<ConnectionEnd>(std::shared_ptr<const Plan>, Feed&)>;
+using RunConnection = std::function<base::Task<ConnectionEnd>(std::shared_ptr<const Plan>, Feed&)>;
 
 /// Joins one worker's scheduler to the DNS, to connections and to the spool.
 ///

@@ -40,7 +40,7 @@ void Dispatcher::open_connections(base::Time now) {
     if (worker == here) {
       tasks_.spawn(run_connection(id, here, std::move(plan)));
     } else {
-      parts_.neighbours.send(here, worker, [&there, id, here, plan = std::move(plan)]() mutable {
+      parts_.neighbours.send(worker, [&there, id, here, plan = std::move(plan)]() mutable {
         there.tasks_.spawn(there.run_connection(id, here, std::move(plan)));
       });
     }
@@ -97,8 +97,8 @@ void Dispatcher::serve(std::uint64_t id, Link& link, base::Time now) {
 void Dispatcher::serve_idle(base::Time now) {
   for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane) {
     std::deque<std::uint64_t>& idle = lanes_[lane].idle;
-    while (!idle.empty() && scheduler_.ready(lane) > 0 &&
-           scheduler_.resting_until(lane) <= now && !scheduler_.is_suspended(lane)) {
+    while (!idle.empty() && scheduler_.ready(lane) > 0 && scheduler_.resting_until(lane) <= now &&
+           !scheduler_.is_suspended(lane)) {
       const std::uint64_t id = idle.back();
       idle.pop_back();
       const auto place = links_.find(id);
@@ -149,7 +149,7 @@ void Dispatcher::grant(std::uint64_t id, std::vector<Job> jobs) {
     return;
   }
   Dispatcher& there = parts_.neighbours.at(link.worker);
-  parts_.neighbours.send(here, link.worker, [&there, id, here, jobs = std::move(jobs)]() mutable {
+  parts_.neighbours.send(link.worker, [&there, id, here, jobs = std::move(jobs)]() mutable {
     there.granted(id, here, std::move(jobs));
   });
 }
@@ -168,8 +168,8 @@ void Dispatcher::put_back(base::MessageId id, const std::vector<std::uint32_t>& 
 void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> meta,
                          std::uint64_t id) {
   const auto place = links_.find(id);
-  Settlement::Context context{result.id, std::move(meta), std::move(result.peer), {}, {},
-                              result.duration, {}};
+  Settlement::Context context{
+      result.id, std::move(meta), std::move(result.peer), {}, {}, result.duration, {}};
   if (place != links_.end()) {
     const std::uint32_t lane = place->second.lane;
     const LaneInfo& info = lanes_[lane];
@@ -243,11 +243,10 @@ void Dispatcher::site_failed(std::uint32_t lane, const ConnectionEnd& end) {
     if (!pick) break;
     std::vector<Verdict> verdicts;
     for (const std::uint32_t index : pick->recipients) {
-      verdicts.push_back(
-          {.recipient = index,
-           .state = end.is_permanent ? spool::State::Bounced : spool::State::Queued,
-           .reply = end.reply,
-           .phase = end.phase});
+      verdicts.push_back({.recipient = index,
+                          .state = end.is_permanent ? spool::State::Bounced : spool::State::Queued,
+                          .reply = end.reply,
+                          .phase = end.phase});
       ++charged;
     }
     settle_soon(pick->id, pick->resident, routed, end.peer, std::move(verdicts));
@@ -290,8 +289,7 @@ base::Task<void> Dispatcher::run_connection(std::uint64_t id, unsigned owner,
     Dispatcher& there = parts_.neighbours.at(owner);
     auto boxed = std::make_unique<ConnectionEnd>(std::move(end));
     parts_.neighbours.send(
-        parts_.worker.index, owner,
-        [&there, id, boxed = std::move(boxed)] { there.ended(id, std::move(*boxed)); });
+        owner, [&there, id, boxed = std::move(boxed)] { there.ended(id, std::move(*boxed)); });
   }
 }
 
@@ -307,10 +305,9 @@ void Dispatcher::granted(std::uint64_t id, unsigned owner, std::vector<Job> jobs
     if (owner == parts_.worker.index) {
       put_back(job.id, job.recipients);
     } else {
-      parts_.neighbours.send(parts_.worker.index, owner,
-                             [&there, id = job.id, recipients = std::move(job.recipients)] {
-                               there.put_back(id, recipients);
-                             });
+      parts_.neighbours.send(owner, [&there, id = job.id, recipients = std::move(job.recipients)] {
+        there.put_back(id, recipients);
+      });
     }
   }
 }

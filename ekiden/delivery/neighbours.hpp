@@ -1,33 +1,29 @@
 #pragma once
 
-#include <memory>
+#include <string_view>
 #include <vector>
 
 #include "ekiden/base/checksum.hpp"
-#include "ekiden/base/mailbox.hpp"
+#include "ekiden/base/executor.hpp"
 
 namespace ekiden::delivery {
 
 class Dispatcher;
 
-/// The dispatchers of all workers, and a mailbox between each pair. Built whole before any worker
-/// runs; read-only afterwards.
+/// The dispatchers of all workers. Built whole before any worker runs; read-only afterwards.
+///
+/// What they send each other waits in the receiver's executor, which is woken once however much
+/// comes. Its length is bounded by what it speaks of: a message and a connection have at most one
+/// item under way.
 class Neighbours {
  public:
-  explicit Neighbours(std::vector<base::Executor*> workers) {
-    for (std::size_t from = 0; from < workers.size(); ++from)
-      for (base::Executor* to : workers) boxes_.push_back(std::make_unique<base::Mailbox>(*to));
-    dispatchers_.resize(workers.size(), nullptr);
-  }
+  explicit Neighbours(std::vector<base::Executor*> workers)
+      : workers_(std::move(workers)), dispatchers_(workers_.size(), nullptr) {}
 
   void join(unsigned worker, Dispatcher& dispatcher) { dispatchers_[worker] = &dispatcher; }
   unsigned count() const { return static_cast<unsigned>(dispatchers_.size()); }
   Dispatcher& at(unsigned worker) const { return *dispatchers_[worker]; }
-
-  /// Called by `from` only.
-  void send(unsigned from, unsigned to, base::Work work) const {
-    boxes_[from * dispatchers_.size() + to]->send(std::move(work));
-  }
+  void send(unsigned to, base::Work work) const { workers_[to]->post(std::move(work)); }
 
   /// The worker that owns a site, or a domain whose site is not known yet.
   unsigned owner_of(std::string_view key) const {
@@ -35,7 +31,7 @@ class Neighbours {
   }
 
  private:
-  std::vector<std::unique_ptr<base::Mailbox>> boxes_;
+  std::vector<base::Executor*> workers_;
   std::vector<Dispatcher*> dispatchers_;
 };
 

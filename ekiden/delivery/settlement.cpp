@@ -49,8 +49,8 @@ Settlement::Settlement(Parts parts, SettlementOptions options)
                                         "Recipients that a next hop took over")),
       deferred_(parts_.metrics.counter("ekiden_attempts_deferred_total",
                                        "Attempts that ended in a later retry")),
-      bounced_(parts_.metrics.counter("ekiden_recipients_bounced_total",
-                                      "Recipients refused for good")),
+      bounced_(
+          parts_.metrics.counter("ekiden_recipients_bounced_total", "Recipients refused for good")),
       expired_(parts_.metrics.counter("ekiden_recipients_expired_total",
                                       "Recipients given up after their time")),
       cancelled_(parts_.metrics.counter("ekiden_recipients_cancelled_total",
@@ -94,14 +94,13 @@ events::Event Settlement::event_of(const Context& context, const Verdict& verdic
   event.attempt_us = static_cast<std::uint64_t>(context.duration.count());
   event.size = meta.details.size;
   event.internet_message_id = meta.details.message_id;
-  event.may_be_duplicate =
-      verdict.may_be_duplicate || (entry.flags & queue::kMayBeDuplicate) != 0;
+  event.may_be_duplicate = verdict.may_be_duplicate || (entry.flags & queue::kMayBeDuplicate) != 0;
   event.detail = verdict.detail;
   return event;
 }
 
-void Settlement::log_disposition(const Context& context, const Verdict& verdict,
-                                 events::Kind kind, const queue::RecipientEntry& entry) {
+void Settlement::log_disposition(const Context& context, const Verdict& verdict, events::Kind kind,
+                                 const queue::RecipientEntry& entry) {
   if (!options_.logs_dispositions || !base::log::is_enabled(base::log::Level::Info)) return;
   const message::Meta& meta = *context.meta;
   base::log::info("disposition",
@@ -130,8 +129,7 @@ bool Settlement::wants_report(const Context& context, std::uint32_t recipient,
     const bool is_http = meta.details.protocol == "HTTP";
     if (!(is_http ? options_.sends_failure_dsn_for_http : options_.sends_failure_dsn)) return false;
   }
-  return message::may_notify(meta.envelope.recipients[recipient], kind,
-                             meta.envelope.reverse_path);
+  return message::may_notify(meta.envelope.recipients[recipient], kind, meta.envelope.reverse_path);
 }
 
 void Settlement::settle(const Context& context, std::vector<Verdict> verdicts) {
@@ -152,7 +150,10 @@ void Settlement::settle(const Context& context, std::vector<Verdict> verdicts) {
     if (verdict.is_attempt) entry.attempts = static_cast<std::uint16_t>(entry.attempts + 1);
     if (verdict.may_be_duplicate) entry.flags |= queue::kMayBeDuplicate;
     const events::Kind kind = kind_of(verdict.state);
-    spool::Progress progress{verdict.recipient, verdict.state, entry.flags, entry.attempts,
+    spool::Progress progress{verdict.recipient,
+                             verdict.state,
+                             entry.flags,
+                             entry.attempts,
                              base::from_unix_us(entry.due_us),
                              verdict.reply.code != 0 ? verdict.reply.text() : std::string()};
 
@@ -236,10 +237,13 @@ void Settlement::record_hold(const Context& context, std::uint32_t recipient, bo
   const Verdict verdict{.recipient = recipient, .is_attempt = false, .detail = std::move(detail)};
   record(context, verdict, is_held ? events::Kind::Held : events::Kind::Released, entry,
          gathering_.transaction.events);
-  gathering_.transaction.updates.push_back(
-      {context.id,
-       {{recipient, spool::State::Queued, entry.flags, entry.attempts,
-         base::from_unix_us(entry.due_us), {}}}});
+  gathering_.transaction.updates.push_back({context.id,
+                                            {{recipient,
+                                              spool::State::Queued,
+                                              entry.flags,
+                                              entry.attempts,
+                                              base::from_unix_us(entry.due_us),
+                                              {}}}});
   parts_.wake();
 }
 
@@ -272,10 +276,8 @@ void Settlement::submit(std::shared_ptr<Batch> batch) {
       finished(*batch);
       return;
     }
-    parts_.worker.clock.call_after(kRefusedPause,
-                                   [this, batch = std::move(batch)]() mutable {
-                                     submit(std::move(batch));
-                                   });
+    parts_.worker.clock.call_after(
+        kRefusedPause, [this, batch = std::move(batch)]() mutable { submit(std::move(batch)); });
   });
 }
 
