@@ -137,7 +137,7 @@ class Dispatcher final : public queue::Intake {
   void assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
               const queue::RetryPolicy& retry, base::Duration valid_for);
   void move_domain(std::uint32_t domain, unsigned owner);
-  base::Task<void> resolve(std::uint32_t domain, Routed routed);
+  base::Task<void> resolve(std::uint32_t domain, std::shared_ptr<const Routed> routed);
   void fail_domain(std::uint32_t domain, const Routed& routed, const smtp::Reply& reply);
   void set_aside(std::uint32_t domain, const Routed& routed);
 
