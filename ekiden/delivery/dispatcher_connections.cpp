@@ -188,6 +188,7 @@ void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> 
     Verdict verdict{.recipient = recipient.recipient,
                     .reply = std::move(recipient.reply),
                     .phase = recipient.phase,
+                    .is_local = recipient.is_local,
                     .may_be_duplicate = recipient.may_be_duplicate,
                     .needs_relayed_dsn = recipient.needs_relayed_dsn};
     switch (recipient.outcome) {

@@ -24,7 +24,8 @@ struct SettlementOptions {
   bool sends_failure_dsn = true;
   /// Mail taken over HTTP is told by events unless asked otherwise.
   bool sends_failure_dsn_for_http = false;
-  std::uint64_t returned_octets_max = 64 * 1024;  ///< RET=FULL above it returns headers
+  /// Read back of a message in a file of its own, for its report.
+  std::size_t returned_octets_max = message::kDsnOriginalOctetsMax;
   bool logs_dispositions = true;
 };
 
@@ -34,6 +35,7 @@ struct Verdict {
   spool::State state = spool::State::Queued;  ///< Queued: deferred
   smtp::Reply reply;
   Phase phase = Phase::Connect;
+  bool is_local = false;  ///< the reply is ours
   bool may_be_duplicate = false;
   bool needs_relayed_dsn = false;
   bool is_attempt = true;  ///< counts as one
@@ -114,6 +116,11 @@ class Settlement {
   void log_disposition(const Context& context, const Verdict& verdict, events::Kind kind,
                        const queue::RecipientEntry& entry);
   bool wants_report(const Context& context, std::uint32_t recipient, message::DsnKind kind) const;
+  struct Original {
+    base::Octets octets;
+    bool is_whole = false;
+  };
+  base::Task<Original> original(base::MessageId id);
   base::Task<void> report(Report report);
   void submit(std::shared_ptr<Batch> batch);
   void finished(const Batch& batch);
