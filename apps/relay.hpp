@@ -11,10 +11,12 @@
 #include "ekiden/config/settings.hpp"
 #include "ekiden/delivery/connection.hpp"
 #include "ekiden/delivery/dispatcher.hpp"
+#include "ekiden/delivery/route_finder.hpp"
 #include "ekiden/dns/resolver.hpp"
 #include "ekiden/events/sink.hpp"
 #include "ekiden/events/writer.hpp"
 #include "ekiden/inbound/layer.hpp"
+#include "ekiden/inbound/options.hpp"
 #include "ekiden/net/network.hpp"
 #include "ekiden/smtp/sasl.hpp"
 #include "ekiden/spool/disk.hpp"
@@ -30,7 +32,7 @@ struct RelayWorker {
   smtp::SaslServer* sasl = nullptr;  ///< null: no AUTH
   inbound::Layer* tls = nullptr;     ///< server side; null: no TLS
   inbound::Layer* proxy = nullptr;
-  delivery::StartTls start_tls;      ///< client side
+  delivery::StartTls start_tls;  ///< client side
 };
 
 /// Everything that a relay stands on, real or simulated. Outlives the relay.
@@ -79,11 +81,13 @@ class Relay {
   std::uint64_t sessions() const;
 
  private:
-  struct Part;  ///< of one worker
+  struct Part;    ///< of one worker
+  struct Shared;  ///< of all
 
   Surroundings surroundings_;
   std::shared_ptr<const config::Settings> settings_;
   queue::MemoryBudget budget_;
+  std::unique_ptr<Shared> shared_;
   std::unique_ptr<spool::Journal> journal_;
   std::unique_ptr<delivery::Neighbours> neighbours_;
   std::unique_ptr<events::StoreWriter> writer_;
@@ -97,5 +101,8 @@ std::shared_ptr<const delivery::RouteSet> route_set(const config::Settings& sett
 delivery::SettlementOptions settlement_options(const config::Settings& settings);
 delivery::DispatcherOptions dispatcher_options(const config::Settings& settings);
 delivery::ConnectionOptions connection_options(const config::Settings& settings);
+/// One for each [[listener]], in its order.
+std::vector<std::shared_ptr<const inbound::ListenerOptions>> listener_options(
+    const config::Settings& settings);
 
 }  // namespace ekiden::apps

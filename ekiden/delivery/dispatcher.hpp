@@ -78,6 +78,12 @@ class Dispatcher final : public queue::Intake {
   /// Ends the connections that `stop` still waits for.
   void abort() { tasks_.close(); }
 
+  /// A reload's.
+  void set_options(DispatcherOptions options, SettlementOptions settlement) {
+    options_ = options;
+    settlement_.set_options(std::move(settlement));
+  }
+
   /// Routes changed: every domain is looked at anew.
   void forget_routes();
 

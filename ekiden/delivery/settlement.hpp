@@ -87,7 +87,7 @@ class Settlement {
   /// Outcomes on their way to the disk.
   std::size_t pending() const { return pending_; }
 
-  const SettlementOptions& options() const { return options_; }
+  void set_options(SettlementOptions options) { options_ = std::move(options); }
 
  private:
   struct Done {
