@@ -315,8 +315,15 @@ void Dispatcher::granted(std::uint64_t id, unsigned owner, std::vector<Job> jobs
 
 void Dispatcher::stop(base::Work done) {
   is_stopping_ = true;
+  stopped_ = std::move(done);
   for (auto& [key, feed] : feeds_) feed->dismiss();
-  tasks_.when_empty(std::move(done));
+  tasks_.when_empty([this] { wake(); });
+  wake();
+}
+
+void Dispatcher::abort() {
+  tasks_.close();
+  if (stopped_) std::exchange(stopped_, {})();
 }
 
 }  // namespace ekiden::delivery

@@ -84,8 +84,11 @@ class Settlement {
   /// Submits what has gathered. Called once a turn.
   void flush();
 
-  /// Outcomes on their way to the disk.
-  std::size_t pending() const { return pending_; }
+  /// Nothing is on its way to the disk.
+  bool is_quiet() const {
+    return batches_ == 0 && gathering_.transaction.updates.empty() &&
+           gathering_.transaction.events.empty();
+  }
 
   void set_options(SettlementOptions options) { options_ = std::move(options); }
 
@@ -129,7 +132,7 @@ class Settlement {
   SettlementOptions options_;
   base::MessageIdSource ids_;
   Batch gathering_;
-  std::size_t pending_ = 0;
+  std::size_t batches_ = 0;  ///< submitted, not yet answered
   base::Counter& delivered_;
   base::Counter& deferred_;
   base::Counter& bounced_;
