@@ -28,7 +28,7 @@ std::string domain_key(const message::Meta& meta, std::uint32_t recipient) {
   return smtp::domain_of(meta.envelope.recipients[recipient].address);
 }
 
-Routed route_of(Routing& routing, std::string_view key) {
+std::shared_ptr<const Routed> route_of(Routing& routing, std::string_view key) {
   if (!key.empty() && key.front() == kNextHopMark) return routing.route({}, key.substr(1));
   return routing.route(key, {});
 }
@@ -95,9 +95,9 @@ void Dispatcher::take(queue::Accepted message) {
   std::vector<std::pair<unsigned, Moving>> groups;
   for (std::uint32_t i = 0; i < meta.envelope.recipients.size(); ++i) {
     std::string key = domain_key(meta, i);
-    const Routed routed = route_of(parts_.routing, key);
-    const unsigned owner = parts_.neighbours.owner_of(routed.kind == Routed::Kind::Direct
-                                                          ? std::string_view(routed.plan->site)
+    const std::shared_ptr<const Routed> routed = route_of(parts_.routing, key);
+    const unsigned owner = parts_.neighbours.owner_of(routed->kind == Routed::Kind::Direct
+                                                          ? std::string_view(routed->plan->site)
                                                           : std::string_view(key));
     auto group =
         std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == owner; });
@@ -113,7 +113,7 @@ void Dispatcher::take(queue::Accepted message) {
       group = groups.end() - 1;
     }
     group->second.arrivals.push_back(
-        arrival_of(meta, i, base::hash64(meta.envelope.recipients[i].address), routed));
+        arrival_of(meta, i, base::hash64(meta.envelope.recipients[i].address), *routed));
     group->second.domains.push_back(std::move(key));
   }
   const unsigned here = parts_.worker.index;
@@ -152,12 +152,12 @@ void Dispatcher::recover(Neighbours& neighbours, const spool::Recovered& found) 
       if (progress.recipient == i) newest = &progress;
     if (newest != nullptr && newest->state != spool::State::Queued) continue;
     std::string key = domain_key(meta, i);
-    const Routed routed = route_of(neighbours.at(0).parts_.routing, key);
-    const unsigned owner = neighbours.owner_of(routed.kind == Routed::Kind::Direct
-                                                   ? std::string_view(routed.plan->site)
+    const std::shared_ptr<const Routed> routed = route_of(neighbours.at(0).parts_.routing, key);
+    const unsigned owner = neighbours.owner_of(routed->kind == Routed::Kind::Direct
+                                                   ? std::string_view(routed->plan->site)
                                                    : std::string_view(key));
     queue::Arrival arrival =
-        arrival_of(meta, i, base::hash64(meta.envelope.recipients[i].address), routed);
+        arrival_of(meta, i, base::hash64(meta.envelope.recipients[i].address), *routed);
     if (newest != nullptr) {
       arrival.attempts = newest->attempts;
       arrival.flags = newest->flags;
@@ -205,6 +205,10 @@ void Dispatcher::pump() {
     }
   }
   settlement_.flush();
+  if (stopped_ && tasks_.size() == 0 && settlement_.is_quiet()) {
+    std::exchange(stopped_, {})();
+    return;
+  }
   arm_timer();
   lag_us_.store(scheduler_.lag(now).count(), std::memory_order_relaxed);
   queued_gauge_.set(static_cast<std::int64_t>(scheduler_.size()));
@@ -227,29 +231,29 @@ void Dispatcher::arm_timer() {
 
 void Dispatcher::resolve_domains(base::Time) {
   for (std::uint32_t at; (at = scheduler_.next_unresolved()) != queue::kNone;) {
-    Routed routed = route_of(parts_.routing, scheduler_.domain_name(at));
-    switch (routed.kind) {
+    std::shared_ptr<const Routed> routed = route_of(parts_.routing, scheduler_.domain_name(at));
+    switch (routed->kind) {
       case Routed::Kind::Direct:
-        assign(at, routed.plan, routed.retry, kRouteValidFor);
+        assign(at, routed->plan, routed->retry, kRouteValidFor);
         break;
       case Routed::Kind::Mx:
         tasks_.spawn(resolve(at, std::move(routed)));
         break;
       case Routed::Kind::Hold:
       case Routed::Kind::Discard:
-        set_aside(at, routed);
+        set_aside(at, *routed);
         break;
     }
   }
 }
 
-base::Task<void> Dispatcher::resolve(std::uint32_t domain, Routed routed) {
+base::Task<void> Dispatcher::resolve(std::uint32_t domain, std::shared_ptr<const Routed> routed) {
   std::string name = scheduler_.domain_name(domain);
-  const MxPlanned planned = co_await parts_.routing.plan_mx(std::move(name));
+  const MxPlanned planned = co_await parts_.routing.plan_mx(std::move(name), routed->index);
   if (planned.plan) {
-    assign(domain, planned.plan, routed.retry, planned.valid_for);
+    assign(domain, planned.plan, routed->retry, planned.valid_for);
   } else {
-    fail_domain(domain, routed, planned.failure);
+    fail_domain(domain, *routed, planned.failure);
   }
   wake();
 }
@@ -411,7 +415,7 @@ void Dispatcher::settle_alarms(base::Time now) {
     const queue::RecipientEntry& entry = scheduler_.recipient(slot);
     const std::shared_ptr<const queue::Resident> resident =
         scheduler_.message(entry.message).resident;
-    const Routed routed = route_of(parts_.routing, scheduler_.domain_name(entry.domain));
+    const std::shared_ptr<const Routed> routed = route_of(parts_.routing, scheduler_.domain_name(entry.domain));
     smtp::Reply last;
     Peer peer;
     if (entry.lane < lanes_.size()) {
@@ -420,7 +424,7 @@ void Dispatcher::settle_alarms(base::Time now) {
     }
     if (alarm.cause == queue::Cause::Expired) {
       scheduler_.settle(slot);
-      settle_soon(alarm.id, resident, routed, peer,
+      settle_soon(alarm.id, resident, *routed, peer,
                   {Verdict{.recipient = alarm.index,
                            .state = spool::State::Expired,
                            .reply = std::move(last),

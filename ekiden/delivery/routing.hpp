@@ -16,7 +16,8 @@ struct Routed {
   Kind kind = Kind::Mx;
   std::shared_ptr<const Plan> plan;  ///< Direct: ready to use
   queue::RetryPolicy retry;
-  std::string name;  ///< for events
+  std::string name;       ///< for events
+  std::size_t index = 0;  ///< of the route in the table
 };
 
 /// What the DNS made of a domain.
@@ -32,10 +33,11 @@ class Routing {
   virtual ~Routing() = default;
 
   /// `next_hop` is set for mail to our own domains and by `queue reroute`; it wins.
-  virtual Routed route(std::string_view domain, std::string_view next_hop) = 0;
+  virtual std::shared_ptr<const Routed> route(std::string_view domain,
+                                              std::string_view next_hop) = 0;
 
   /// For Kind::Mx.
-  virtual base::Task<MxPlanned> plan_mx(std::string domain) = 0;
+  virtual base::Task<MxPlanned> plan_mx(std::string domain, std::size_t route) = 0;
 };
 
 }  // namespace ekiden::delivery

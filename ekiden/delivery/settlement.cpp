@@ -169,7 +169,6 @@ void Settlement::settle(const Context& context, std::vector<Verdict> verdicts) {
     }
 
     parts_.scheduler.settle(slot);
-    ++pending_;
     switch (verdict.state) {
       case spool::State::Delivered:
         delivered_.add();
@@ -255,35 +254,25 @@ void Settlement::flush() {
 }
 
 void Settlement::submit(std::shared_ptr<Batch> batch) {
-  // The spool holds updates back while the disk fails; a batch with a generated message is
-  // refused like any new mail, so it is kept here and tried again.
-  spool::Transaction copy;
-  if (batch->transaction.messages.empty()) {
-    copy = std::move(batch->transaction);
-  } else {
-    copy = batch->transaction;
-  }
+  // A copy: when the spool refuses, the batch must still be whole.
+  spool::Transaction copy = batch->transaction;
+  ++batches_;
   parts_.port.submit(std::move(copy), [this, batch](Result<void> result) mutable {
+    --batches_;
     if (result) {
       finished(*batch);
       return;
     }
+    // Shut down: these recipients are found as queued at the next start.
     if (result.error() == make_error_code(spool::Errc::Closed)) return;
-    if (batch->transaction.messages.empty()) {
-      // Recorded nowhere: after a restart these recipients are tried again. Said, not hidden.
-      base::log::error("outcomes_not_recorded",
-                       {{"recipients", batch->done.size()}, {"error", result.error().message()}});
-      finished(*batch);
-      return;
-    }
-    parts_.worker.clock.call_after(
-        kRefusedPause, [this, batch = std::move(batch)]() mutable { submit(std::move(batch)); });
+    parts_.worker.clock.call_after(kRefusedPause, [this, batch = std::move(batch)]() mutable {
+      submit(std::move(batch));
+    });
   });
 }
 
 void Settlement::finished(const Batch& batch) {
   for (const Done& done : batch.done) {
-    --pending_;
     const std::uint32_t slot = parts_.scheduler.find(done.id, done.recipient);
     if (slot != queue::kNone) parts_.scheduler.remove(slot);
   }

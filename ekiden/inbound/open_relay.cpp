@@ -36,6 +36,15 @@ std::vector<std::string> tricks(const ListenerOptions& options) {
   return all;
 }
 
+/// A short prefix can begin in private space and reach beyond it.
+bool holds_public_addresses(const net::AddressBlock& block) {
+  if (block.prefix < 7 || net::scope_of(block.address) == net::Scope::Public) return true;
+  if (!block.address.is_v4() || block.prefix > 32) return false;
+  const std::uint32_t first = block.address.to_v4().to_uint();
+  const std::uint32_t last = first | (block.prefix == 32 ? 0 : UINT32_MAX >> block.prefix);
+  return net::scope_of(boost::asio::ip::address_v4(last)) != net::scope_of(block.address);
+}
+
 Result<void> found(std::string* what, std::string text) {
   if (what != nullptr) *what = std::move(text);
   return Errc::OpenRelay;
@@ -49,8 +58,7 @@ Error make_error_code(Errc value) {
 
 Result<void> prove_no_open_relay(const ListenerOptions& options, std::string* what) {
   for (const net::AddressBlock& block : options.trusted_networks) {
-    const bool is_everybody = block.prefix == 0;
-    if (is_everybody || net::scope_of(block.address) == net::Scope::Public) {
+    if (holds_public_addresses(block)) {
       return found(what, options.name + ": trusted_networks holds public addresses: " +
                              block.text());
     }

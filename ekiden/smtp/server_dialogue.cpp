@@ -379,6 +379,10 @@ std::optional<Action> ServerDialogue::on_starttls(const Command& command) {
 std::optional<Action> ServerDialogue::on_auth(const Command& command) {
   // RFC 4954 §4.
   if (needs_tls_first()) return std::nullopt;
+  if (mechanisms_.empty() && options_.requires_auth && options_.offers_starttls && !is_tls_) {
+    refuse(530, {5, 7, 0}, "Must issue a STARTTLS command first");
+    return std::nullopt;
+  }
   if (mechanisms_.empty()) {
     refuse(502, {5, 5, 1}, "AUTH is not offered");
     return std::nullopt;
@@ -470,7 +474,10 @@ std::optional<Action> ServerDialogue::on_mail(const Command& command) {
   }
   if (needs_tls_first()) return std::nullopt;
   if (options_.requires_auth && identity_.empty()) {
-    refuse(530, {5, 7, 0}, "Authentication required");
+    refuse(530, {5, 7, 0},
+           mechanisms_.empty() && options_.offers_starttls && !is_tls_
+               ? "Must issue a STARTTLS command first"
+               : "Authentication required");
     return std::nullopt;
   }
   if (options_.messages_max != 0 && messages_ >= options_.messages_max) {
