@@ -53,8 +53,7 @@ struct Plan {
 struct Job {
   base::MessageId id;
   std::shared_ptr<const message::Meta> meta;
-  spool::Body body;  ///< empty and `needs_load`: read it back first
-  bool needs_load = false;
+  spool::Body body;  ///< in memory, or a file to be streamed through spool::Port::read
   std::vector<std::uint32_t> recipients;  ///< indexes into meta->envelope.recipients
 };
 
