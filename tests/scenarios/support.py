@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 import unittest
+import warnings
 import urllib.error
 import urllib.request
 
