@@ -38,16 +38,16 @@ class RelayFirstMessage(support.Scenario):
         eventually(lambda: relay.metric("ekiden_recipients_delivered_total") == 1,
                    what="the delivered count")
         self.assertEqual(relay.metric("ekiden_recipients_queued"), 0)
-        events = eventually(lambda: self.find_events(relay), what="the trace")
+        events = relay.wait_for_event("b@dest.test", "delivered")
         self.assertEqual([e["kind"] for e in events], ["accepted", "delivered"])
+        message_id = eventually(lambda: peer.received)[0].header("Message-ID")
+        for name in (events[0]["message"], message_id):
+            trace = relay.records("message", "trace", name)
+            self.assertEqual([e["kind"] for e in trace], ["accepted", "delivered"])
 
-    def find_events(self, relay):
-        done = relay.run("message", "trace", "--recipient", "b@dest.test", "--json")
-        found = [support.json.loads(line) for line in done.stdout.splitlines() if line] \
-            if done.returncode == 0 else []
-        if len(found) == 1 and "events" in found[0]:
-            found = found[0]["events"]
-        return found if any(e.get("kind") == "delivered" for e in found) else None
+    def test_a_trace_of_nothing_says_so(self):
+        relay, _ = self.relay_to_peer()
+        relay.cli("message", "trace", "<nobody@nowhere.test>", status=1)
 
     def test_what_a_client_left_out_is_added_and_what_it_should_hide_is_removed(self):
         relay, peer = self.relay_to_peer()
