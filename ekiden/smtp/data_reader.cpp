@@ -159,7 +159,7 @@ Result<DataProgress> DataReader::feed(std::string_view input, std::string& body)
     const char c = input[i];
     switch (state_) {
       case State::LineStart:
-        if (c == '.') {
+        if (c == '.' && framing_ == Framing::Dots) {
           state_ = State::Dot;
           ++i;
         } else {

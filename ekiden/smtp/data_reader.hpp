@@ -15,6 +15,11 @@ enum class BareNewlines {
   Fix,  ///< a CR or LF alone becomes CRLF; it still never starts the line of the final dot
 };
 
+enum class Framing {
+  Dots,  ///< DATA: stuffed dots, and a lone one at the end
+  Raw,   ///< BDAT: the chunk sizes tell the end; dots mean nothing
+};
+
 struct DataProgress {
   std::size_t octets = 0;    ///< of the input that were consumed; all of it unless complete
   bool is_complete = false;  ///< the lone dot was seen; what follows are commands
@@ -33,12 +38,15 @@ struct DataProgress {
 /// Sharing: one session owns one reader.
 class DataReader {
  public:
-  explicit DataReader(BareNewlines bare_newlines = BareNewlines::Refuse)
-      : bare_newlines_(bare_newlines) {}
+  explicit DataReader(BareNewlines bare_newlines = BareNewlines::Refuse,
+                      Framing framing = Framing::Dots)
+      : bare_newlines_(bare_newlines), framing_(framing) {}
 
   /// Consumes a prefix of `input`, appending message octets to `body`.
   [[nodiscard]] Result<DataProgress> feed(std::string_view input, std::string& body);
 
+  /// For Framing::Raw, when nothing more comes: a CR whose LF never came.
+  bool ends_in_bare_cr() const { return state_ == State::AfterCr; }
   /// Of the longest line so far, without its CRLF.
   std::size_t longest_line() const { return longest_line_; }
   /// An octet above 127 was seen.
@@ -50,6 +58,7 @@ class DataReader {
   void end_line();
 
   BareNewlines bare_newlines_;
+  Framing framing_;
   State state_ = State::LineStart;
   bool is_eight_bit_ = false;
   std::size_t line_ = 0;  ///< octets of the current line that are in the body
