@@ -246,6 +246,7 @@ int serve(config::Loaded loaded) {
   runtime.stop();
   events_thread.stop();
   watcher.reset();
+  relay.abandon();
   runtime.drop();
   events_thread.loop().drop();
   base::log::info("stopped", {});

@@ -58,13 +58,11 @@ Dispatcher::Dispatcher(Parts parts, DispatcherOptions options, SettlementOptions
 }
 
 Dispatcher::~Dispatcher() {
-  // Connections that wait for a job live behind their feeds' completions.
-  while (!feeds_.empty()) {
-    ConnectionFeed* feed = feeds_.begin()->second;
-    feeds_.erase(feeds_.begin());
-    feed->drop();
-  }
   if (timer_ != base::TimerId::None) parts_.worker.clock.cancel(timer_);
+}
+
+void Dispatcher::drop_waiting() {
+  for (auto& [key, feed] : feeds_) feed->drop();
 }
 
 base::Duration Dispatcher::delay() const {
