@@ -22,6 +22,11 @@ void PasswordPool::run_one() {
   Job job;
   {
     const std::lock_guard lock(mutex_);
+    if (waiting_.empty()) {
+      // The others were faster.
+      --running_;
+      return;
+    }
     job = std::move(waiting_.front());
     waiting_.pop_front();
   }
@@ -29,12 +34,7 @@ void PasswordPool::run_one() {
   job.reply_to->post([done = std::move(job.done), is_right]() mutable { done(is_right); });
 
   // One at a time, so that reads of the spool get their turn on the blocking pool in between.
-  const std::lock_guard lock(mutex_);
-  if (waiting_.empty()) {
-    --running_;
-  } else {
-    blocking_.post([this] { run_one(); });
-  }
+  blocking_.post([this] { run_one(); });
 }
 
 }  // namespace ekiden::account

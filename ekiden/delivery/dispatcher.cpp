@@ -205,6 +205,10 @@ void Dispatcher::pump() {
     }
   }
   settlement_.flush();
+  if (stopped_ && tasks_.size() == 0 && settlement_.is_quiet()) {
+    std::exchange(stopped_, {})();
+    return;
+  }
   arm_timer();
   lag_us_.store(scheduler_.lag(now).count(), std::memory_order_relaxed);
   queued_gauge_.set(static_cast<std::int64_t>(scheduler_.size()));

@@ -75,8 +75,14 @@ class Dispatcher final : public queue::Intake {
 
   /// No new connection; running transactions end. `done` runs when the last connection has.
   void stop(base::Work done);
-  /// Ends the connections that `stop` still waits for.
-  void abort() { tasks_.close(); }
+  /// The time is over: what `stop` still waits for is found again at the next start.
+  void abort();
+
+  /// A reload's.
+  void set_options(DispatcherOptions options, SettlementOptions settlement) {
+    options_ = options;
+    settlement_.set_options(std::move(settlement));
+  }
 
   /// Routes changed: every domain is looked at anew.
   void forget_routes();
@@ -177,6 +183,7 @@ class Dispatcher final : public queue::Intake {
   std::map<std::pair<unsigned, std::uint64_t>, ConnectionFeed*> feeds_;  ///< that run here
   bool is_awake_ = false;
   bool is_stopping_ = false;
+  base::Work stopped_;
   base::TimerId timer_ = base::TimerId::None;
   base::Time timer_at_ = base::Time::max();
   std::atomic<std::int64_t> lag_us_{0};

@@ -188,6 +188,7 @@ void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> 
     Verdict verdict{.recipient = recipient.recipient,
                     .reply = std::move(recipient.reply),
                     .phase = recipient.phase,
+                    .is_local = recipient.is_local,
                     .may_be_duplicate = recipient.may_be_duplicate,
                     .needs_relayed_dsn = recipient.needs_relayed_dsn};
     switch (recipient.outcome) {
@@ -314,8 +315,15 @@ void Dispatcher::granted(std::uint64_t id, unsigned owner, std::vector<Job> jobs
 
 void Dispatcher::stop(base::Work done) {
   is_stopping_ = true;
+  stopped_ = std::move(done);
   for (auto& [key, feed] : feeds_) feed->dismiss();
-  tasks_.when_empty(std::move(done));
+  tasks_.when_empty([this] { wake(); });
+  wake();
+}
+
+void Dispatcher::abort() {
+  tasks_.close();
+  if (stopped_) std::exchange(stopped_, {})();
 }
 
 }  // namespace ekiden::delivery

@@ -169,7 +169,6 @@ void Settlement::settle(const Context& context, std::vector<Verdict> verdicts) {
     }
 
     parts_.scheduler.settle(slot);
-    ++pending_;
     switch (verdict.state) {
       case spool::State::Delivered:
         delivered_.add();
@@ -257,7 +256,9 @@ void Settlement::flush() {
 void Settlement::submit(std::shared_ptr<Batch> batch) {
   // A copy: when the spool refuses, the batch must still be whole.
   spool::Transaction copy = batch->transaction;
+  ++batches_;
   parts_.port.submit(std::move(copy), [this, batch](Result<void> result) mutable {
+    --batches_;
     if (result) {
       finished(*batch);
       return;
@@ -272,7 +273,6 @@ void Settlement::submit(std::shared_ptr<Batch> batch) {
 
 void Settlement::finished(const Batch& batch) {
   for (const Done& done : batch.done) {
-    --pending_;
     const std::uint32_t slot = parts_.scheduler.find(done.id, done.recipient);
     if (slot != queue::kNone) parts_.scheduler.remove(slot);
   }

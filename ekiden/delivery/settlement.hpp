@@ -24,7 +24,8 @@ struct SettlementOptions {
   bool sends_failure_dsn = true;
   /// Mail taken over HTTP is told by events unless asked otherwise.
   bool sends_failure_dsn_for_http = false;
-  std::uint64_t returned_octets_max = 64 * 1024;  ///< RET=FULL above it returns headers
+  /// Read back of a message in a file of its own, for its report.
+  std::size_t returned_octets_max = message::kDsnOriginalOctetsMax;
   bool logs_dispositions = true;
 };
 
@@ -34,6 +35,7 @@ struct Verdict {
   spool::State state = spool::State::Queued;  ///< Queued: deferred
   smtp::Reply reply;
   Phase phase = Phase::Connect;
+  bool is_local = false;  ///< the reply is ours
   bool may_be_duplicate = false;
   bool needs_relayed_dsn = false;
   bool is_attempt = true;  ///< counts as one
@@ -82,10 +84,13 @@ class Settlement {
   /// Submits what has gathered. Called once a turn.
   void flush();
 
-  /// Outcomes on their way to the disk.
-  std::size_t pending() const { return pending_; }
+  /// Nothing is on its way to the disk.
+  bool is_quiet() const {
+    return batches_ == 0 && gathering_.transaction.updates.empty() &&
+           gathering_.transaction.events.empty();
+  }
 
-  const SettlementOptions& options() const { return options_; }
+  void set_options(SettlementOptions options) { options_ = std::move(options); }
 
  private:
   struct Done {
@@ -114,6 +119,11 @@ class Settlement {
   void log_disposition(const Context& context, const Verdict& verdict, events::Kind kind,
                        const queue::RecipientEntry& entry);
   bool wants_report(const Context& context, std::uint32_t recipient, message::DsnKind kind) const;
+  struct Original {
+    base::Octets octets;
+    bool is_whole = false;
+  };
+  base::Task<Original> original(base::MessageId id);
   base::Task<void> report(Report report);
   void submit(std::shared_ptr<Batch> batch);
   void finished(const Batch& batch);
@@ -122,7 +132,7 @@ class Settlement {
   SettlementOptions options_;
   base::MessageIdSource ids_;
   Batch gathering_;
-  std::size_t pending_ = 0;
+  std::size_t batches_ = 0;  ///< submitted, not yet answered
   base::Counter& delivered_;
   base::Counter& deferred_;
   base::Counter& bounced_;
