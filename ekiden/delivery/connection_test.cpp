@@ -478,7 +478,7 @@ TEST(Connection, FollowsTheConnectMap) {
 
 TEST(Connection, UsesTheSourceOfTheFamily) {
   Rig rig;
-  rig.plan.source4 = net::Address::from_string("203.0.113.9");
+  rig.plan.source4 = boost::asio::ip::make_address("203.0.113.9");
   rig.dns.aaaa("mx.example", "2001:4860::1");
   rig.host();
   rig.add();
