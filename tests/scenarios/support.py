@@ -20,8 +20,10 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
+import warnings
 import urllib.error
 import urllib.request
 
@@ -433,6 +435,19 @@ class Relay:
 
     def queue(self, *filters):
         return self.records("queue", "list", *filters)
+
+    def events(self, recipient, *flags):
+        """The events of this recipient in the event store, oldest first."""
+        done = self.run("events", "tail", "--once", "--count", 1000, "--recipient", recipient,
+                        "--json", *flags)
+        return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
+
+    def wait_for_event(self, recipient, kind):
+        """The events up to now, once there is one of `kind`."""
+        def found():
+            events = self.events(recipient)
+            return events if any(e["kind"] == kind for e in events) else None
+        return eventually(found, what=f"the event {kind} of {recipient}")
 
     def user_add(self, name, password, *flags):
         self.cli("user", "add", name, "--password-stdin", *flags, stdin=password + "\n")
