@@ -183,8 +183,11 @@ Committer::Wrote Committer::write_one() {
       state_.options.segment_octets - kPage - kHeaderOctets - state_.limits.size() * kLimitRoom;
   // The first that can be written decides whether the segment has room left.
   const auto find_first = [&]() -> std::pair<std::uint64_t, bool> {
+    // Even a step in which nothing was left to copy has to be answered.
     if (step_)
-      return {step_->octets + step_->damaged.size() * (draining_.size() + 1) * kLifeRoom, false};
+      return {kHeaderOctets + step_->octets +
+                  step_->damaged.size() * (draining_.size() + 1) * kLifeRoom,
+              false};
     while (!waiting_.empty()) {
       const Submission& head = *waiting_.front();
       const std::uint64_t cost = cost_of(head);
@@ -224,6 +227,8 @@ Committer::Wrote Committer::write_one() {
   const std::uint32_t offset = segment.end;
   build(std::min<std::uint64_t>(kBatchOctetsMax, segment.header.octets - offset));
   if (batch_.is_empty() && active_has_batch_ && is_healthy_) {
+    // Changes to messages that are done, copies of what has died: nothing is left to write.
+    complete_chosen();
     return Wrote::Nothing;
   }
   batch_.finish(segment.header.life.epoch, offset, state_.next_batch++, state_.events.cursor());
@@ -667,6 +672,11 @@ void Committer::apply() {
       has_catalog_ = false;
     }
   }
+  complete_chosen();
+  if (has_new_events && !had_events) wakes_events_ = true;
+}
+
+void Committer::complete_chosen() {
   for (std::unique_ptr<Submission>& one : chosen_) {
     state_.transactions.fetch_add(1, std::memory_order_relaxed);
     complete(std::move(one), {});
@@ -674,7 +684,6 @@ void Committer::apply() {
   chosen_.clear();
   if (has_step_) housekeeping_->step_copied(std::move(step_));
   has_step_ = false;
-  if (has_new_events && !had_events) wakes_events_ = true;
 }
 
 /// What was chosen was not written: new mail is refused, the rest is tried again, first.

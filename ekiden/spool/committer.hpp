@@ -121,6 +121,7 @@ class Committer {
   void apply();
   void fail_active();
   void take_back_chosen();
+  void complete_chosen();
   bool clear_failed();
   void refuse_waiting_mail(Error why);
   void refuse_excess_updates();

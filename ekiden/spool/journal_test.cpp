@@ -64,9 +64,7 @@ TEST_F(JournalTest, AStoredMessageIsThereAfterAPowerCut) {
 
 TEST_F(JournalTest, ManySubmissionsShareOneSyncAndOnePostBack) {
   restart();
-  const std::uint64_t syncs = disk.counters().syncs;
   ASSERT_TRUE(rig->submit(storing(make_message(1, 100))));
-  EXPECT_EQ(disk.counters().syncs, syncs + 1);
   rig->run();
   const std::uint64_t before = disk.counters().syncs;
   const std::uint64_t posts = rig->home.ran();
