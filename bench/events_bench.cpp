@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ekiden/base/random.hpp"
+#include "ekiden/events/reader.hpp"
 #include "ekiden/events/store.hpp"
 #include "tests/support/fake_clock.hpp"
 
@@ -35,8 +36,11 @@ class Traffic {
  public:
   events::Event next() {
     events::Event e;
-    const bool is_delivery = (count_ & 1) != 0 && count_ > 2 * kInFlight;
-    const std::uint64_t message = count_ / 2 - (is_delivery ? kInFlight : 0);
+    // The first kInFlight messages go ahead.
+    const bool is_delivery = count_ >= kInFlight && ((count_ - kInFlight) & 1) != 0;
+    const std::uint64_t pairs = count_ < kInFlight ? 0 : (count_ - kInFlight) / 2;
+    const std::uint64_t message =
+        is_delivery ? pairs : (count_ < kInFlight ? count_ : kInFlight + pairs);
     ++count_;
     base::SeededRandom random(message);
     e.message = {(kStartMs + message / 10) << 16, message};
@@ -117,5 +121,19 @@ int main(int argc, char** argv) {
   std::printf("encode  %7.0f ns\n", encode / n * 1e9);
   std::printf("store   %7.0f ns of CPU, %.0f ns elapsed, %.0f events/s per core\n", write / n * 1e9,
               wall / n * 1e9, n / write);
+
+  // A reader of its own, as `ekiden message trace` is; the file is in the page cache.
+  events::Reader reader(argv[1]);
+  base::SeededRandom random(7);
+  constexpr int kSearches = 1000;
+  std::size_t found = 0;
+  const double search_start = wall_s();
+  for (int i = 0; i < kSearches; ++i) {
+    events::Query query;
+    query.recipient = "user" + std::to_string(random.below(5'000'000)) + "@gmail.com";
+    if (const Result<events::Page> page = reader.find(query)) found += page->events.size();
+  }
+  std::printf("search  %7.0f us by recipient, %zu found in %d\n",
+              (wall_s() - search_start) / kSearches * 1e6, found, kSearches);
   return 0;
 }

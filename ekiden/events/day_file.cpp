@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <charconv>
 
-// Invariants: slices_ covers [first event, tail_.first) without a gap, the tail what follows;
-// tail_entries_ and tail_ids_ describe exactly the rows of the tail; memory is a copy of what the
-// open transaction will leave, which is why a failure spends the object.
+// Invariants: no level but the last has kSlicesMerged slices; slices_ covers [first event,
+// tail_.first) without a gap, the tail what follows; tail_entries_ and tail_ids_ describe exactly
+// the rows of the tail; memory is a copy of what the open transaction will leave, which is why a
+// failure spends the object.
 
 namespace ekiden::events {
 namespace {
@@ -252,20 +253,28 @@ Result<void> DayFile::index_tail() {
   tail_ = Slice{tail_.first + tail_.count};
   tail_entries_.clear();
   tail_ids_.clear();
-  const auto fresh = std::count_if(slices_.begin(), slices_.end(),
-                                   [](const Slice& slice) { return slice.level == 0; });
-  return static_cast<std::size_t>(fresh) >= kSlicesMerged ? merge() : Result<void>();
+  for (std::int64_t level = 0; level < kLevelMax; ++level) {
+    const auto count = std::count_if(slices_.begin(), slices_.end(),
+                                     [level](const Slice& slice) { return slice.level == level; });
+    if (static_cast<std::size_t>(count) < kSlicesMerged) break;
+    if (const Result<void> merged = merge(level); !merged) return merged.error();
+  }
+  return {};
 }
 
-Result<void> DayFile::merge() {
+Result<void> DayFile::merge(std::int64_t level) {
   const auto begin = std::find_if(slices_.begin(), slices_.end(),
-                                  [](const Slice& slice) { return slice.level == 0; });
+                                  [level](const Slice& slice) { return slice.level == level; });
   Slice merged = *begin;
-  merged.level = 1;
+  merged.level = level + 1;
   merged.count = 0;
   std::vector<Entry> entries;
   std::vector<std::size_t> runs;
-  entries.reserve(kSliceEvents * kSlicesMerged * kEntriesMax);
+  std::size_t events = 0;
+  for (auto slice = begin; slice != slices_.end(); ++slice) {
+    events += static_cast<std::size_t>(slice->count);
+  }
+  entries.reserve(events * kEntriesMax);
   for (auto slice = begin; slice != slices_.end(); ++slice) {
     runs.push_back(entries.size());
     select_keys_.bind(1, slice->first);

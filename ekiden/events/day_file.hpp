@@ -27,13 +27,14 @@ std::optional<Day> day_of_file_name(std::string_view name);
 ///   keys    the index of a slice: its entries, sorted, in chunks; `hash` is the first one's
 ///   unread  octets that are no event, kept for inspection
 ///
-/// Events past the last slice have no index yet; there are fewer than `kSliceEvents`, plus one
-/// batch, and a reader looks at each.
+/// Events past the last slice have no index yet; there are fewer than `kSliceEvents`, and a reader
+/// looks at each.
 inline constexpr std::int64_t kApplicationId = 0x656b6576;  // "ekev"
 inline constexpr std::int64_t kLayoutVersion = 1;
-inline constexpr std::size_t kSliceEvents = 4096;
-/// So many slices of level 0 become one of level 1.
+inline constexpr std::size_t kSliceEvents = 1024;
+/// So many slices of one level become one of the next, up to kLevelMax (262,144 events).
 inline constexpr std::size_t kSlicesMerged = 16;
+inline constexpr std::int64_t kLevelMax = 2;
 
 struct Slice {
   std::int64_t first = 0;
@@ -96,14 +97,14 @@ class DayFile {
   Result<Presence> is_event(std::int64_t seq, const KeyView& keys);
   void note(const KeyView& keys, std::int64_t hash);
   Result<void> index_tail();
-  Result<void> merge();
+  Result<void> merge(std::int64_t level);
   Result<void> write_index(const Slice& slice, std::vector<Entry>& entries);
 
   Database database_;
   Statement insert_event_, select_event_, insert_slice_, insert_keys_, select_keys_, delete_slice_,
       delete_keys_, insert_unread_;
   KeyFinder finder_;
-  std::vector<Slice> slices_;  ///< ascending
+  std::vector<Slice> slices_;  ///< ascending; their levels never rise
   std::int64_t indexed_until_us_ = INT64_MIN;
   Slice tail_;  ///< not yet in slices_
   std::vector<Entry> tail_entries_;

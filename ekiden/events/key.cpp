@@ -9,7 +9,7 @@
 namespace ekiden::events {
 namespace {
 
-// Longer domains do not exist (RFC 1035 §2.3.4); what is longer is filed as it is.
+// Longer domains do not exist (RFC 1035 §2.3.4); what is longer takes a slower way.
 constexpr std::size_t kDomainOctetsMax = 255;
 
 std::string_view without_dot(std::string_view domain) {
@@ -19,7 +19,7 @@ std::string_view without_dot(std::string_view domain) {
 
 std::int64_t hash_lowered(KeyKind kind, std::string_view domain) {
   char lower[kDomainOctetsMax];
-  if (domain.size() > sizeof lower) return key_hash(kind, domain);
+  if (domain.size() > sizeof lower) return key_hash(kind, domain_key(domain));
   for (std::size_t i = 0; i < domain.size(); ++i) lower[i] = base::to_lower(domain[i]);
   return key_hash(kind, {lower, domain.size()});
 }
@@ -53,8 +53,18 @@ std::string recipient_key(std::string_view address) {
 }
 
 std::string domain_key(std::string_view domain) {
-  domain = without_dot(domain);
-  return domain.size() > kDomainOctetsMax ? std::string(domain) : base::lowered(domain);
+  return base::lowered(without_dot(domain));
+}
+
+bool is_same_domain(std::string_view a, std::string_view b) {
+  return base::equals_ignoring_case(without_dot(a), without_dot(b));
+}
+
+bool is_same_recipient(std::string_view a, std::string_view b) {
+  const std::size_t at = a.rfind('@');
+  if (at != b.rfind('@')) return false;
+  if (at == std::string_view::npos) return a == b;
+  return a.substr(0, at) == b.substr(0, at) && is_same_domain(a.substr(at + 1), b.substr(at + 1));
 }
 
 std::int64_t id_hash(const KeyView& keys) {

@@ -38,6 +38,9 @@ std::int64_t kind_hash(Kind kind);
 std::string recipient_key(std::string_view address);
 /// The text behind KeyKind::Domain.
 std::string domain_key(std::string_view domain);
+/// Whether two addresses have the same recipient_key, and two domains the same domain_key.
+bool is_same_recipient(std::string_view a, std::string_view b);
+bool is_same_domain(std::string_view a, std::string_view b);
 /// Whether the kind has entries of its own.
 bool is_kind_indexed(Kind kind);
 

@@ -45,10 +45,7 @@ std::optional<std::int64_t> hash_of(const Query& query) {
 /// Checks rows against a query, the cheap comparisons first.
 class Filter {
  public:
-  explicit Filter(const Query& query)
-      : query_(query),
-        recipient_(recipient_key(query.recipient)),
-        domain_(domain_key(query.domain)) {}
+  explicit Filter(const Query& query) : query_(query) {}
 
   bool accepts(const KeyView& keys) const {
     if (query_.from && keys.time < *query_.from) return false;
@@ -60,18 +57,19 @@ class Filter {
         keys.internet_message_id != query_.internet_message_id) {
       return false;
     }
-    if (!recipient_.empty() && recipient_key(keys.recipient) != recipient_) return false;
-    if (!domain_.empty()) {
+    if (!query_.recipient.empty() && !is_same_recipient(keys.recipient, query_.recipient)) {
+      return false;
+    }
+    if (!query_.domain.empty()) {
       const std::size_t at = keys.recipient.rfind('@');
       if (at == std::string_view::npos) return false;
-      if (domain_key(keys.recipient.substr(at + 1)) != domain_) return false;
+      if (!is_same_domain(keys.recipient.substr(at + 1), query_.domain)) return false;
     }
     return true;
   }
 
  private:
   const Query& query_;
-  std::string recipient_, domain_;
 };
 
 }  // namespace

@@ -98,9 +98,9 @@ TEST_F(StoreTest, WhatIsWrittenIsFoundAtOnceByEachKey) {
 }
 
 TEST_F(StoreTest, IndexedMergedAndFreshEventsAreFoundAlike) {
-  // Seventeen slices: sixteen merged, one not, and a tail.
-  const std::uint64_t count = kSliceEvents * 17 + 100;
-  write_range(0, count, 1000);
+  // One slice of each level, and a tail.
+  const std::uint64_t count = kSliceEvents * (256 + 16 + 1) + 100;
+  write_range(0, count, 4000);
   base::SeededRandom random(1);
   for (int i = 0; i < 200; ++i) {
     const std::uint64_t n = i == 0 ? count - 1 : random.below(count);

@@ -1,0 +1,816 @@
+#include "ekiden/spool/committer.hpp"
+
+#include <algorithm>
+
+#include "ekiden/base/assert.hpp"
+#include "ekiden/base/checksum.hpp"
+#include "ekiden/base/log.hpp"
+
+// Invariants:
+// - at most one batch is on its way; what it does to index and segments is applied only after its
+//   sync, so that memory never runs ahead of the disk.
+// - a segment that failed is never written again; its limit is written with the first batch of
+//   every later segment until its file is gone.
+// - copies come first in a batch and updates after them, so that sequence numbers grow with age.
+
+namespace ekiden::spool {
+namespace {
+
+/// A batch takes what waits, up to this; the rest makes the next one.
+constexpr std::uint64_t kBatchOctetsMax = 8u << 20;
+/// Past it a segment gets no sidecar and is scanned at start.
+constexpr std::size_t kCatalogOctetsMax = 32u << 20;
+constexpr base::Duration kRetryFirst = std::chrono::milliseconds(100);
+constexpr base::Duration kRetryMax = std::chrono::seconds(5);
+/// Room for the limits and headers that a new segment begins with.
+constexpr std::uint64_t kLimitRoom = 128;
+constexpr std::uint64_t kLifeRoom = 16;
+/// Failed segments that still exist; with so many, wait for the disk to let us remove some.
+constexpr std::size_t kFailedMax = 16;
+
+}  // namespace
+
+Committer::~Committer() {
+  if (commit_timer_ != base::TimerId::None) clock_.cancel(commit_timer_);
+  if (retry_timer_ != base::TimerId::None) clock_.cancel(retry_timer_);
+  if (maintain_timer_ != base::TimerId::None) clock_.cancel(maintain_timer_);
+}
+
+void Committer::submit(Submission* first, Submission* last) {
+  inbox_.push(first, last);
+  notify();
+}
+
+void Committer::submit(std::unique_ptr<Submission> one) {
+  Submission* const raw = one.release();
+  submit(raw, raw);
+}
+
+void Committer::start() {
+  publish();
+  executor_.post([this] {
+    housekeeping_->prepare();
+    publish();
+  });
+}
+
+void Committer::notify() {
+  if (is_notified_.exchange(true)) return;
+  executor_.post([this] {
+    is_notified_.store(false);
+    on_work();
+  });
+}
+
+void Committer::ask_maintenance() {
+  executor_.post([this] {
+    housekeeping_->maintain();
+    publish();
+  });
+}
+
+void Committer::maintain_after(base::Duration delay) {
+  const base::Steady when = clock_.steady() + delay;
+  if (maintain_timer_ != base::TimerId::None && maintain_at_ <= when) return;
+  if (maintain_timer_ != base::TimerId::None) clock_.cancel(maintain_timer_);
+  maintain_at_ = when;
+  maintain_timer_ = clock_.call_at(when, [this] {
+    maintain_timer_ = base::TimerId::None;
+    housekeeping_->maintain();
+    publish();
+  });
+}
+
+void Committer::take_inbox() {
+  for (Submission* s = inbox_.take(); s != nullptr;) enqueue(std::exchange(s, s->next));
+}
+
+void Committer::enqueue(Submission* one) {
+  std::unique_ptr<Submission> submission(one);
+  submission->next = nullptr;
+  if (is_closing_ && submission->port) {
+    complete(std::move(submission), Errc::Closed);
+    return;
+  }
+  if (!submission->transaction.may_wait) ++urgent_;
+  if (!submission->is_new_mail()) updates_octets_ += submission->octets;
+  waiting_.push_back(std::move(submission));
+}
+
+bool Committer::has_urgent_work() const {
+  return urgent_ > 0 || step_ != nullptr || is_closing_;
+}
+
+void Committer::on_work() {
+  take_inbox();
+  if (has_urgent_work()) {
+    run_batch();
+    return;
+  }
+  deliver();
+  if (!waiting_.empty() && commit_timer_ == base::TimerId::None && is_healthy_) {
+    commit_timer_ = clock_.call_after(state_.options.commit_interval, [this] {
+      commit_timer_ = base::TimerId::None;
+      run_batch();
+    });
+  }
+}
+
+void Committer::run_batch() {
+  if (commit_timer_ != base::TimerId::None) {
+    clock_.cancel(commit_timer_);
+    commit_timer_ = base::TimerId::None;
+  }
+  take_inbox();
+  bool has_written = false;
+  if (is_healthy_ || is_retry_due_ || is_closing_) {
+    is_retry_due_ = false;
+    Wrote wrote = write_one();
+    // Once more at once, on another segment, with its limit: when that is durable, what is
+    // refused now can never come back.
+    if (wrote == Wrote::Failed) {
+      take_back_chosen();
+      wrote = write_one();
+    }
+    if (wrote == Wrote::Failed) {
+      take_back_chosen();
+      if (is_healthy_) base::log::error("spool_unwritable", {{"error", last_error_.message()}});
+      is_healthy_ = false;
+      arm_retry();
+    } else if (wrote == Wrote::Batch) {
+      if (!is_healthy_) base::log::warning("spool_writable_again");
+      is_healthy_ = true;
+      backoff_ = {};
+      has_written = true;
+    }
+  }
+  if (!is_healthy_) {
+    refuse_waiting_mail(last_error_);
+    refuse_excess_updates();
+  }
+  publish();
+  deliver();
+  if (has_written) housekeeping_->maintain();
+  publish();
+  if (is_healthy_ && has_urgent_work() && !waiting_.empty()) notify();
+  finish_close();
+}
+
+std::vector<SegmentLife> Committer::draining_lives() const {
+  std::vector<SegmentLife> lives;
+  for (std::uint32_t i = 0; i < state_.segments.count(); ++i)
+    if (state_.segments.at(i).is_draining) lives.push_back(state_.segments.at(i).header.life);
+  return lives;
+}
+
+std::uint64_t Committer::cost_of(const Submission& submission) const {
+  // Every update may become a done that names each segment being drained.
+  return submission.octets + submission.updates * (draining_.size() + 1) * kLifeRoom;
+}
+
+Committer::Wrote Committer::write_one() {
+  std::unique_lock lock(state_.mutex);
+  batch_.clear();
+  effects_.clear();
+  changed_.clear();
+  pending_.clear();
+  has_step_ = false;
+  lives_.clear();
+  draining_ = draining_lives();
+  if (!is_healthy_ && !clear_failed()) return Wrote::Failed;
+
+  const std::uint64_t segment_room =
+      state_.options.segment_octets - kPage - kHeaderOctets - state_.limits.size() * kLimitRoom;
+  // The first that can be written decides whether the segment has room left.
+  const auto find_first = [&]() -> std::pair<std::uint64_t, bool> {
+    // Even a step in which nothing was left to copy has to be answered.
+    if (step_)
+      return {kHeaderOctets + step_->octets +
+                  step_->damaged.size() * (draining_.size() + 1) * kLifeRoom,
+              false};
+    while (!waiting_.empty()) {
+      const Submission& head = *waiting_.front();
+      const std::uint64_t cost = cost_of(head);
+      const bool may_write = !head.is_new_mail() || (is_healthy_ && !keeps_reserve_);
+      if (cost <= segment_room && may_write) return {cost, head.is_new_mail()};
+      if (cost > segment_room) base::log::error("spool_transaction_too_large", {{"octets", cost}});
+      std::unique_ptr<Submission> refused = std::move(waiting_.front());
+      waiting_.pop_front();
+      if (!refused->transaction.may_wait) --urgent_;
+      if (!refused->is_new_mail()) updates_octets_ -= refused->octets;
+      complete(std::move(refused),
+               is_healthy_ || !last_error_ ? make_error_code(Errc::NoSpace) : last_error_);
+    }
+    return {0, false};
+  };
+  auto [cost, is_new_mail] = find_first();
+  const bool owes_limits = !state_.limits.empty() && !active_;
+  if (cost == 0 && !owes_limits) {
+    if (is_healthy_) return Wrote::Nothing;
+    cost = kHeaderOctets;  // an empty batch shows whether the disk is well again
+  }
+  Result<void> room = make_room(cost, is_new_mail);
+  if (!room && is_new_mail && is_healthy_) {
+    if (!keeps_reserve_)
+      base::log::error("spool_reserve_only", {{"error", room.error().message()}});
+    keeps_reserve_ = true;
+    std::tie(cost, is_new_mail) = find_first();
+    if (cost == 0 && state_.limits.empty()) return Wrote::Nothing;
+    room = make_room(std::max<std::uint64_t>(cost, kHeaderOctets), false);
+  }
+  if (!room) {
+    last_error_ = room.error();
+    return Wrote::Failed;
+  }
+
+  Segment& segment = state_.segments.at(*active_);
+  const std::uint32_t offset = segment.end;
+  build(std::min<std::uint64_t>(kBatchOctetsMax, segment.header.octets - offset));
+  if (batch_.is_empty() && active_has_batch_ && is_healthy_) {
+    // Changes to messages that are done, copies of what has died: nothing is left to write.
+    complete_chosen();
+    return Wrote::Nothing;
+  }
+  batch_.finish(segment.header.life.epoch, offset, state_.next_batch++, state_.events.cursor());
+  EKIDEN_ASSERT(offset + batch_.octets() <= segment.header.octets, "the room was measured");
+  const std::string page = active_has_batch_ ? std::string() : encode_segment_page(segment.header);
+  lock.unlock();
+
+  Result<void> result;
+  if (page.empty()) {
+    result = active_file_->write_at(offset, batch_.pieces());
+  } else {
+    std::vector<std::string_view> pieces;
+    pieces.reserve(batch_.pieces().size() + 1);
+    pieces.push_back(page);
+    pieces.insert(pieces.end(), batch_.pieces().begin(), batch_.pieces().end());
+    result = active_file_->write_at(0, pieces);
+  }
+  if (result) {
+    result = active_file_->sync();
+    state_.syncs.fetch_add(1, std::memory_order_relaxed);
+  }
+  lock.lock();
+  if (!result) {
+    last_error_ = result.error();
+    base::log::error("spool_batch_failed",
+                     {{"segment", *active_}, {"error", last_error_.message()}});
+    fail_active();
+    return Wrote::Failed;
+  }
+  state_.batches.fetch_add(1, std::memory_order_relaxed);
+  state_.octets_written.fetch_add(batch_.octets(), std::memory_order_relaxed);
+  apply();
+  return Wrote::Batch;
+}
+
+Result<void> Committer::make_room(std::uint64_t octets, bool is_new_mail) {
+  if (active_) {
+    const Segment& segment = state_.segments.at(*active_);
+    if (segment.end + kHeaderOctets + octets <= segment.header.octets) return {};
+    seal();
+  }
+  const std::uint32_t reserve = reserve_segments();
+  Result<void> made;
+  if (state_.segments.free_count() <= reserve) made = state_.segments.create();
+  const bool may_use_reserve = !is_new_mail;
+  if (!made && (state_.segments.free_count() == 0 || !may_use_reserve)) return made;
+  const std::uint32_t slot = state_.segments.begin(state_.random);
+  active_has_batch_ = false;
+  Result<std::shared_ptr<File>> file = state_.segments.files.open(slot);
+  active_ = slot;
+  catalog_.clear();
+  has_catalog_ = true;
+  const Segment& segment = state_.segments.at(slot);
+  catalog_.life = segment.header.life;
+  catalog_.sequence = segment.header.sequence;
+  if (!file) {
+    fail_active();
+    return file.error();
+  }
+  active_file_ = *file;
+  return {};
+}
+
+/// While the disk fails, segments that never held anything must not pile up.
+bool Committer::clear_failed() {
+  for (std::size_t i = 0; i < state_.limits.size();) {
+    const std::uint32_t slot = state_.limits[i].life.slot;
+    if (state_.segments.at(slot).is_dead() && state_.segments.remove(slot)) {
+      state_.limits.erase(state_.limits.begin() + static_cast<std::ptrdiff_t>(i));
+    } else {
+      ++i;
+    }
+  }
+  return state_.limits.size() < kFailedMax;
+}
+
+std::uint32_t Committer::reserve_segments() const {
+  const std::uint64_t octets = state_.options.segment_octets;
+  return static_cast<std::uint32_t>((state_.options.disk_reserve + octets - 1) / octets);
+}
+
+void Committer::seal() {
+  Segment& segment = state_.segments.at(*active_);
+  segment.state = SegmentState::Sealed;
+  state_.note_less(*active_);
+  if (has_catalog_ && active_has_batch_) housekeeping_->segment_sealed(std::move(catalog_));
+  catalog_.clear();
+  has_catalog_ = false;
+  active_.reset();
+  active_file_.reset();
+}
+
+void Committer::fail_active() {
+  Segment& segment = state_.segments.at(*active_);
+  segment.state = SegmentState::Failed;
+  state_.limits.push_back({segment.header.life, segment.end});
+  state_.maybe_dead.push_back(*active_);
+  active_.reset();
+  active_file_.reset();
+  has_catalog_ = false;
+  catalog_.clear();
+}
+
+void Committer::build(std::uint64_t room) {
+  std::uint32_t transaction = 0;
+  if (!active_has_batch_) {
+    for (const LimitPart& limit : state_.limits) {
+      append_limit(batch_.small(), limit);
+      batch_.add(RecordType::Limit, 0, {}, transaction++);
+    }
+  }
+  std::uint64_t used = kHeaderOctets + batch_.records() * kLimitRoom;
+  if (step_) {
+    const std::uint64_t cost =
+        step_->octets + step_->damaged.size() * (draining_.size() + 1) * kLifeRoom;
+    if (used + cost <= room) {
+      used += cost;
+      has_step_ = true;
+      build_copies(*step_);
+      // Each copy stands alone, but one transaction number will do: no reader but a torn scan
+      // looks at it, and then the source is still there.
+      ++transaction;
+    }
+  }
+  while (!waiting_.empty()) {
+    Submission& head = *waiting_.front();
+    const bool may_write = !head.is_new_mail() || (is_healthy_ && !keeps_reserve_);
+    const std::uint64_t cost = cost_of(head);
+    if (may_write && used + cost > room) break;
+    std::unique_ptr<Submission> one = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (!one->transaction.may_wait) --urgent_;
+    if (!one->is_new_mail()) updates_octets_ -= one->octets;
+    if (!may_write) {
+      complete(std::move(one), is_healthy_ ? make_error_code(Errc::NoSpace) : last_error_);
+      continue;
+    }
+    if (!build_submission(*one, transaction++)) {
+      complete(std::move(one), Errc::Io);
+      continue;
+    }
+    used += cost;
+    chosen_.push_back(std::move(one));
+  }
+}
+
+Committer::Pending* Committer::pending_of(base::MessageId id) {
+  const auto known = pending_.find(id);
+  if (known != pending_.end()) return &known->second;
+  const std::uint32_t at = state_.index.find(id);
+  if (at == Index::kNone) return nullptr;
+  Pending& pending = pending_[id];
+  pending.open = state_.index.entry(at).open;
+  return &pending;
+}
+
+bool Committer::build_submission(Submission& submission, std::uint32_t transaction) {
+  Transaction& t = submission.transaction;
+  for (const NewMessage& message : t.messages) {
+    if (message.recipients == 0 || message.recipients > kRecipientsMax ||
+        pending_of(message.id) != nullptr) {
+      base::log::error("spool_message_invalid", {{"message", base::format_message_id(message.id)},
+                                                 {"recipients", message.recipients}});
+      return false;
+    }
+  }
+  for (std::size_t i = 0; i < t.messages.size(); ++i) {
+    const NewMessage& message = t.messages[i];
+    append_message(batch_.small(), message);
+    const std::uint32_t record = batch_.add(RecordType::Message, 0, message.id, transaction,
+                                            message.body.octets.view(), submission.body_crcs[i]);
+    Effect effect{Effect::Insert};
+    effect.record = record;
+    effect.id = message.id;
+    effect.recipients = message.recipients;
+    effect.has_file = !message.body.is_in_memory();
+    effects_.push_back(std::move(effect));
+    Pending& pending = pending_[message.id];
+    pending.open = message.recipients;
+    pending.is_new = true;
+    if (!message.progress.empty()) build_update(message.id, message.progress, transaction);
+  }
+  for (const Update& update : t.updates) build_update(update.id, update.changes, transaction);
+  for (const base::MessageId id : submission.quarantined)
+    build_done(id, DoneReason::Quarantined, transaction);
+  for (const base::MessageId id : submission.finished)
+    build_done(id, DoneReason::Finished, transaction);
+  if (!t.events.empty()) {
+    append_events(batch_.small(), t.events);
+    Effect effect{Effect::AddEvents};
+    effect.id.high = state_.next_event++;
+    effect.record = batch_.add(RecordType::Event, 0, effect.id, transaction);
+    // Shared, not moved: a failed batch is built again from the same transaction.
+    effect.events = std::make_shared<const std::vector<std::string>>(t.events);
+    effects_.push_back(std::move(effect));
+  }
+  return true;
+}
+
+void Committer::build_update(base::MessageId id, const std::vector<Progress>& changes,
+                             std::uint32_t transaction) {
+  Pending* const pending = pending_of(id);
+  // Cancelled, or done: usual, and nothing to keep.
+  if (pending == nullptr || pending->is_done) return;
+  const std::uint32_t at = pending->is_new ? Index::kNone : state_.index.find(id);
+  const std::uint32_t recipients = [&] {
+    if (at != Index::kNone) return state_.index.entry(at).recipients;
+    for (const Effect& effect : effects_)
+      if (effect.kind == Effect::Insert && effect.id == id) return effect.recipients;
+    return 0u;
+  }();
+  const auto was_final = [&](std::uint32_t recipient) {
+    if (at != Index::kNone && state_.index.progress(at, recipient).is_final()) return true;
+    return std::find(pending->finals.begin(), pending->finals.end(), recipient) !=
+           pending->finals.end();
+  };
+  const auto first = static_cast<std::uint32_t>(changed_.size());
+  const std::vector<Progress>* written = &changes;
+  std::vector<Progress> allowed;
+  for (const Progress& change : changes) {
+    if (change.recipient >= recipients || was_final(change.recipient)) {
+      // There is exactly one final state; a second would change what has been told already.
+      if (written == &changes) {
+        allowed.assign(changes.data(), &change);
+        written = &allowed;
+      }
+      base::log::error("spool_change_ignored",
+                       {{"message", base::format_message_id(id)}, {"recipient", change.recipient}});
+      continue;
+    }
+    if (written == &allowed) allowed.push_back(change);
+    changed_.push_back({change.recipient, is_final(change.state)});
+    if (is_final(change.state)) {
+      pending->finals.push_back(change.recipient);
+      --pending->open;
+    }
+  }
+  if (written->empty()) return;
+  if (pending->open == 0) {
+    changed_.resize(first);
+    build_done(id, DoneReason::Finished, transaction);
+    return;
+  }
+  append_progress(batch_.small(), state_.next_progress++, *written);
+  Effect effect{Effect::Advance};
+  effect.id = id;
+  effect.record = batch_.add(RecordType::Progress, 0, id, transaction);
+  effect.first = first;
+  effect.count = static_cast<std::uint32_t>(changed_.size()) - first;
+  effects_.push_back(std::move(effect));
+}
+
+void Committer::build_done(base::MessageId id, DoneReason reason, std::uint32_t transaction) {
+  Pending* const pending = pending_of(id);
+  if (pending == nullptr || pending->is_done) return;
+  pending->is_done = true;
+  DonePart done;
+  done.reason = reason;
+  done.copies = draining_;
+  const std::uint32_t at = pending->is_new ? Index::kNone : state_.index.find(id);
+  const SegmentLife own = at == Index::kNone
+                              ? state_.segments.at(*active_).header.life
+                              : state_.segments.at(state_.index.entry(at).place.slot).header.life;
+  if (std::find(done.copies.begin(), done.copies.end(), own) == done.copies.end())
+    done.copies.push_back(own);
+  append_done(batch_.small(), done);
+  Effect effect{Effect::Erase};
+  effect.id = id;
+  effect.record = batch_.add(RecordType::Done, 0, id, transaction);
+  effect.first = static_cast<std::uint32_t>(lives_.size());
+  effect.count = static_cast<std::uint32_t>(done.copies.size());
+  lives_.insert(lives_.end(), done.copies.begin(), done.copies.end());
+  effects_.push_back(std::move(effect));
+}
+
+void Committer::build_copies(CopyStep& step) {
+  for (CopyStep::Message& message : step.messages) {
+    const std::uint32_t at = state_.index.find(message.id);
+    if (at == Index::kNone || state_.index.entry(at).place != message.from) continue;
+    batch_.small().append(message.small);
+    Effect effect{Effect::Move};
+    effect.id = message.id;
+    effect.from = message.from;
+    effect.has_file = message.has_file;
+    effect.record =
+        batch_.add(RecordType::Message, kCopied, message.id, 0, message.body, message.body_crc);
+    effects_.push_back(std::move(effect));
+  }
+  for (CopyStep::Fold& fold : step.folds) {
+    const std::uint32_t at = state_.index.find(fold.id);
+    if (at == Index::kNone) continue;
+    std::vector<Progress> newest;
+    const auto first = static_cast<std::uint32_t>(changed_.size());
+    for (const CopyStep::Change& change : fold.changes) {
+      const ProgressPlace now = state_.index.progress(at, change.progress.recipient);
+      if (!now || now.place() != change.from) continue;
+      newest.push_back(change.progress);
+      changed_.push_back({change.progress.recipient, is_final(change.progress.state)});
+    }
+    if (newest.empty()) continue;
+    append_progress(batch_.small(), state_.next_progress++, newest);
+    Effect effect{Effect::Advance};
+    effect.id = fold.id;
+    effect.record = batch_.add(RecordType::Progress, kCopied, fold.id, 0);
+    effect.first = first;
+    effect.count = static_cast<std::uint32_t>(newest.size());
+    effects_.push_back(std::move(effect));
+  }
+  for (CopyStep::Done& done : step.dones) {
+    DonePart part = done.part;
+    std::erase_if(part.copies, [&](const SegmentLife& life) {
+      return life.slot == step.slot || !state_.segments.is_same_life(life);
+    });
+    if (part.copies.empty()) continue;
+    append_done(batch_.small(), part);
+    Effect effect{Effect::MoveDone};
+    effect.id = done.id;
+    effect.from.slot = step.slot;
+    effect.record = batch_.add(RecordType::Done, kCopied, done.id, 0);
+    effect.first = static_cast<std::uint32_t>(lives_.size());
+    effect.count = static_cast<std::uint32_t>(part.copies.size());
+    lives_.insert(lives_.end(), part.copies.begin(), part.copies.end());
+    effects_.push_back(std::move(effect));
+  }
+  for (CopyStep::Event& event : step.events) {
+    const EventRef* const ref = state_.events.find(event.sequence);
+    if (ref == nullptr || ref->place != event.from) continue;
+    batch_.small().append(event.small);
+    Effect effect{Effect::MoveEvents};
+    effect.id.high = event.sequence;
+    effect.from = event.from;
+    effect.record = batch_.add(RecordType::Event, kCopied, effect.id, 0);
+    effects_.push_back(std::move(effect));
+  }
+  for (const base::MessageId id : step.damaged) build_done(id, DoneReason::Quarantined, 0);
+}
+
+void Committer::apply() {
+  const std::uint32_t target = *active_;
+  Segment& segment = state_.segments.at(target);
+  segment.end += batch_.octets();
+  active_has_batch_ = true;
+  bool has_new_events = false;
+  const bool had_events = !state_.events.is_empty();
+  for (Effect& effect : effects_) {
+    const RecordHeader& record = batch_.record(effect.record);
+    const Place place{target, batch_.place_of(effect.record)};
+    const std::uint32_t octets = record_octets(record);
+    const std::uint32_t marked = octets | (effect.has_file ? kHasFile : 0);
+    switch (effect.kind) {
+      case Effect::Insert:
+        state_.index.insert(effect.id, place, effect.recipients, marked);
+        ++segment.live_messages;
+        segment.live_octets += octets;
+        state_.messages.fetch_add(1, std::memory_order_relaxed);
+        state_.recipients.fetch_add(effect.recipients, std::memory_order_relaxed);
+        break;
+      case Effect::Move: {
+        const std::uint32_t at = state_.index.find(effect.id);
+        Segment& source = state_.segments.at(effect.from.slot);
+        --source.live_messages;
+        source.live_octets -= state_.index.entry(at).octets & ~kHasFile;
+        ++segment.live_messages;
+        segment.live_octets += octets;
+        state_.index.move(at, place, marked);
+        state_.note_less(effect.from.slot);
+        break;
+      }
+      case Effect::Advance: {
+        const std::uint32_t at = state_.index.find(effect.id);
+        const std::uint32_t open = state_.index.entry(at).open;
+        for (std::uint32_t i = effect.first; i < effect.first + effect.count; ++i) {
+          ++segment.live_progress;
+          const ProgressPlace old = state_.index.set_progress(
+              at, ProgressPlace(changed_[i].recipient, changed_[i].is_final, place));
+          if (old) state_.release(old.place());
+        }
+        state_.recipients.fetch_sub(open - state_.index.entry(at).open, std::memory_order_relaxed);
+        break;
+      }
+      case Effect::Erase: {
+        const std::uint32_t at = state_.index.find(effect.id);
+        const Index::Entry entry = state_.index.entry(at);
+        Segment& source = state_.segments.at(entry.place.slot);
+        state_.index.each_progress(at, [this](ProgressPlace p) { state_.release(p.place()); });
+        --source.live_messages;
+        source.live_octets -= entry.octets & ~kHasFile;
+        // A quarantined message keeps its file: the quarantine names it.
+        if ((entry.octets & kHasFile) != 0 &&
+            batch_.small_of(effect.record)[0] == static_cast<char>(DoneReason::Finished))
+          housekeeping_->large_message_done(source.header.life, entry.place.header);
+        if (batch_.small_of(effect.record)[0] == static_cast<char>(DoneReason::Quarantined))
+          state_.quarantined.fetch_add(1, std::memory_order_relaxed);
+        state_.index.erase(at);
+        for (std::uint32_t i = effect.first; i < effect.first + effect.count; ++i)
+          if (lives_[i].slot != target) ++segment.needed_by[lives_[i].slot];
+        state_.messages.fetch_sub(1, std::memory_order_relaxed);
+        state_.recipients.fetch_sub(entry.open, std::memory_order_relaxed);
+        state_.note_less(entry.place.slot);
+        break;
+      }
+      case Effect::AddEvents: {
+        EventRef ref;
+        ref.sequence = effect.id.high;
+        ref.place = place;
+        ref.octets = octets;
+        ref.memory = std::move(effect.events);
+        state_.events.add(std::move(ref));
+        ++segment.live_events;
+        has_new_events = true;
+        break;
+      }
+      case Effect::MoveEvents: {
+        EventRef* const ref = state_.events.find(effect.id.high);
+        if (ref == nullptr || ref->place != effect.from) break;
+        ref->place = place;
+        ++segment.live_events;
+        --state_.segments.at(effect.from.slot).live_events;
+        state_.note_less(effect.from.slot);
+        break;
+      }
+      case Effect::MoveDone: {
+        Segment& source = state_.segments.at(effect.from.slot);
+        for (std::uint32_t i = effect.first; i < effect.first + effect.count; ++i) {
+          if (lives_[i].slot != target) ++segment.needed_by[lives_[i].slot];
+          const auto needed = source.needed_by.find(lives_[i].slot);
+          if (needed != source.needed_by.end() && --needed->second == 0)
+            source.needed_by.erase(needed);
+        }
+        state_.note_less(effect.from.slot);
+        break;
+      }
+    }
+  }
+  if (has_catalog_) {
+    catalog_.note_batch(batch_.header());
+    for (std::uint32_t i = 0; i < batch_.records(); ++i)
+      catalog_.add(batch_.record(i), batch_.place_of(i), batch_.small_of(i));
+    if (catalog_.octets() > kCatalogOctetsMax) {
+      catalog_.clear();
+      has_catalog_ = false;
+    }
+  }
+  complete_chosen();
+  if (has_new_events && !had_events) wakes_events_ = true;
+}
+
+void Committer::complete_chosen() {
+  for (std::unique_ptr<Submission>& one : chosen_) {
+    state_.transactions.fetch_add(1, std::memory_order_relaxed);
+    complete(std::move(one), {});
+  }
+  chosen_.clear();
+  if (has_step_) housekeeping_->step_copied(std::move(step_));
+  has_step_ = false;
+}
+
+/// What was chosen was not written: new mail is refused, the rest is tried again, first.
+void Committer::take_back_chosen() {
+  std::vector<std::unique_ptr<Submission>> again;
+  for (std::unique_ptr<Submission>& one : chosen_) {
+    if (one->is_new_mail()) {
+      complete(std::move(one), last_error_);
+    } else {
+      again.push_back(std::move(one));
+    }
+  }
+  chosen_.clear();
+  for (auto i = again.rbegin(); i != again.rend(); ++i) {
+    if (!(*i)->transaction.may_wait) ++urgent_;
+    updates_octets_ += (*i)->octets;
+    waiting_.push_front(std::move(*i));
+  }
+}
+
+void Committer::refuse_waiting_mail(Error why) {
+  std::deque<std::unique_ptr<Submission>> kept;
+  for (std::unique_ptr<Submission>& one : waiting_) {
+    if (!one->is_new_mail()) {
+      kept.push_back(std::move(one));
+      continue;
+    }
+    if (!one->transaction.may_wait) --urgent_;
+    complete(std::move(one), why);
+  }
+  waiting_ = std::move(kept);
+}
+
+void Committer::refuse_excess_updates() {
+  while (!waiting_.empty() &&
+         (updates_octets_ > state_.options.updates_waiting_max || is_closing_)) {
+    std::unique_ptr<Submission> one = std::move(waiting_.back());
+    waiting_.pop_back();
+    if (!one->transaction.may_wait) --urgent_;
+    updates_octets_ -= one->octets;
+    complete(std::move(one), last_error_);
+  }
+}
+
+void Committer::complete(std::unique_ptr<Submission> submission, Result<void> result) {
+  if (!result)
+    for (const NewMessage& message : submission->transaction.messages)
+      if (!message.body.is_in_memory()) housekeeping_->file_unused(message.body.file);
+  if (!submission->port) {
+    if (submission->done) own_completed_.emplace_back(std::move(submission->done), result);
+    return;
+  }
+  for (Completed& completed : completed_) {
+    if (completed.port != submission->port) continue;
+    completed.calls.emplace_back(std::move(submission->done), result);
+    return;
+  }
+  Completed& completed = completed_.emplace_back();
+  completed.port = std::move(submission->port);
+  completed.calls.emplace_back(std::move(submission->done), result);
+}
+
+void Committer::deliver() {
+  std::vector<Completed> all = std::move(completed_);
+  completed_.clear();
+  for (Completed& completed : all) {
+    base::Executor& home = completed.port->home;
+    home.post([completed = std::move(completed)]() mutable {
+      for (auto& [done, result] : completed.calls)
+        if (done && completed.port->is_attached) done(std::move(result));
+    });
+  }
+  auto own = std::move(own_completed_);
+  own_completed_.clear();
+  for (auto& [done, result] : own) done(std::move(result));
+  if (std::exchange(wakes_events_, false) && state_.wake_events) state_.wake_events();
+}
+
+void Committer::publish() {
+  const std::scoped_lock lock(state_.mutex);
+  state_.segment_count = state_.segments.existing();
+  state_.disk_octets = state_.segments.disk_octets();
+  state_.events_waiting = state_.events.size();
+  state_.accepts_updates = is_healthy_ && !is_closing_;
+  state_.accepts_messages = is_healthy_ && !keeps_reserve_ && !is_closing_;
+}
+
+void Committer::lift_reserve() {
+  if (keeps_reserve_) base::log::info("spool_reserve_lifted");
+  keeps_reserve_ = false;
+}
+
+void Committer::copy(std::unique_ptr<CopyStep> step) {
+  EKIDEN_ASSERT(!step_, "one step at a time");
+  step_ = std::move(step);
+  notify();
+}
+
+void Committer::arm_retry() {
+  if (retry_timer_ != base::TimerId::None) return;
+  backoff_ = backoff_ == base::Duration{} ? kRetryFirst : std::min(backoff_ * 2, kRetryMax);
+  retry_timer_ = clock_.call_after(backoff_, [this] {
+    retry_timer_ = base::TimerId::None;
+    is_retry_due_ = true;
+    run_batch();
+  });
+}
+
+void Committer::close(base::Work done) {
+  executor_.post([this, done = std::move(done)]() mutable {
+    on_closed_ = std::move(done);
+    is_closing_ = true;
+    run_batch();
+  });
+}
+
+void Committer::finish_close() {
+  if (!is_closing_ || !on_closed_ || !waiting_.empty()) return;
+  {
+    const std::scoped_lock lock(state_.mutex);
+    if (active_) seal();
+  }
+  if (commit_timer_ != base::TimerId::None) clock_.cancel(commit_timer_);
+  if (retry_timer_ != base::TimerId::None) clock_.cancel(retry_timer_);
+  if (maintain_timer_ != base::TimerId::None) clock_.cancel(maintain_timer_);
+  commit_timer_ = retry_timer_ = maintain_timer_ = base::TimerId::None;
+  std::exchange(on_closed_, {})();
+}
+
+}  // namespace ekiden::spool

@@ -1,0 +1,176 @@
+#include "ekiden/spool/scan.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "ekiden/base/checksum.hpp"
+
+namespace ekiden::spool {
+namespace {
+
+/// How much one look for the next batch header reads.
+constexpr std::uint32_t kLookOctets = 1 << 20;
+
+struct Record {
+  RecordHeader header;
+  std::uint32_t at = 0;  ///< offset / 64
+  std::string_view small;
+  bool is_whole = false;
+};
+
+class Scanner {
+ public:
+  Scanner(File& file, const SegmentHeader& header, std::uint32_t end, CheckBodies bodies)
+      : file_(file), header_(header), end_(std::min(end, header.octets)), bodies_(bodies) {}
+
+  Result<Scanned> run() {
+    scanned_.catalog.life = header_.life;
+    scanned_.catalog.sequence = header_.sequence;
+    Result<std::optional<BatchHeader>> next = find_batch(kPage);
+    if (!next) return next.error();
+    std::optional<BatchHeader> batch = *next;
+    std::uint32_t expected = kPage;
+    while (batch) {
+      const std::uint32_t start = batch->page * kPage;
+      if (start > expected) note_gap(expected, start);
+      expected = start + round_to_page(batch->length);
+      Result<std::optional<BatchHeader>> following = find_batch(expected);
+      if (!following) return following.error();
+      const Result<void> read = read_batch(*batch, !*following);
+      if (!read) return read.error();
+      batch = *following;
+    }
+    return std::move(scanned_);
+  }
+
+ private:
+  /// The first valid batch header at `from` or on a later page.
+  Result<std::optional<BatchHeader>> find_batch(std::uint32_t from) {
+    for (std::uint32_t page = from; page < end_; page += kPage) {
+      if (page < window_start_ || page + kHeaderOctets > window_start_ + window_.size()) {
+        // The next header is nearly always right here; look further only when it is not.
+        const std::uint32_t length = page == from ? kHeaderOctets : kLookOctets;
+        window_.resize(std::min(length, end_ - page));
+        window_start_ = page;
+        const Result<std::size_t> got = file_.read_at(page, window_);
+        if (!got) return got.error();
+        window_.resize(*got);
+        if (window_.size() < kHeaderOctets) break;
+      }
+      const auto header = decode_batch_header(
+          std::string_view(window_).substr(page - window_start_), header_.life.epoch, page / kPage);
+      // A batch that would reach past the valid length was refused.
+      if (header && header->length <= end_ - page && header->number > last_number_) return header;
+    }
+    return std::optional<BatchHeader>{};
+  }
+
+  Result<void> read_batch(const BatchHeader& batch, bool is_last) {
+    last_number_ = batch.number;
+    const std::uint32_t start = batch.page * kPage;
+    const bool with_bodies = is_last || bodies_ == CheckBodies::All;
+    octets_.resize(with_bodies ? batch.length : batch.small_length);
+    const Result<std::size_t> got = file_.read_at(start, octets_);
+    if (!got) return got.error();
+    octets_.resize(*got);
+    ++scanned_.batches;
+    scanned_.catalog.note_batch(batch);
+
+    std::vector<Record> records(batch.records);
+    std::set<std::uint32_t> torn;  // transactions with a damaged record
+    bool has_lost_header = false;
+    for (std::uint32_t i = 0; i < batch.records; ++i) {
+      Record& record = records[i];
+      const std::uint32_t offset = kHeaderOctets * (i + 1);
+      record.at = (start + offset) / kHeaderOctets;
+      const auto header = slice(start + offset, start, kHeaderOctets);
+      const auto decoded =
+          header ? decode_record_header(*header, header_.life.epoch) : std::nullopt;
+      if (!decoded) {
+        has_lost_header = true;
+        if (!is_last) damage({}, start + offset, kHeaderOctets, false, "record header");
+        continue;
+      }
+      record.header = *decoded;
+      const auto small = slice(record.header.small_offset, start, record.header.small_length);
+      const bool is_small_whole = small && base::crc32c(*small) == record.header.small_crc;
+      bool is_body_whole = true;
+      if (with_bodies && record.header.body_length > 0) {
+        const auto body = slice(record.header.body_offset, start, record.header.body_length);
+        is_body_whole = body && base::crc32c(*body) == record.header.body_crc;
+      }
+      record.is_whole = is_small_whole;
+      if (small) record.small = *small;
+      if (!is_small_whole || !is_body_whole) {
+        torn.insert(record.header.transaction);
+        if (!is_last) {
+          damage(record.header.id, is_small_whole ? record.header.body_offset : start + offset,
+                 is_small_whole ? record.header.body_length : kHeaderOctets, is_small_whole,
+                 is_small_whole ? "body" : "small part");
+        }
+      }
+    }
+    for (std::uint32_t i = 0; i < batch.records; ++i) {
+      const Record& record = records[i];
+      // A lost header may belong to the transaction before it or behind it.
+      const bool may_be_cut = has_lost_header && touches_lost(records, i);
+      if (is_last && (!record.is_whole || torn.contains(record.header.transaction) || may_be_cut)) {
+        ++scanned_.torn_records;
+        continue;
+      }
+      if (!record.is_whole) continue;
+      ++scanned_.records;
+      scanned_.catalog.add(record.header, record.at, record.small);
+    }
+    return {};
+  }
+
+  /// Whether the record's transaction reaches up to a header that is lost.
+  static bool touches_lost(const std::vector<Record>& records, std::uint32_t i) {
+    const std::uint32_t transaction = records[i].header.transaction;
+    std::uint32_t first = i, last = i;
+    while (first > 0 && records[first - 1].header.transaction == transaction &&
+           records[first - 1].header.epoch != 0)
+      --first;
+    while (last + 1 < records.size() && records[last + 1].header.transaction == transaction &&
+           records[last + 1].header.epoch != 0)
+      ++last;
+    return (first > 0 && records[first - 1].header.epoch == 0) ||
+           (last + 1 < records.size() && records[last + 1].header.epoch == 0);
+  }
+
+  std::optional<std::string_view> slice(std::uint32_t offset, std::uint32_t start,
+                                        std::uint32_t length) const {
+    if (offset < start || offset - start > octets_.size() ||
+        length > octets_.size() - (offset - start))
+      return std::nullopt;
+    return std::string_view(octets_).substr(offset - start, length);
+  }
+
+  void note_gap(std::uint32_t from, std::uint32_t to) {
+    damage({}, from, to - from, false, "batch");
+  }
+  void damage(base::MessageId id, std::uint32_t offset, std::uint32_t length, bool is_body,
+              const char* reason) {
+    scanned_.damaged.push_back({id, offset, length, is_body, reason});
+  }
+
+  File& file_;
+  const SegmentHeader& header_;
+  std::uint32_t end_;
+  CheckBodies bodies_;
+  Scanned scanned_;
+  std::uint64_t last_number_ = 0;
+  std::string window_, octets_;
+  std::uint32_t window_start_ = 0;
+};
+
+}  // namespace
+
+Result<Scanned> scan_segment(File& file, const SegmentHeader& header,
+                             std::uint32_t valid_octets_max, CheckBodies bodies) {
+  return Scanner(file, header, valid_octets_max, bodies).run();
+}
+
+}  // namespace ekiden::spool
