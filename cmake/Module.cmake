@@ -25,7 +25,7 @@ function(ekiden_module name)
 endfunction()
 
 function(ekiden_compile_options target)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wnon-virtual-dtor
+  target_compile_options(${target} PRIVATE -Wall -Wextra
     -Woverloaded-virtual -Wno-missing-field-initializers)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     target_compile_options(${target} PRIVATE -fcoroutines)

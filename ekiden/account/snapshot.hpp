@@ -34,6 +34,8 @@ class Snapshot {
   virtual ~Snapshot() = default;
   virtual const Credential* find_by_name(std::string_view name) const = 0;
   virtual const Credential* find_by_certificate(std::string_view sha256_hex) const = 0;
+  /// Whether any credential has SCRAM keys; without one the mechanisms are not offered.
+  virtual bool has_scram() const { return false; }
 };
 
 /// Gives the newest snapshot. Sharing: any thread.

@@ -53,8 +53,7 @@ struct Plan {
 struct Job {
   base::MessageId id;
   std::shared_ptr<const message::Meta> meta;
-  spool::Body body;  ///< empty and `needs_load`: read it back first
-  bool needs_load = false;
+  spool::Body body;  ///< in memory, or a file to be streamed through spool::Port::read
   std::vector<std::uint32_t> recipients;  ///< indexes into meta->envelope.recipients
 };
 
@@ -110,7 +109,8 @@ struct ConnectionEnd {
 class Feed {
  public:
   virtual ~Feed() = default;
-  /// Waits for the next job until `deadline`; nothing: say QUIT and end.
+  /// Waits for the next job until `deadline`; nothing: say QUIT and end. With a deadline already
+  /// passed it never waits: the connection asks what may ride behind the message it is sending.
   virtual base::Task<std::optional<Job>> next(base::Steady deadline) = 0;
   /// Each job taken is finished exactly once.
   virtual void finish(JobResult result) = 0;

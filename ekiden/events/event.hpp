@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,7 @@ enum class Kind : std::uint8_t {
   Unsubscribed
 };
 std::string_view kind_name(Kind kind);  ///< "accepted", …
+std::optional<Kind> parse_kind(std::string_view name);
 
 /// One thing that happened to one recipient of one message. Numbers and texts that do not apply
 /// stay zero and empty and are not stored.
@@ -69,8 +71,10 @@ struct Event {
 std::string event_id(base::MessageId message, std::uint32_t recipient, Kind kind,
                      std::uint32_t attempt);
 
-/// The stored form, versioned; what the spool carries and never reads.
+/// The stored form, versioned; what the spool carries and never reads. An empty id stands for
+/// event_id() of the event's numbers; of the tags the first 64 are kept.
 std::string encode_event(const Event& event);
+/// Errors: events::Errc::Malformed, for anything that encode_event does not write.
 Result<Event> decode_event(std::string_view octets);
 
 /// One JSON object, fields that do not apply left out.

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
-#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,7 +14,10 @@ struct Endpoint {
   Address address;
   std::uint16_t port = 0;
 
-  friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+  friend bool operator<(const Endpoint& a, const Endpoint& b) {
+    return a.address != b.address ? a.address < b.address : a.port < b.port;
+  }
 };
 
 /// "192.0.2.1:25", "[2001:db8::1]:25".

@@ -44,6 +44,8 @@ class Stream {
   virtual Result<std::size_t> try_read(std::span<char> into) = 0;
 
   /// Writes a prefix of the concatenated `pieces`. Errors: WouldBlock, Reset, Closed, Tls.
+  /// After WouldBlock the next call offers the same octets first (TLS has sealed them already), or
+  /// the stream is closed.
   virtual Result<std::size_t> try_write(std::span<const std::string_view> pieces) = 0;
 
   /// Suspends until `direction` may make progress. Errors: TimedOut, Closed.

@@ -1,0 +1,212 @@
+// What each module takes of the settings. Nothing below apps/ reads them.
+#include <algorithm>
+
+#include "apps/relay.hpp"
+#include "ekiden/smtp/address.hpp"
+
+namespace ekiden::apps {
+namespace {
+
+queue::RetryPolicy retry_policy(const config::Retry& retry) {
+  return {retry.first,
+          retry.factor,
+          retry.max_interval,
+          retry.expire_after,
+          retry.delay_notice_after,
+          retry.time_scale};
+}
+
+delivery::TlsPolicy tls_policy(config::RouteTls tls) {
+  switch (tls) {
+    case config::RouteTls::Opportunistic:
+      return delivery::TlsPolicy::Opportunistic;
+    case config::RouteTls::Required:
+      return delivery::TlsPolicy::Required;
+    case config::RouteTls::Verified:
+      return delivery::TlsPolicy::Verified;
+    case config::RouteTls::Off:
+      return delivery::TlsPolicy::Off;
+  }
+  return delivery::TlsPolicy::Verified;
+}
+
+std::vector<std::string> next_hop_texts(const config::NextHop& next_hop, std::uint16_t port) {
+  switch (next_hop.kind) {
+    case config::NextHop::Kind::Mx:
+      return {"mx"};
+    case config::NextHop::Kind::Hold:
+      return {"hold"};
+    case config::NextHop::Kind::Discard:
+      return {"discard"};
+    case config::NextHop::Kind::Hosts:
+      break;
+  }
+  std::vector<std::string> texts;
+  for (config::HostPort host : next_hop.hosts) {
+    if (host.port == 0) host.port = port;
+    texts.push_back(config::format_host_port(host));
+  }
+  return texts;
+}
+
+inbound::Rate rate(const config::Rate& rate) {
+  return {rate.count, rate.per};
+}
+
+inbound::Service service(config::Service service) {
+  switch (service) {
+    case config::Service::Submission:
+      return inbound::Service::Submission;
+    case config::Service::Relay:
+      return inbound::Service::Relay;
+    case config::Service::Inbound:
+      return inbound::Service::Inbound;
+  }
+  return inbound::Service::Submission;
+}
+
+inbound::ListenerTls listener_tls(config::ListenerTls tls) {
+  switch (tls) {
+    case config::ListenerTls::Off:
+      return inbound::ListenerTls::Off;
+    case config::ListenerTls::StartTls:
+      return inbound::ListenerTls::StartTls;
+    case config::ListenerTls::Implicit:
+      return inbound::ListenerTls::Implicit;
+  }
+  return inbound::ListenerTls::StartTls;
+}
+
+std::map<std::string, inbound::InboundDomain, std::less<>> inbound_domains(
+    const config::Settings& settings) {
+  std::map<std::string, inbound::InboundDomain, std::less<>> domains;
+  for (const config::InboundDomain& domain : settings.inbound_domain) {
+    inbound::InboundDomain made;
+    switch (domain.check) {
+      case config::RecipientCheck::Any:
+        made.check = inbound::RecipientCheck::Any;
+        break;
+      case config::RecipientCheck::Verify:
+        made.check = inbound::RecipientCheck::Verify;
+        break;
+      case config::RecipientCheck::List:
+        made.check = inbound::RecipientCheck::List;
+        break;
+    }
+    for (const std::string& recipient : domain.recipient_list)
+      if (const auto address = smtp::parse_address(recipient))
+        made.recipients.insert(smtp::comparison_key(*address));
+    const std::vector<std::string> hops = next_hop_texts(domain.next_hop, settings.delivery.port);
+    if (!hops.empty() && domain.next_hop.kind == config::NextHop::Kind::Hosts)
+      made.next_hop = hops.front();
+    const Result<std::string> name = smtp::canonical_domain(domain.name);
+    domains[name ? *name : domain.name] = std::move(made);
+  }
+  return domains;
+}
+
+}  // namespace
+
+spool::JournalOptions journal_options(const config::Settings& settings) {
+  spool::JournalOptions options;
+  options.commit_interval = settings.spool.commit_interval;
+  options.disk_reserve = settings.spool.disk_reserve;
+  options.events_backlog_max = settings.events.backlog_max;
+  return options;
+}
+
+std::shared_ptr<const delivery::RouteSet> route_set(const config::Settings& settings,
+                                                    std::string& problem) {
+  const auto common = [&](delivery::RouteOptions& options) {
+    options.may_use_private = settings.delivery.private_next_hops == config::Switch::Allow;
+    options.recipients_per_transaction_max = settings.delivery.recipients_per_transaction;
+    options.messages_per_connection_max = settings.delivery.messages_per_connection;
+  };
+  std::vector<delivery::RouteOptions> routes;
+  std::vector<queue::RetryPolicy> retry;
+  for (const config::Route& route : settings.route) {
+    delivery::RouteOptions options;
+    options.domains = route.domains;
+    options.next_hop = next_hop_texts(route.next_hop, settings.delivery.port);
+    options.username = route.username;
+    options.password = route.password;
+    options.tls = tls_policy(route.tls);
+    options.prefers_bdat = route.bdat;
+    common(options);
+    routes.push_back(std::move(options));
+    retry.push_back(retry_policy(route.retry));
+  }
+  delivery::RouteOptions fallback;
+  fallback.domains = {"*"};
+  fallback.next_hop = {"mx"};
+  common(fallback);
+  retry.push_back(retry_policy(settings.retry));
+  std::optional<delivery::RouteTable> table =
+      delivery::RouteTable::make(std::move(routes), std::move(fallback), problem);
+  if (!table) return nullptr;
+  const Result<std::string> own = smtp::canonical_domain(settings.node.hostname);
+  return std::make_shared<const delivery::RouteSet>(
+      delivery::RouteSet{std::move(*table),
+                         std::move(retry),
+                         {own ? *own : settings.node.hostname, settings.delivery.port},
+                         settings.node.hostname});
+}
+
+delivery::SettlementOptions settlement_options(const config::Settings& settings) {
+  delivery::SettlementOptions options;
+  options.hostname = settings.node.hostname;
+  options.sends_failure_dsn = settings.dsn.failure == config::DsnFailure::Send;
+  return options;
+}
+
+delivery::DispatcherOptions dispatcher_options(const config::Settings& settings) {
+  delivery::DispatcherOptions options;
+  options.connections_per_site_max = settings.delivery.connections_per_site;
+  return options;
+}
+
+delivery::ConnectionOptions connection_options(const config::Settings& settings) {
+  delivery::ConnectionOptions options;
+  options.connect_map = settings.delivery.connect_map;
+  for (const config::Listener& listener : settings.listener)
+    options.own_endpoints.push_back(listener.address);
+  return options;
+}
+
+std::vector<std::shared_ptr<const inbound::ListenerOptions>> listener_options(
+    const config::Settings& settings) {
+  std::vector<std::shared_ptr<const inbound::ListenerOptions>> all;
+  for (const config::Listener& listener : settings.listener) {
+    auto options = std::make_shared<inbound::ListenerOptions>();
+    options->name = net::format_endpoint(listener.address);
+    options->hostname = settings.node.hostname;
+    options->service = service(listener.service);
+    options->tls = listener_tls(listener.tls);
+    options->trusted_networks = listener.trusted_networks;
+    options->proxy_networks = listener.proxy_networks;
+    options->bare_newlines = listener.bare_newlines == config::BareNewlines::Fix
+                                 ? smtp::BareNewlines::Fix
+                                 : smtp::BareNewlines::Refuse;
+    options->long_lines = listener.long_lines == config::LongLines::Refuse
+                              ? inbound::LongLines::Refuse
+                              : inbound::LongLines::Encode;
+    options->tenant = listener.tenant;
+    options->stream = listener.stream;
+    options->hides_submitter = listener.hide_submitter;
+    if (listener.service == config::Service::Inbound) options->domains = inbound_domains(settings);
+    inbound::Limits& limits = options->limits;
+    limits.connections = settings.limits.connections;
+    limits.connections_per_address = settings.limits.connections_per_address;
+    limits.connection_rate = rate(settings.limits.connection_rate);
+    limits.message_rate = rate(settings.limits.message_rate);
+    limits.message_octets = settings.limits.message_size;
+    limits.recipients_per_message = settings.limits.recipients_per_message;
+    limits.commands = settings.limits.commands_per_session;
+    limits.errors = settings.limits.errors_per_session;
+    limits.received_fields = settings.limits.received_max;
+    all.push_back(std::move(options));
+  }
+  return all;
+}
+
+}  // namespace ekiden::apps

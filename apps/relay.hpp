@@ -1,0 +1,113 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ekiden/account/snapshot.hpp"
+#include "ekiden/base/metrics.hpp"
+#include "ekiden/base/worker.hpp"
+#include "ekiden/config/settings.hpp"
+#include "ekiden/delivery/connection.hpp"
+#include "ekiden/delivery/dispatcher.hpp"
+#include "ekiden/delivery/route_finder.hpp"
+#include "ekiden/dns/resolver.hpp"
+#include "ekiden/events/sink.hpp"
+#include "ekiden/events/writer.hpp"
+#include "ekiden/inbound/layer.hpp"
+#include "ekiden/inbound/options.hpp"
+#include "ekiden/net/network.hpp"
+#include "ekiden/smtp/sasl.hpp"
+#include "ekiden/spool/disk.hpp"
+#include "ekiden/spool/journal.hpp"
+
+namespace ekiden::apps {
+
+/// One worker and its ways to the outside.
+struct RelayWorker {
+  base::Worker& worker;
+  net::Network& network;
+  dns::Resolver& resolver;
+  smtp::SaslServer* sasl = nullptr;  ///< null: no AUTH
+  inbound::Layer* tls = nullptr;     ///< server side; null: no TLS
+  inbound::Layer* proxy = nullptr;
+  delivery::StartTls start_tls;  ///< client side
+};
+
+/// Everything that a relay stands on, real or simulated. Outlives the relay.
+struct Surroundings {
+  std::vector<RelayWorker> workers;
+  spool::Disk& disk;
+  base::Executor& committer;
+  base::Clock& committer_clock;
+  base::Executor& pool;
+  base::Executor& events;
+  base::Clock& events_clock;
+  events::Sink& sink;
+  const account::SnapshotSource& accounts;
+  base::Random& random;
+  base::Metrics& metrics;
+};
+
+/// A whole relay: inbound, spool, scheduler, delivery, events. The same object graph in the real
+/// process and in simulation; only what Surroundings refers to differs.
+class Relay {
+ public:
+  Relay(Surroundings surroundings, std::shared_ptr<const config::Settings> settings);
+  ~Relay();
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+
+  /// Reads the spool, hands what it holds to the workers, proves that no listener is an open
+  /// relay. Blocks; before the workers run. `problem` gets a sentence for the operator.
+  Result<void> open(std::string& problem);
+
+  /// Begins to deliver and to listen. Posts to the workers; `done` runs on worker 0 with what
+  /// went wrong, empty when nothing did.
+  void start(base::Function<void(std::string problem)> done);
+
+  /// Applies what a new configuration may change in a running relay.
+  void reload(std::shared_ptr<const config::Settings> settings);
+
+  /// Stops listening, lets sessions and transactions end until `budget` is over, then breaks them
+  /// off, closes the spool. `done` runs on any thread.
+  void stop(base::Duration budget, base::Work done);
+
+  /// The threads have ended: gives up every completion that is kept, so that the loops can destroy
+  /// the coroutines behind them while what those refer to still stands. Only the destructor may
+  /// follow.
+  void abandon();
+
+  spool::Journal& spool() { return *journal_; }
+  delivery::Neighbours& neighbours() { return *neighbours_; }
+  std::shared_ptr<const config::Settings> settings() const { return settings_; }
+  unsigned worker_count() const { return static_cast<unsigned>(parts_.size()); }
+  std::uint64_t sessions() const;
+
+ private:
+  struct Part;    ///< of one worker
+  struct Shared;  ///< of all
+
+  Surroundings surroundings_;
+  std::shared_ptr<const config::Settings> settings_;
+  queue::MemoryBudget budget_;
+  std::unique_ptr<Shared> shared_;
+  std::unique_ptr<spool::Journal> journal_;
+  std::unique_ptr<delivery::Neighbours> neighbours_;
+  std::unique_ptr<events::StoreWriter> writer_;
+  std::vector<std::unique_ptr<Part>> parts_;
+};
+
+/// What modules take of the settings.
+spool::JournalOptions journal_options(const config::Settings& settings);
+std::shared_ptr<const delivery::RouteSet> route_set(const config::Settings& settings,
+                                                    std::string& problem);
+delivery::SettlementOptions settlement_options(const config::Settings& settings);
+delivery::DispatcherOptions dispatcher_options(const config::Settings& settings);
+delivery::ConnectionOptions connection_options(const config::Settings& settings);
+/// One for each [[listener]], in its order.
+std::vector<std::shared_ptr<const inbound::ListenerOptions>> listener_options(
+    const config::Settings& settings);
+
+}  // namespace ekiden::apps

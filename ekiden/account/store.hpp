@@ -1,0 +1,107 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ekiden/account/database.hpp"
+#include "ekiden/account/error.hpp"
+#include "ekiden/account/password.hpp"
+#include "ekiden/account/stored_snapshot.hpp"
+#include "ekiden/base/time.hpp"
+
+namespace ekiden::account {
+
+inline constexpr std::size_t kListMax = 1000;
+
+/// What may log a user in. Empty fields are not kept.
+struct Secrets {
+  std::string argon2id;
+  std::string key_hash;
+  ScramKeys scram;
+};
+
+/// Who did it, for the audit log: "root on the command line", "api key 7".
+struct Author {
+  std::string name;
+  base::Time now;
+};
+
+struct Tenant {
+  std::string name;
+  base::Time created;
+  std::uint64_t credentials = 0;
+};
+
+struct AuditEntry {
+  base::Time time;
+  std::string author, action, subject, detail;
+};
+
+/// The control store: who may use this relay, in data_dir/control.db.
+///
+/// The node and any number of commands have it open at once; SQLite's lock orders their writes,
+/// and each change is durable when the call returns. The node reads only snapshots from memory.
+///
+/// Errors:  of account/error.hpp.
+/// Sharing: any thread; calls block on the disk and on each other, so never from a worker.
+///          `current` is for workers: it waits for nothing.
+class Store final : public SnapshotSource {
+ public:
+  /// Creates the file (mode 0600) and its tables, or brings older ones up to date. `problem`
+  /// takes words for the operator on failure.
+  static Result<std::unique_ptr<Store>> open(const std::string& data_dir, base::Time now,
+                                             std::string* problem = nullptr);
+
+  /// Adds a user; `credential` without its id, version and secrets. Gives the new id.
+  /// Errors: BadName, BadLabel, BadCertificate, TooMany, UnknownTenant, DuplicateName,
+  /// DuplicateCertificate.
+  Result<std::int64_t> add(const Credential& credential, const Secrets& secrets,
+                           const Author& author);
+  /// Replaces every secret of a user. The certificate stays. Errors: NotFound.
+  Result<void> set_secrets(std::string_view name, const Secrets& secrets, const Author& author);
+  /// Errors: NotFound.
+  Result<void> remove(std::string_view name, const Author& author);
+  /// By name; of one tenant, or of all when `tenant` is empty.
+  Result<std::vector<Credential>> list(std::string_view tenant = {});
+
+  /// Errors: BadLabel, DuplicateTenant.
+  Result<void> add_tenant(std::string_view name, const Author& author);
+  Result<std::vector<Tenant>> tenants();
+
+  /// The newest `count` entries, newest first.
+  Result<std::vector<AuditEntry>> audit(std::size_t count);
+
+  enum class Refresh { Unchanged, Changed };
+  /// Reads the credentials anew if any process changed the store since. Cheap when nothing
+  /// changed: one read of shared memory.
+  Result<Refresh> refresh();
+
+  /// The picture of the last refresh, or of the last change made here.
+  std::shared_ptr<const Snapshot> current() const override { return snapshot_.load(); }
+
+ private:
+  explicit Store(Database database) : database_(std::move(database)) {}
+  Result<std::vector<Credential>> read_credentials(std::string_view tenant);
+  Result<void> require_tenant(std::string_view name);
+  Result<void> note(const Author& author, std::string_view action, std::string_view subject,
+                    std::string_view detail);
+  Result<void> publish();
+  /// After a change: a failure is left to the next refresh.
+  void publish_or_log();
+
+  std::mutex mutex_;
+  Database database_;
+  std::int64_t seen_version_ = -1;  ///< PRAGMA data_version at the last reading
+  std::atomic<std::shared_ptr<const Snapshot>> snapshot_{std::make_shared<StoredSnapshot>()};
+};
+
+/// Errors: BadName, BadLabel.
+Result<void> check_user_name(std::string_view name);
+Result<void> check_label(std::string_view tenant_or_stream);
+
+}  // namespace ekiden::account

@@ -1,0 +1,29 @@
+#include "ekiden/account/stored_snapshot.hpp"
+
+#include <utility>
+
+namespace ekiden::account {
+
+StoredSnapshot::StoredSnapshot(std::vector<Credential> credentials)
+    : credentials_(std::move(credentials)) {
+  by_name_.reserve(credentials_.size());
+  for (const Credential& credential : credentials_) {
+    by_name_.emplace(credential.name, &credential);
+    if (!credential.certificate_sha256.empty()) {
+      by_certificate_.emplace(credential.certificate_sha256, &credential);
+    }
+    has_scram_ = has_scram_ || !credential.scram_stored_key.empty();
+  }
+}
+
+const Credential* StoredSnapshot::find_by_name(std::string_view name) const {
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second;
+}
+
+const Credential* StoredSnapshot::find_by_certificate(std::string_view sha256_hex) const {
+  const auto found = by_certificate_.find(sha256_hex);
+  return found == by_certificate_.end() ? nullptr : found->second;
+}
+
+}  // namespace ekiden::account

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "ekiden/account/snapshot.hpp"
+
+namespace ekiden::account {
+
+/// Every credential, found by name and by certificate. Immutable once made.
+///
+/// Sharing: any thread.
+class StoredSnapshot final : public Snapshot {
+ public:
+  StoredSnapshot() = default;
+  explicit StoredSnapshot(std::vector<Credential> credentials);
+  StoredSnapshot(const StoredSnapshot&) = delete;
+  StoredSnapshot& operator=(const StoredSnapshot&) = delete;
+
+  const Credential* find_by_name(std::string_view name) const override;
+  const Credential* find_by_certificate(std::string_view sha256_hex) const override;
+  bool has_scram() const override { return has_scram_; }
+
+  /// Ordered by name.
+  const std::vector<Credential>& credentials() const { return credentials_; }
+
+ private:
+  using Index = std::unordered_map<std::string_view, const Credential*>;
+  std::vector<Credential> credentials_;
+  Index by_name_, by_certificate_;
+  bool has_scram_ = false;
+};
+
+}  // namespace ekiden::account

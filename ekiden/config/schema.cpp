@@ -1,0 +1,655 @@
+#include "ekiden/config/schema.hpp"
+
+#include <utility>
+
+#include "ekiden/base/assert.hpp"
+#include "ekiden/config/units.hpp"
+
+namespace ekiden::config {
+
+namespace {
+
+constexpr double kDay = 86'400e6;  // microseconds, as durations count
+
+template <class E>
+Choice choice(E& member, std::vector<std::string> words) {
+  return Choice{[&member] { return static_cast<std::size_t>(member); },
+                [&member](std::size_t i) { member = static_cast<E>(i); }, std::move(words)};
+}
+
+template <class E>
+Choices choices(std::vector<E>& member, std::vector<std::string> words) {
+  return Choices{[&member] {
+                   std::vector<std::size_t> all;
+                   for (const E e : member) all.push_back(static_cast<std::size_t>(e));
+                   return all;
+                 },
+                 [&member](std::vector<std::size_t> all) {
+                   member.clear();
+                   for (const std::size_t i : all) member.push_back(static_cast<E>(i));
+                 },
+                 std::move(words)};
+}
+
+std::vector<Key> node_keys(Node& v) {
+  return {
+      {.name = "hostname",
+       .value = &v.hostname,
+       .doc = "The relay's name, with its domain: in the banner, in EHLO and in Received. Its "
+              "address record should point here. Without it, the machine's own name.",
+       .example = "\"relay.example.jp\"",
+       .text = TextKind::HostName},
+      {.name = "data_dir",
+       .value = &v.data_dir,
+       .doc = "Where the spool, the events, the control store and the control socket lie.",
+       .text = TextKind::Directory},
+      {.name = "id",
+       .value = &v.id,
+       .doc = "Part of every message id. Give nodes that exchange mail different numbers.",
+       .max = 65535},
+      {.name = "workers",
+       .value = &v.workers,
+       .doc = "Worker threads. 0 means one per core.",
+       .max = 256},
+      {.name = "shutdown_timeout",
+       .value = &v.shutdown_timeout,
+       .doc = "How long a stopping relay lets running sessions and deliveries finish. What is "
+              "cut off then is delivered after the next start.",
+       .max = kDay},
+  };
+}
+
+std::vector<Key> listener_keys(Listener& v) {
+  return {
+      {.name = "address",
+       .value = &v.address,
+       .doc = "The local address and port to take mail on. [::] takes IPv6 only, so name "
+              "0.0.0.0 in a listener of its own for IPv4.",
+       .example = "\"0.0.0.0:587\"",
+       .is_required = true},
+      {.name = "service",
+       .value = choice(v.service, {"submission", "relay", "inbound"}),
+       .doc = "Who is served. submission: users who log in; relay: trusted networks, and users "
+              "who log in; inbound: anybody, for the domains of [[inbound_domain]] only.",
+       .is_required = true},
+      {.name = "tls",
+       .value = choice(v.tls, {"off", "starttls", "implicit"}),
+       .doc = "TLS after STARTTLS, from the first octet (port 465), or not at all. Passwords are "
+              "taken under TLS only, save on a loopback address."},
+      {.name = "trusted_networks",
+       .value = &v.trusted_networks,
+       .doc = "Clients that may relay without logging in (service \"relay\"). A private block "
+              "warns, because container bridges and NAT make strangers look local; a public one "
+              "is refused.",
+       .example = "[\"127.0.0.0/8\", \"::1/128\"]"},
+      {.name = "proxy_networks",
+       .value = &v.proxy_networks,
+       .doc = "Load balancers that announce the client with the PROXY protocol, version 1 or 2. "
+              "When set, the header is required from them and everybody else is dropped.",
+       .example = "[\"10.0.0.7/32\"]"},
+      {.name = "bare_newlines",
+       .value = choice(v.bare_newlines, {"refuse", "fix"}),
+       .doc = "A carriage return or line feed alone inside a message: refuse the message, or "
+              "make it CRLF. It never ends a message either way (RFC 5321 §2.3.8)."},
+      {.name = "long_lines",
+       .value = choice(v.long_lines, {"encode", "refuse"}),
+       .doc = "A line of a client's message longer than 998 octets (RFC 5322 §2.1.1): encode "
+              "its part anew, or refuse the message. Mail for our own domains is left as it is."},
+      {.name = "client_ca",
+       .value = &v.client_ca,
+       .doc = "A PEM file: client certificates signed by one of its certificates may log in "
+              "(`ekiden user add --certificate-sha256`).",
+       .example = "\"/etc/ekiden/tls/clients.pem\"",
+       .text = TextKind::File},
+      {.name = "tenant",
+       .value = &v.tenant,
+       .doc = "The tenant of mail that came without logging in."},
+      {.name = "stream",
+       .value = &v.stream,
+       .doc = "The stream of mail that came without logging in."},
+      {.name = "hide_submitter",
+       .value = &v.hide_submitter,
+       .doc = "Leave the client's name and address out of the Received field."},
+      {.name = "strict_syntax",
+       .value = &v.strict_syntax,
+       .doc = "Refuse what RFC 5321 does not allow but real clients send, as a space after "
+              "\"MAIL FROM:\"."},
+  };
+}
+
+std::vector<Key> inbound_domain_keys(InboundDomain& v) {
+  return {
+      {.name = "name",
+       .value = &v.name,
+       .doc = "A domain whose mail the listeners of service \"inbound\" take.",
+       .example = "\"example.jp\"",
+       .text = TextKind::HostName,
+       .is_required = true},
+      {.name = "recipients",
+       .value = &v.recipients,
+       .doc = "Which addresses exist. \"any\": all; \"verify\": those that the next hop takes at "
+              "RCPT, cached; else a file with one address or local part a line. Others are "
+              "refused at RCPT and never bounced later."},
+      {.name = "next_hop",
+       .value = &v.next_hop,
+       .doc = "Where the domain's mail goes: host:port, or a list tried in order.",
+       .example = "\"10.0.0.5:25\"",
+       .is_required = true},
+  };
+}
+
+std::vector<Key> tls_keys(Tls& v) {
+  return {
+      {.name = "certificate",
+       .value = &v.certificate,
+       .doc = "The certificate with its chain, PEM. Read again on reload.",
+       .example = "\"/etc/ekiden/tls/fullchain.pem\"",
+       .text = TextKind::File},
+      {.name = "private_key",
+       .value = &v.private_key,
+       .doc = "The certificate's private key, PEM.",
+       .example = "\"/etc/ekiden/tls/key.pem\"",
+       .text = TextKind::File},
+  };
+}
+
+std::vector<Key> http_keys(Http& v) {
+  return {
+      {.name = "address",
+       .value = &v.address,
+       .doc = "The local address and port for HTTP. /healthz is served on each.",
+       .example = "\"127.0.0.1:8025\"",
+       .is_required = true},
+      {.name = "services",
+       .value = choices(v.services, {"api", "metrics", "console", "public"}),
+       .doc = "What is served here. metrics: /metrics for Prometheus. api, console and public "
+              "are reserved for later versions."},
+      {.name = "tls",
+       .value = choice(v.tls, {"off", "implicit"}),
+       .doc = "Whether HTTP runs under TLS, with the certificate of [tls]."},
+      {.name = "trusted_proxies",
+       .value = &v.trusted_proxies,
+       .doc = "Reverse proxies whose X-Forwarded-For counts.",
+       .example = "[\"127.0.0.0/8\"]"},
+  };
+}
+
+std::vector<Key> public_keys(Public& v) {
+  return {
+      {.name = "url",
+       .value = &v.url,
+       .doc = "The base of links in mail, https only.",
+       .example = "\"https://mail.example.jp\"",
+       .text = TextKind::Url},
+  };
+}
+
+std::vector<Key> dns_keys(Dns& v) {
+  return {
+      {.name = "mode",
+       .value = choice(v.mode, {"system", "forward", "recursive"}),
+       .doc = "Whom to ask: the resolvers of /etc/resolv.conf, those of `forward`, or the DNS "
+              "from its root by ourselves."},
+      {.name = "forward",
+       .value = &v.forward,
+       .doc = "Resolvers for mode \"forward\".",
+       .example = "[\"127.0.0.1:5353\"]"},
+      {.name = "dnssec",
+       .value = choice(v.dnssec, {"auto", "require", "off"}),
+       .doc = "auto: validate when the resolver passes signatures on, else say so once and do "
+              "without DANE; require: refuse to start without; off: never."},
+      {.name = "stub",
+       .value = &v.stub,
+       .doc = "Zones asked of a server of their own.",
+       .example = "{ \"test.\" = \"127.0.0.1:15353\" }"},
+      {.name = "trust_anchors",
+       .value = &v.trust_anchors,
+       .doc = "Files with trust anchors, beside the root's key.",
+       .example = "[\"/etc/ekiden/anchors.key\"]",
+       .text = TextKind::File},
+  };
+}
+
+std::vector<Key> delivery_keys(Delivery& v) {
+  return {
+      {.name = "port",
+       .value = &v.port,
+       .doc = "The port of next hops that name none.",
+       .min = 1,
+       .max = 65535},
+      {.name = "connect_map",
+       .value = &v.connect_map,
+       .doc = "Connects elsewhere than the name says. For test beds.",
+       .example = "{ \"mx.example.com:25\" = \"127.0.0.1:2600\" }"},
+      {.name = "private_next_hops",
+       .value = choice(v.private_next_hops, {"refuse", "allow"}),
+       .doc = "An MX whose address is loopback or private. Hosts named by a route are always "
+              "allowed."},
+      {.name = "trust_store",
+       .value = &v.trust_store,
+       .doc = "The authorities that certificates of next hops are verified against, PEM.",
+       .text = TextKind::File},
+      {.name = "mta_sts_port",
+       .value = &v.mta_sts_port,
+       .doc = "The port that MTA-STS policies are fetched from.",
+       .min = 1,
+       .max = 65535},
+      {.name = "connections",
+       .value = &v.connections,
+       .doc = "Outgoing connections, in all.",
+       .min = 1,
+       .max = 1'000'000},
+      {.name = "connections_per_site",
+       .value = &v.connections_per_site,
+       .doc = "Outgoing connections to one site, that is one set of mail hosts.",
+       .min = 1,
+       .max = 100'000},
+      {.name = "messages_per_connection",
+       .value = &v.messages_per_connection,
+       .doc = "Messages on one connection before a new one is opened.",
+       .min = 1,
+       .max = 1'000'000},
+      {.name = "recipients_per_transaction",
+       .value = &v.recipients_per_transaction,
+       .doc = "Recipients of one domain in one transaction.",
+       .min = 1,
+       .max = 10'000},
+  };
+}
+
+std::vector<Key> route_keys(Route& v) {
+  return {
+      {.name = "domains",
+       .value = &v.domains,
+       .doc = "Recipient domains: \"example.org\", \"*.example.org\" (every name below it), "
+              "\"*\" (all). The first route that matches wins; without one, MX.",
+       .example = "[\"*.example.org\", \"example.org\"]",
+       .text = TextKind::Domains,
+       .is_required = true},
+      {.name = "next_hop",
+       .value = &v.next_hop,
+       .doc = "host:port, [v6]:port, or a list tried in order; \"mx\": as the DNS says; "
+              "\"hold\": wait for an operator; \"discard\": drop, with an event. Port 465 means "
+              "TLS from the first octet.",
+       .example = "\"smarthost.example:587\"",
+       .is_required = true},
+      {.name = "username",
+       .value = &v.username,
+       .doc = "The name to log in with at the next hop.",
+       .example = "\"u\""},
+      {.name = "password_file",
+       .value = &v.password_file,
+       .doc = "A file with the password for it; its last line end is not part of it.",
+       .example = "\"/etc/ekiden/smarthost.secret\"",
+       .text = TextKind::File},
+      {.name = "tls",
+       .value = choice(v.tls, {"opportunistic", "required", "verified", "off"}),
+       .doc = "opportunistic: when offered; required: never in the clear; verified: chain and "
+              "name must be right as well; off: never."},
+      {.name = "bdat",
+       .value = &v.bdat,
+       .doc = "Send with BDAT wherever the next hop offers CHUNKING, not only where a message "
+              "needs it."},
+      {.name = "retry",
+       .value = RetryTable{&v.retry},
+       .doc = "Any key of [retry], for this route.",
+       .example = "{ expire_after = \"1d\" }"},
+  };
+}
+
+std::vector<Key> dsn_keys(Dsn& v) {
+  return {
+      {.name = "failure",
+       .value = choice(v.failure, {"send", "events-only"}),
+       .doc = "What a failed recipient of mail taken over SMTP causes: a delivery status "
+              "notification to the sender and an event, or the event only."},
+  };
+}
+
+std::vector<Key> spool_keys(Spool& v) {
+  return {
+      {.name = "memory_budget",
+       .value = &v.memory_budget,
+       .doc = "Octets of queued messages kept in memory; the rest is read back when due.",
+       .min = 1024 * 1024},
+      {.name = "commit_interval",
+       .value = &v.commit_interval,
+       .doc = "How long the outcome of an attempt may wait for company before it is synced. Mail "
+              "being accepted never waits for it.",
+       .min = 1000,
+       .max = 1e6},
+      {.name = "disk_reserve",
+       .value = &v.disk_reserve,
+       .doc = "Disk kept for outcomes and events: new mail is refused before it is touched.",
+       .min = 128.0 * 1024 * 1024},
+  };
+}
+
+std::vector<Key> events_keys(Events& v) {
+  return {
+      {.name = "retention",
+       .value = &v.retention,
+       .doc = "How long `message trace` can look back. Whole days are removed, oldest first.",
+       .min = kDay},
+      {.name = "backlog_max",
+       .value = &v.backlog_max,
+       .doc = "Events that wait for a slow event store before the oldest spill to plain files.",
+       .min = 1024 * 1024},
+  };
+}
+
+std::vector<Key> limits_keys(Limits& v) {
+  return {
+      {.name = "message_size",
+       .value = &v.message_size,
+       .doc = "The largest message, as SIZE announces it.",
+       .min = 64.0 * 1024,
+       .max = 1ULL << 40},
+      {.name = "recipients_per_message",
+       .value = &v.recipients_per_message,
+       .doc = "Recipients in one transaction (RFC 5321 §4.5.3.1.8 asks for 100 at least).",
+       .min = 1,
+       .max = 100'000},
+      {.name = "connections",
+       .value = &v.connections,
+       .doc = "Incoming connections, over all listeners.",
+       .min = 1,
+       .max = 1'000'000},
+      {.name = "connections_per_address",
+       .value = &v.connections_per_address,
+       .doc = "Incoming connections from one address; an IPv6 /64 counts as one. Loopback and "
+              "trusted networks are not counted.",
+       .min = 1,
+       .max = 1'000'000},
+      {.name = "connection_rate",
+       .value = &v.connection_rate,
+       .doc = "New connections from one such address.",
+       .example = "\"100/min\""},
+      {.name = "message_rate",
+       .value = &v.message_rate,
+       .doc = "Messages from one such address.",
+       .example = "\"1000/h\""},
+      {.name = "commands_per_session",
+       .value = &v.commands_per_session,
+       .doc = "Commands in one session; past it the session ends with 421.",
+       .min = 100},
+      {.name = "errors_per_session",
+       .value = &v.errors_per_session,
+       .doc = "Commands answered 5xx in one session; past it the session ends with 421.",
+       .min = 1,
+       .max = 100'000},
+      {.name = "received_max",
+       .value = &v.received_max,
+       .doc = "Received fields that a message may have; more means a loop, 5.4.6.",
+       .min = 5,
+       .max = 1000},
+  };
+}
+
+std::vector<Key> passwords_keys(Passwords& v) {
+  return {
+      {.name = "memory",
+       .value = &v.memory,
+       .doc = "Memory of one argon2id computation, for passwords set from now on.",
+       .min = 8.0 * 1024 * 1024,
+       .max = 4096.0 * 1024 * 1024},
+      {.name = "iterations",
+       .value = &v.iterations,
+       .doc = "Passes over it, for passwords set from now on.",
+       .min = 1,
+       .max = 100},
+      {.name = "parallel",
+       .value = &v.parallel,
+       .doc = "Passwords checked at once; others wait.",
+       .min = 1,
+       .max = 64},
+  };
+}
+
+std::vector<Key> log_keys(Log& v) {
+  return {
+      {.name = "level",
+       .value = choice(v.level, {"debug", "info", "warning", "error"}),
+       .doc = "The least important lines to write, to standard error."},
+      {.name = "format",
+       .value = choice(v.format, {"logfmt", "json"}),
+       .doc = "key=value pairs, or one JSON object a line."},
+  };
+}
+
+std::string list_text(const std::vector<std::string>& items) {
+  std::string text = "[";
+  for (const std::string& item : items) {
+    if (text.size() > 1) text += ", ";
+    text += item;
+  }
+  return text + "]";
+}
+
+std::string number_text(double number) {
+  std::string text = std::to_string(number);
+  while (text.ends_with('0') && !text.ends_with(".0")) text.pop_back();
+  return text;
+}
+
+}  // namespace
+
+const std::vector<Section>& sections() {
+  static const std::vector<Section> kSections = {
+      {"node", false, "The relay itself."},
+      {"listener", true, "Where mail is taken over SMTP, and from whom. Repeat it."},
+      {"inbound_domain", true, "Our own domains, for listeners of service \"inbound\"."},
+      {"tls", false, "The certificate of listeners and HTTP addresses."},
+      {"http", true, "Where HTTP is served."},
+      {"public", false, "How the relay is reached from outside, for links in mail."},
+      {"dns", false, "How names are resolved."},
+      {"delivery", false, "How mail leaves."},
+      {"route", true, "Recipient domains that do not simply follow their MX. First match wins."},
+      {"retry", false, "When a deferred recipient is tried again, and until when."},
+      {"dsn", false, "Delivery status notifications."},
+      {"spool", false, "Messages on disk."},
+      {"events", false, "The record of what happened to each message."},
+      {"limits", false, "What one client, session or message may take."},
+      {"passwords", false, "What checking a password costs."},
+      {"log", false, "The log, on standard error."},
+  };
+  return kSections;
+}
+
+std::vector<Key> retry_keys(Retry& v) {
+  return {
+      {.name = "first",
+       .value = &v.first,
+       .doc = "The wait after the first deferral; every wait varies by a tenth or so.",
+       .min = 1000},
+      {.name = "factor",
+       .value = &v.factor,
+       .doc = "How much longer each wait is than the one before.",
+       .min = 1,
+       .max = 100},
+      {.name = "max_interval", .value = &v.max_interval, .doc = "The longest wait.", .min = 1000},
+      {.name = "expire_after",
+       .value = &v.expire_after,
+       .doc = "When a recipient is given up, whatever state it is in (RFC 5321 §4.5.4.1 asks "
+              "for four to five days).",
+       .min = 1000},
+      {.name = "delay_notice_after",
+       .value = &v.delay_notice_after,
+       .doc = "When to tell the sender that mail is late. Off: only where NOTIFY=DELAY asks.",
+       .example = "\"4h\""},
+      {.name = "time_scale",
+       .value = &v.time_scale,
+       .doc = "Multiplies every wait above. For tests only; another value than 1.0 warns.",
+       .min = 1e-6,
+       .max = 1000},
+  };
+}
+
+std::vector<Key> keys_of(const Section& section, Settings& s, std::size_t i) {
+  const std::string& name = section.name;
+  if (name == "node") return node_keys(s.node);
+  if (name == "listener") return listener_keys(s.listener[i]);
+  if (name == "inbound_domain") return inbound_domain_keys(s.inbound_domain[i]);
+  if (name == "tls") return tls_keys(s.tls);
+  if (name == "http") return http_keys(s.http[i]);
+  if (name == "public") return public_keys(s.public_);
+  if (name == "dns") return dns_keys(s.dns);
+  if (name == "delivery") return delivery_keys(s.delivery);
+  if (name == "route") return route_keys(s.route[i]);
+  if (name == "retry") return retry_keys(s.retry);
+  if (name == "dsn") return dsn_keys(s.dsn);
+  if (name == "spool") return spool_keys(s.spool);
+  if (name == "events") return events_keys(s.events);
+  if (name == "limits") return limits_keys(s.limits);
+  if (name == "passwords") return passwords_keys(s.passwords);
+  EKIDEN_ASSERT(name == "log", "sections() names no other");
+  return log_keys(s.log);
+}
+
+std::size_t entries_of(const Section& section, const Settings& s) {
+  if (section.name == "listener") return s.listener.size();
+  if (section.name == "inbound_domain") return s.inbound_domain.size();
+  if (section.name == "http") return s.http.size();
+  if (section.name == "route") return s.route.size();
+  return 1;
+}
+
+void add_entry(const Section& section, Settings& s) {
+  if (section.name == "listener") s.listener.emplace_back();
+  if (section.name == "inbound_domain") s.inbound_domain.emplace_back();
+  if (section.name == "http") s.http.emplace_back();
+  if (section.name == "route") s.route.emplace_back();
+}
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
+std::string type_text(const Key& key) {
+  struct Words {
+    const Key& key;
+    static std::string one_of(const std::vector<std::string>& words) {
+      std::string text;
+      for (const std::string& word : words) text += (text.empty() ? "`" : ", `") + word + "`";
+      return text;
+    }
+    std::string operator()(bool*) const { return "true or false"; }
+    std::string operator()(std::uint16_t*) const { return "whole number"; }
+    std::string operator()(std::uint32_t*) const { return "whole number"; }
+    std::string operator()(double*) const { return "number"; }
+    std::string operator()(Duration*) const { return "duration"; }
+    std::string operator()(std::optional<Duration>*) const { return "duration or `off`"; }
+    std::string operator()(Size*) const { return "size"; }
+    std::string operator()(Rate*) const { return "rate or `off`"; }
+    std::string operator()(std::string*) const {
+      switch (key.text) {
+        case TextKind::HostName:
+          return "host name";
+        case TextKind::File:
+          return "file";
+        case TextKind::Directory:
+          return "directory";
+        case TextKind::Url:
+          return "URL";
+        default:
+          return "text";
+      }
+    }
+    std::string operator()(std::vector<std::string>*) const {
+      return key.text == TextKind::File      ? "list of files"
+             : key.text == TextKind::Domains ? "list of domain patterns"
+                                             : "list of texts";
+    }
+    std::string operator()(net::Endpoint*) const { return "address and port"; }
+    std::string operator()(std::vector<net::Endpoint>*) const {
+      return "list of addresses with ports";
+    }
+    std::string operator()(std::vector<net::AddressBlock>*) const { return "list of networks"; }
+    std::string operator()(NextHop*) const { return "next hop"; }
+    std::string operator()(std::map<std::string, net::Endpoint>*) const {
+      return "table of names to addresses with ports";
+    }
+    std::string operator()(const Choice& c) const { return "one of " + one_of(c.words); }
+    std::string operator()(const Choices& c) const { return "list of " + one_of(c.words); }
+    std::string operator()(RetryTable) const { return "table"; }
+  };
+  return std::visit(Words{key}, key.value);
+}
+
+std::string format_toml(const Value& value) {
+  struct Form {
+    std::string operator()(bool* v) const { return *v ? "true" : "false"; }
+    std::string operator()(std::uint16_t* v) const { return std::to_string(*v); }
+    std::string operator()(std::uint32_t* v) const { return std::to_string(*v); }
+    std::string operator()(double* v) const { return number_text(*v); }
+    std::string operator()(Duration* v) const { return quoted(format_duration_exact(*v)); }
+    std::string operator()(std::optional<Duration>* v) const {
+      return quoted(*v ? format_duration_exact(**v) : "off");
+    }
+    std::string operator()(Size* v) const { return quoted(format_size_exact(*v)); }
+    std::string operator()(Rate* v) const { return quoted(format_rate(*v)); }
+    std::string operator()(std::string* v) const { return quoted(*v); }
+    std::string operator()(std::vector<std::string>* v) const {
+      std::vector<std::string> items;
+      for (const std::string& item : *v) items.push_back(quoted(item));
+      return list_text(items);
+    }
+    std::string operator()(net::Endpoint* v) const { return quoted(net::format_endpoint(*v)); }
+    std::string operator()(std::vector<net::Endpoint>* v) const {
+      std::vector<std::string> items;
+      for (const auto& item : *v) items.push_back(quoted(net::format_endpoint(item)));
+      return list_text(items);
+    }
+    std::string operator()(std::vector<net::AddressBlock>* v) const {
+      std::vector<std::string> items;
+      for (const auto& item : *v) items.push_back(quoted(item.text()));
+      return list_text(items);
+    }
+    std::string operator()(NextHop* v) const {
+      switch (v->kind) {
+        case NextHop::Kind::Mx:
+          return quoted("mx");
+        case NextHop::Kind::Hold:
+          return quoted("hold");
+        case NextHop::Kind::Discard:
+          return quoted("discard");
+        case NextHop::Kind::Hosts:
+          break;
+      }
+      std::vector<std::string> items;
+      for (const auto& host : v->hosts) items.push_back(quoted(format_host_port(host)));
+      return items.size() == 1 ? items.front() : list_text(items);
+    }
+    std::string operator()(std::map<std::string, net::Endpoint>* v) const {
+      if (v->empty()) return "{ }";
+      std::string text = "{ ";
+      for (const auto& [name, endpoint] : *v) {
+        if (text.size() > 2) text += ", ";
+        text += quoted(name) + " = " + quoted(net::format_endpoint(endpoint));
+      }
+      return text + " }";
+    }
+    std::string operator()(const Choice& c) const { return quoted(c.words[c.get()]); }
+    std::string operator()(const Choices& c) const {
+      std::vector<std::string> items;
+      for (const std::size_t i : c.get()) items.push_back(quoted(c.words[i]));
+      return list_text(items);
+    }
+    std::string operator()(RetryTable v) const {
+      std::string text = "{ ";
+      for (const Key& key : retry_keys(*v.value)) {
+        if (text.size() > 2) text += ", ";
+        text += key.name + " = " + format_toml(key.value);
+      }
+      return text + " }";
+    }
+  };
+  return std::visit(Form{}, value);
+}
+
+}  // namespace ekiden::config

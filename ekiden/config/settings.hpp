@@ -1,0 +1,202 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ekiden/base/log.hpp"
+#include "ekiden/base/time.hpp"
+#include "ekiden/config/next_hop.hpp"
+#include "ekiden/config/rate.hpp"
+#include "ekiden/net/address_block.hpp"
+#include "ekiden/net/endpoint.hpp"
+
+/// Every setting of the relay, with its default. The members are named as the keys of
+/// `ekiden.toml`; what each key means, for people, stands in schema.cpp and nowhere else.
+///
+/// A value of these types is plain data: read whole (reader.hpp), then shared, never changed.
+namespace ekiden::config {
+
+using base::Duration;
+
+/// Octets. Written "10MiB".
+using Size = std::uint64_t;
+
+inline constexpr Size kMiB = 1024 * 1024;
+
+enum class Switch : std::uint8_t { Refuse, Allow };
+
+struct Node {
+  std::string hostname;  ///< never empty after reading: the machine's own name when not set
+  std::string data_dir = "/var/lib/ekiden";
+  std::uint32_t id = 0;       ///< part of message ids; differs between nodes that share mail
+  std::uint32_t workers = 0;  ///< 0: one per core
+  Duration shutdown_timeout = std::chrono::seconds(30);
+};
+
+enum class Service : std::uint8_t { Submission, Relay, Inbound };
+enum class ListenerTls : std::uint8_t { Off, StartTls, Implicit };
+enum class BareNewlines : std::uint8_t { Refuse, Fix };
+enum class LongLines : std::uint8_t { Encode, Refuse };
+
+struct Listener {
+  net::Endpoint address;
+  Service service = Service::Submission;
+  ListenerTls tls = ListenerTls::StartTls;
+  std::vector<net::AddressBlock> trusted_networks;
+  std::vector<net::AddressBlock> proxy_networks;
+  BareNewlines bare_newlines = BareNewlines::Refuse;
+  LongLines long_lines = LongLines::Encode;
+  std::string client_ca;
+  std::string tenant = "default";
+  std::string stream = "transactional";
+  bool hide_submitter = false;
+  bool strict_syntax = false;
+};
+
+enum class RecipientCheck : std::uint8_t { Any, Verify, List };
+
+struct InboundDomain {
+  std::string name;  ///< lower case
+  std::string recipients = "verify";
+  NextHop next_hop;
+
+  // Derived by the reader.
+  RecipientCheck check = RecipientCheck::Verify;
+  std::vector<std::string> recipient_list;  ///< of the file, as written; sorted
+};
+
+struct Tls {
+  std::string certificate;
+  std::string private_key;
+};
+
+enum class HttpService : std::uint8_t { Api, Metrics, Console, Public };
+enum class HttpTls : std::uint8_t { Off, Implicit };
+
+struct Http {
+  net::Endpoint address;
+  std::vector<HttpService> services = {HttpService::Api, HttpService::Metrics,
+                                       HttpService::Console};
+  HttpTls tls = HttpTls::Off;
+  std::vector<net::AddressBlock> trusted_proxies;
+};
+
+struct Public {
+  std::string url;
+};
+
+enum class DnsMode : std::uint8_t { System, Forward, Recursive };
+enum class Dnssec : std::uint8_t { Auto, Require, Off };
+
+struct Dns {
+  DnsMode mode = DnsMode::System;
+  std::vector<net::Endpoint> forward;
+  Dnssec dnssec = Dnssec::Auto;
+  std::map<std::string, net::Endpoint> stub;  ///< zone, lower case, with its last dot
+  std::vector<std::string> trust_anchors;
+};
+
+struct Delivery {
+  std::uint16_t port = 25;
+  std::map<std::string, net::Endpoint> connect_map;  ///< "host:port", lower case
+  Switch private_next_hops = Switch::Refuse;
+  std::string trust_store = "/etc/ssl/certs/ca-certificates.crt";
+  std::uint16_t mta_sts_port = 443;
+  std::uint32_t connections = 1000;
+  std::uint32_t connections_per_site = 20;
+  std::uint32_t messages_per_connection = 1000;
+  std::uint32_t recipients_per_transaction = 100;
+};
+
+struct Retry {
+  Duration first = std::chrono::minutes(5);
+  double factor = 2.0;
+  Duration max_interval = std::chrono::hours(4);
+  Duration expire_after = std::chrono::hours(5 * 24);
+  std::optional<Duration> delay_notice_after;  ///< nothing: "off"
+  double time_scale = 1.0;
+
+  friend bool operator==(const Retry&, const Retry&) = default;
+};
+
+enum class RouteTls : std::uint8_t { Opportunistic, Required, Verified, Off };
+
+struct Route {
+  std::vector<std::string> domains;  ///< lower case: "example.org", "*.example.org", "*"
+  NextHop next_hop;
+  std::string username;
+  std::string password_file;
+  RouteTls tls = RouteTls::Opportunistic;
+  bool bdat = false;
+  Retry retry;  ///< [retry] with the route's own keys over it
+
+  // Derived by the reader.
+  std::string password;  ///< of the file, its line end removed
+};
+
+enum class DsnFailure : std::uint8_t { Send, EventsOnly };
+
+struct Dsn {
+  DsnFailure failure = DsnFailure::Send;
+};
+
+struct Spool {
+  Size memory_budget = 256 * kMiB;
+  Duration commit_interval = std::chrono::milliseconds(10);
+  Size disk_reserve = 256 * kMiB;
+};
+
+struct Events {
+  Duration retention = std::chrono::hours(30 * 24);
+  Size backlog_max = 1024 * kMiB;
+};
+
+struct Limits {
+  Size message_size = 50 * kMiB;
+  std::uint32_t recipients_per_message = 1000;
+  std::uint32_t connections = 10000;
+  /// The three limits by address leave out loopback and trusted networks: a local application
+  /// is one address.
+  std::uint32_t connections_per_address = 100;
+  Rate connection_rate;
+  Rate message_rate;
+  std::uint32_t commands_per_session = 100000;
+  std::uint32_t errors_per_session = 20;
+  std::uint32_t received_max = 50;
+};
+
+/// What one check of a password costs, and how many run at once.
+struct Passwords {
+  Size memory = 19 * kMiB;  ///< OWASP's recommendation, with two passes
+  std::uint32_t iterations = 2;
+  std::uint32_t parallel = 2;
+};
+
+struct Log {
+  base::log::Level level = base::log::Level::Info;
+  base::log::Format format = base::log::Format::Logfmt;
+};
+
+struct Settings {
+  Node node;
+  std::vector<Listener> listener;
+  std::vector<InboundDomain> inbound_domain;
+  Tls tls;
+  std::vector<Http> http;
+  Public public_;
+  Dns dns;
+  Delivery delivery;
+  std::vector<Route> route;
+  Retry retry;
+  Dsn dsn;
+  Spool spool;
+  Events events;
+  Limits limits;
+  Passwords passwords;
+  Log log;
+};
+
+}  // namespace ekiden::config

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "ekiden/config/reader.hpp"
+
+namespace ekiden::config {
+
+/// Checks what no key can know alone — listeners that collide, trust in strangers, keys without
+/// effect, files that cannot be read — and fills what is derived from files. Adds to
+/// `loaded.diagnostics`.
+///
+/// Nothing is said about the keys and sections in `refused`, which have had their message.
+void validate(Loaded& loaded, const std::set<std::string>& refused,
+              const Surroundings& surroundings);
+
+}  // namespace ekiden::config

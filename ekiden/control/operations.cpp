@@ -1,0 +1,92 @@
+#include "ekiden/control/operations.hpp"
+
+#include <algorithm>
+
+namespace ekiden::control {
+
+const char* state_name(OperationView::State state) {
+  switch (state) {
+    case OperationView::State::Running:
+      return "running";
+    case OperationView::State::Done:
+      return "done";
+    case OperationView::State::Cancelled:
+      return "cancelled";
+    case OperationView::State::Failed:
+      return "failed";
+  }
+  return "failed";
+}
+
+void Operation::finish(base::Time now) {
+  const std::lock_guard lock(mutex_);
+  if (state_ != OperationView::State::Running) return;
+  state_ = is_cancelled_ ? OperationView::State::Cancelled : OperationView::State::Done;
+  ended_ = now;
+}
+
+void Operation::fail(base::Time now, std::string problem) {
+  const std::lock_guard lock(mutex_);
+  if (state_ != OperationView::State::Running) return;
+  state_ = OperationView::State::Failed;
+  ended_ = now;
+  problem_ = std::move(problem);
+}
+
+bool Operation::is_running() const {
+  const std::lock_guard lock(mutex_);
+  return state_ == OperationView::State::Running;
+}
+
+OperationView Operation::view() const {
+  const std::lock_guard lock(mutex_);
+  return {.id = id_,
+          .what = what_,
+          .state = state_,
+          .started = started_,
+          .ended = ended_,
+          .matched = matched_,
+          .done = done_,
+          .skipped = skipped_,
+          .looked_at = looked_at_,
+          .to_look_at = to_look_at_,
+          .problem = problem_};
+}
+
+std::shared_ptr<Operation> Operations::begin(std::string what, base::Time now) {
+  const std::lock_guard lock(mutex_);
+  std::size_t running = 0;
+  for (const auto& operation : operations_) running += operation->is_running() ? 1 : 0;
+  if (running >= kRunningMax) return nullptr;
+  while (operations_.size() - running >= kEndedMax) {
+    const auto oldest = std::find_if(operations_.begin(), operations_.end(),
+                                     [](const auto& o) { return !o->is_running(); });
+    if (oldest == operations_.end()) break;
+    operations_.erase(oldest);
+  }
+  operations_.push_back(std::make_shared<Operation>(next_id_++, std::move(what), now));
+  return operations_.back();
+}
+
+std::shared_ptr<Operation> Operations::find(std::uint64_t id) const {
+  const std::lock_guard lock(mutex_);
+  for (const auto& operation : operations_) {
+    if (operation->id() == id) return operation;
+  }
+  return nullptr;
+}
+
+std::vector<OperationView> Operations::list() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<OperationView> views;
+  for (auto it = operations_.rbegin(); it != operations_.rend(); ++it)
+    views.push_back((*it)->view());
+  return views;
+}
+
+void Operations::cancel_all() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& operation : operations_) operation->cancel();
+}
+
+}  // namespace ekiden::control

@@ -1,0 +1,191 @@
+#include "ekiden/delivery/connection.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "ekiden/base/log.hpp"
+#include "ekiden/delivery/connector.hpp"
+#include "ekiden/delivery/local_reply.hpp"
+#include "ekiden/delivery/session.hpp"
+
+namespace ekiden::delivery {
+namespace {
+
+/// The targets by preference, equals in random order (RFC 5321 §5.1).
+std::vector<Target> shuffled(const std::vector<Target>& targets, base::Random& random) {
+  std::vector<Target> out = targets;
+  std::stable_sort(out.begin(), out.end(),
+                   [](const Target& a, const Target& b) { return a.preference < b.preference; });
+  for (std::size_t begin = 0; begin < out.size();) {
+    std::size_t end = begin + 1;
+    while (end < out.size() && out[end].preference == out[begin].preference) ++end;
+    for (std::size_t i = end - 1; i > begin; --i) {
+      std::swap(out[i], out[begin + random.below(i - begin + 1)]);
+    }
+    begin = end;
+  }
+  return out;
+}
+
+smtp::Reply connect_failed(const Target& target, const Connected& connected) {
+  std::string text = "connect to " + target.host + " [" + net::format_endpoint(connected.endpoint) +
+                     "]: " + connected.error.message();
+  return local_reply(451, {4, 4, 1}, std::move(text));
+}
+
+/// One run_connection: its targets, and what has gone wrong so far.
+class Attempt {
+ public:
+  Attempt(ConnectionContext& context, std::shared_ptr<const Plan> plan, Feed& feed)
+      : context_(context), plan_(std::move(plan)), feed_(feed) {}
+
+  base::Task<ConnectionEnd> run() {
+    const std::vector<Target> targets = shuffled(plan_->targets, context_.worker.random);
+    for (const Target& target : targets) {
+      if (is_over()) break;
+      if (own_preference_ && target.preference >= *own_preference_) break;
+      co_await try_target(target);
+    }
+    if (!is_over() && own_preference_ && !has_tried_) {
+      // RFC 5321 §5.1: we are the best there is, so the mail would come back to us.
+      note(Phase::Connect, local_reply(554, {5, 4, 6}, "the mail loops back to us"), true);
+      end_.is_permanent = true;
+    }
+    if (!is_worked_ && !end_.is_failure) {
+      note(Phase::Connect, local_reply(451, {4, 4, 1}, "no host to connect to"), true);
+    }
+    co_return std::move(end_);
+  }
+
+ private:
+  bool is_over() const {
+    return is_worked_ || end_.is_permanent || sessions_ >= kSessionsMax ||
+           context_.tasks.is_closed();
+  }
+
+  /// What a peer said says more than what the network did, and later more than earlier.
+  void note(Phase phase, smtp::Reply reply, bool is_local) {
+    if (end_.is_failure && is_local && !is_reply_local_) return;
+    end_.is_failure = true;
+    end_.phase = phase;
+    end_.reply = std::move(reply);
+    is_reply_local_ = is_local;
+  }
+
+  base::Task<void> try_target(const Target& target) {
+    Addresses addresses = co_await find_addresses(context_, *plan_, target);
+    if (addresses.is_ourselves) {
+      own_preference_ = target.preference;
+      co_return;
+    }
+    has_tried_ = true;
+    if (addresses.failure) {
+      note(Phase::Connect, std::move(*addresses.failure), true);
+      if (end_.peer.host.empty()) end_.peer.host = target.host;
+      co_return;
+    }
+    while (!addresses.endpoints.empty() && !is_over()) {
+      Connected connected = co_await connect_any(context_, *plan_, addresses.endpoints);
+      if (connected.stream == nullptr) {
+        note(Phase::Connect, connect_failed(target, connected), true);
+        if (is_reply_local_) {
+          end_.peer = Peer{};
+          end_.peer.host = target.host;
+          end_.peer.address = connected.endpoint.address.to_string();
+        }
+        continue;
+      }
+      co_await try_endpoint(target, std::move(connected));
+    }
+  }
+
+  /// One address of a host: with opportunistic TLS up to three connections, each less protected.
+  base::Task<void> try_endpoint(const Target& target, Connected connected) {
+    const std::string key = target.host + ":" + std::to_string(target.port);
+    base::Clock& clock = context_.worker.clock;
+    TlsMemory::Entry entry;
+    const bool may_fall_back = plan_->tls == TlsPolicy::Opportunistic && !target.has_implicit_tls;
+    if (may_fall_back) entry = context_.tls_memory.recall(key, clock.steady());
+    bool is_new = false;
+    const net::Endpoint endpoint = connected.endpoint;
+    while (!is_over()) {
+      ++sessions_;
+      Session session(Session::Parts{context_, *plan_, target, feed_}, std::move(connected.stream),
+                      entry.level, entry.why);
+      const auto stop = context_.tasks.on_stop([&session] { session.close(); });
+      if (co_await session.open()) {
+        // Only what then worked is remembered: a broken network is no fault of TLS.
+        if (is_new) context_.tls_memory.remember(key, entry, clock.steady());
+        is_worked_ = true;
+        end_ = ConnectionEnd{};
+        is_reply_local_ = false;
+        co_await session.work();
+        end_.peer = session.peer();
+        end_.transactions = session.transactions();
+        take_failure(session);
+        co_return;
+      }
+      end_.peer = session.peer();
+      take_failure(session);
+      if (session.tls_error().empty() || !may_fall_back || entry.level == TlsLevel::Plain) {
+        co_return;
+      }
+      entry.level = entry.level == TlsLevel::Modern ? TlsLevel::Compatible : TlsLevel::Plain;
+      if (entry.why.empty()) entry.why = session.tls_error();
+      is_new = true;
+      connected = co_await connect_one(context_, *plan_, endpoint);
+      if (connected.stream == nullptr) {
+        note(Phase::Connect, connect_failed(target, connected), true);
+        co_return;
+      }
+    }
+  }
+
+  void take_failure(const Session& session) {
+    const auto& failure = session.failure();
+    if (!failure) return;
+    note(static_cast<Phase>(failure->phase), failure->reply, failure->is_local);
+    // RFC 7504 §4: 556 says that the domain takes no mail, now or later.
+    if (!is_worked_ && failure->reply.code == 556 && !failure->is_local) end_.is_permanent = true;
+  }
+
+  ConnectionContext& context_;
+  std::shared_ptr<const Plan> plan_;
+  Feed& feed_;
+  ConnectionEnd end_;
+  bool is_reply_local_ = false;
+  bool is_worked_ = false;
+  bool has_tried_ = false;
+  unsigned sessions_ = 0;
+  std::optional<std::uint16_t> own_preference_;
+};
+
+void log_end(const Plan& plan, const ConnectionEnd& end, base::Duration duration) {
+  base::log::write(
+      end.is_failure && end.transactions == 0 ? base::log::Level::Warning : base::log::Level::Info,
+      "connection_ended",
+      {{"route", plan.route},
+       {"source", plan.source_name},
+       {"host", end.peer.host},
+       {"address", end.peer.address},
+       {"tls", end.peer.tls_version},
+       {"cipher", end.peer.tls_cipher},
+       {"verification", end.peer.tls_verification},
+       {"transactions", end.transactions},
+       {"phase", end.is_failure ? phase_name(end.phase) : std::string_view("quit")},
+       {"reply", end.is_failure ? end.reply.text() : std::string()},
+       {"duration_us", duration.count()}});
+}
+
+}  // namespace
+
+base::Task<ConnectionEnd> run_connection(ConnectionContext& context,
+                                         std::shared_ptr<const Plan> plan, Feed& feed) {
+  const base::Steady started = context.worker.clock.steady();
+  Attempt attempt(context, plan, feed);
+  ConnectionEnd end = co_await attempt.run();
+  log_end(*plan, end, context.worker.clock.steady() - started);
+  co_return end;
+}
+
+}  // namespace ekiden::delivery

@@ -1,0 +1,103 @@
+#include "ekiden/delivery/connection_feed.hpp"
+
+#include <algorithm>
+
+namespace ekiden::delivery {
+
+ConnectionFeed::ConnectionFeed(Dispatcher& here, unsigned owner, std::uint64_t link,
+                               std::uint32_t lane_batch)
+    : here_(here), owner_(owner), link_(link), batch_(lane_batch) {
+  here_.feeds_[{owner_, link_}] = this;
+}
+
+ConnectionFeed::~ConnectionFeed() {
+  here_.feeds_.erase({owner_, link_});
+  if (timer_ != base::TimerId::None) here_.parts_.worker.clock.cancel(timer_);
+}
+
+void ConnectionFeed::ask(std::uint32_t wants) {
+  if (is_asking_) return;
+  is_asking_ = true;
+  const unsigned here = here_.parts_.worker.index;
+  if (owner_ == here) {
+    here_.ask(link_, wants);
+    return;
+  }
+  Dispatcher& owner = here_.parts_.neighbours.at(owner_);
+  here_.parts_.neighbours.send(owner_, [&owner, link = link_, wants] { owner.ask(link, wants); });
+}
+
+base::Task<std::optional<Job>> ConnectionFeed::next(base::Steady deadline) {
+  // Where the owner is another worker the next batch is asked for while the last job runs.
+  const bool is_remote = owner_ != here_.parts_.worker.index;
+  if (jobs_.empty() || (is_remote && jobs_.size() <= batch_ / 2)) ask(is_remote ? batch_ : 1);
+  if (jobs_.empty()) {
+    // A deadline already passed asks without waiting.
+    if (here_.is_stopping_ || deadline <= here_.parts_.worker.clock.steady()) {
+      co_return std::nullopt;
+    }
+    auto begin = [this, deadline](base::Completion<bool> done) {
+      waiting_ = std::move(done);
+      timer_ = here_.parts_.worker.clock.call_at(deadline, [this] {
+        timer_ = base::TimerId::None;
+        resume(false);
+      });
+    };
+    const bool has_job = co_await base::suspend<bool>(std::move(begin));
+    if (!has_job || jobs_.empty()) co_return std::nullopt;
+  }
+  Job job = std::move(jobs_.front());
+  jobs_.pop_front();
+  outstanding_.emplace_back(job.id, job.meta);
+  co_return job;
+}
+
+void ConnectionFeed::resume(bool has_job) {
+  if (timer_ != base::TimerId::None)
+    here_.parts_.worker.clock.cancel(std::exchange(timer_, base::TimerId::None));
+  if (waiting_) std::exchange(waiting_, {})(has_job);
+}
+
+void ConnectionFeed::granted(std::vector<Job> jobs) {
+  is_asking_ = false;
+  for (Job& job : jobs) jobs_.push_back(std::move(job));
+  // Never resumed inside the grant: the owner may be in the middle of its books.
+  if (waiting_) {
+    if (timer_ != base::TimerId::None)
+      here_.parts_.worker.clock.cancel(std::exchange(timer_, base::TimerId::None));
+    here_.parts_.worker.executor.post(
+        [done = std::exchange(waiting_, {})]() mutable { done(true); });
+  }
+}
+
+void ConnectionFeed::finish(JobResult result) {
+  const auto place = std::find_if(outstanding_.begin(), outstanding_.end(),
+                                  [&](const auto& o) { return o.first == result.id; });
+  EKIDEN_ASSERT(place != outstanding_.end(), "each job taken is finished exactly once");
+  std::shared_ptr<const message::Meta> meta = std::move(place->second);
+  outstanding_.erase(place);
+  Dispatcher& owner = here_.parts_.neighbours.at(owner_);
+  const unsigned here = here_.parts_.worker.index;
+  if (owner_ == here) {
+    owner.settled(std::move(result), std::move(meta), link_);
+    return;
+  }
+  // One allocation: a result is larger than what a post carries inline.
+  auto both = std::make_unique<std::pair<JobResult, std::shared_ptr<const message::Meta>>>(
+      std::move(result), std::move(meta));
+  here_.parts_.neighbours.send(owner_, [&owner, link = link_, both = std::move(both)] {
+    owner.settled(std::move(both->first), std::move(both->second), link);
+  });
+}
+
+void ConnectionFeed::return_unused() {
+  for (Job& job : std::exchange(jobs_, {})) {
+    JobResult result;
+    result.id = job.id;
+    for (const std::uint32_t index : job.recipients) result.recipients.push_back({index});
+    outstanding_.emplace_back(job.id, std::move(job.meta));
+    finish(std::move(result));
+  }
+}
+
+}  // namespace ekiden::delivery

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "ekiden/delivery/dispatcher.hpp"
+
+namespace ekiden::delivery {
+
+/// One connection's supply of jobs, on the connection's worker; the site's owner may be another.
+class ConnectionFeed final : public Feed {
+ public:
+  ConnectionFeed(Dispatcher& here, unsigned owner, std::uint64_t link, std::uint32_t lane_batch);
+  ~ConnectionFeed() override;
+
+  base::Task<std::optional<Job>> next(base::Steady deadline) override;
+  void finish(JobResult result) override;
+
+  /// From the owner.
+  void granted(std::vector<Job> jobs);
+
+  /// Nothing more comes: a connection that waits ends.
+  void dismiss() { resume(false); }
+
+  /// Destroys the connection that waits, and with it the feed: the process ends.
+  void drop() { const base::Completion<bool> waiting = std::exchange(waiting_, {}); }
+
+  /// Jobs that were granted and never taken go back to the owner.
+  void return_unused();
+
+ private:
+  void ask(std::uint32_t wants);
+  void resume(bool has_job);
+
+  Dispatcher& here_;
+  unsigned owner_;
+  std::uint64_t link_;
+  std::uint32_t batch_;
+  bool is_asking_ = false;
+  std::deque<Job> jobs_;
+  std::vector<std::pair<base::MessageId, std::shared_ptr<const message::Meta>>> outstanding_;
+  base::Completion<bool> waiting_;
+  base::TimerId timer_ = base::TimerId::None;
+};
+
+}  // namespace ekiden::delivery

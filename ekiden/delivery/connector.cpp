@@ -1,0 +1,226 @@
+#include "ekiden/delivery/connector.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "ekiden/delivery/local_reply.hpp"
+#include "ekiden/net/address_block.hpp"
+
+namespace ekiden::delivery {
+namespace {
+
+struct BothAnswers {
+  dns::Answer a, aaaa;
+  int missing = 2;
+  base::Completion<bool> done;
+
+  void arrived() {
+    if (--missing == 0 && done) std::exchange(done, {})(true);
+  }
+};
+
+/// Asks for IPv4 and IPv6 addresses at the same time.
+base::Task<std::shared_ptr<BothAnswers>> ask_both(dns::Resolver& resolver, std::string host) {
+  auto both = std::make_shared<BothAnswers>();
+  auto begin = [&](base::Completion<bool> done) {
+    both->done = std::move(done);
+    resolver.resolve(host, dns::Type::AAAA, [both](dns::Answer answer) {
+      both->aaaa = std::move(answer);
+      both->arrived();
+    });
+    resolver.resolve(host, dns::Type::A, [both](dns::Answer answer) {
+      both->a = std::move(answer);
+      both->arrived();
+    });
+  };
+  (void)co_await base::suspend<bool>(std::move(begin));
+  co_return both;
+}
+
+smtp::Reply no_address(const std::string& host, const BothAnswers& both) {
+  const auto is_broken = [](const dns::Answer& answer) {
+    return answer.status == dns::Status::Failed || answer.status == dns::Status::Bogus;
+  };
+  for (const dns::Answer* answer : {&both.a, &both.aaaa}) {
+    if (!is_broken(*answer)) continue;
+    std::string text = host + ": the DNS gave no address";
+    if (answer->status == dns::Status::Bogus) text = host + ": its address fails DNSSEC validation";
+    if (!answer->reason.empty()) text += ": " + answer->reason;
+    return local_reply(451, {4, 4, 3}, std::move(text));
+  }
+  return local_reply(451, {4, 4, 4}, host + ": the host has no address");
+}
+
+/// v6, v4, v6, v4, … (RFC 8305 §4), in the order of the answers.
+std::vector<net::Address> interleaved(const std::vector<net::Address>& v6,
+                                      const std::vector<net::Address>& v4) {
+  std::vector<net::Address> out;
+  for (std::size_t i = 0; i < std::max(v4.size(), v6.size()); ++i) {
+    if (i < v6.size()) out.push_back(v6[i]);
+    if (i < v4.size()) out.push_back(v4[i]);
+  }
+  return out;
+}
+
+bool may_use_family(const Plan& plan, const net::Address& address) {
+  // A source that has no address of a family does not speak it.
+  if (!plan.source4 && !plan.source6) return true;
+  return address.is_v4() ? plan.source4.has_value() : plan.source6.has_value();
+}
+
+}  // namespace
+
+base::Task<Addresses> find_addresses(ConnectionContext& context, const Plan& plan,
+                                     const Target& target) {
+  Addresses found;
+  const ConnectionOptions& options = context.options;
+  const std::string key = target.host + ":" + std::to_string(target.port);
+  if (const auto mapped = options.connect_map.find(key); mapped != options.connect_map.end()) {
+    found.endpoints.push_back(mapped->second);
+    co_return found;
+  }
+
+  std::vector<net::Address> addresses;
+  boost::system::error_code not_an_address;
+  const net::Address literal = boost::asio::ip::make_address(target.host, not_an_address);
+  if (!not_an_address) {
+    addresses.push_back(literal);
+  } else {
+    const std::shared_ptr<BothAnswers> both = co_await ask_both(context.resolver, target.host);
+    const std::vector<net::Address> v6 = dns::addresses_of(both->aaaa);
+    const std::vector<net::Address> v4 = dns::addresses_of(both->a);
+    const auto is_bogus = [](const dns::Answer& a) { return a.status == dns::Status::Bogus; };
+    addresses = interleaved(is_bogus(both->aaaa) ? std::vector<net::Address>() : v6,
+                            is_bogus(both->a) ? std::vector<net::Address>() : v4);
+    if (addresses.empty()) {
+      found.failure = no_address(target.host, *both);
+      co_return found;
+    }
+  }
+
+  bool has_private = false;
+  for (const net::Address& address : addresses) {
+    const net::Endpoint endpoint{address, target.port};
+    if (target.is_from_mx) {
+      const auto& own = options.own_endpoints;
+      if (std::find(own.begin(), own.end(), endpoint) != own.end()) {
+        found.endpoints.clear();
+        found.is_ourselves = true;
+        co_return found;
+      }
+      if (!plan.may_use_private && net::scope_of(address) != net::Scope::Public) {
+        has_private = true;
+        continue;
+      }
+    }
+    if (!may_use_family(plan, address)) continue;
+    if (found.endpoints.size() < kAddressesPerHostMax) found.endpoints.push_back(endpoint);
+  }
+  if (found.endpoints.empty()) {
+    found.failure =
+        has_private ? local_reply(451, {4, 4, 4},
+                                  target.host + ": its address lies in private or reserved space")
+                    : local_reply(451, {4, 4, 4},
+                                  target.host + ": no address of a family that the source has");
+  }
+  co_return found;
+}
+
+base::Task<Connected> connect_one(ConnectionContext& context, const Plan& plan,
+                                  net::Endpoint endpoint) {
+  net::ConnectOptions options;
+  options.source = endpoint.address.is_v4() ? plan.source4 : plan.source6;
+  const base::Steady deadline = context.worker.clock.steady() + context.options.connect_timeout;
+  Result<std::unique_ptr<net::Stream>> stream =
+      co_await context.network.connect(endpoint, options, deadline);
+  Connected connected;
+  connected.endpoint = endpoint;
+  if (stream) {
+    connected.stream = std::move(*stream);
+  } else {
+    connected.error = stream.error();
+  }
+  co_return connected;
+}
+
+namespace {
+
+/// Attempts under way, and who waits for the first.
+struct Race {
+  Connected best;  // the winner, or the last to fail
+  std::vector<net::Endpoint> failed;
+  unsigned running = 0;
+  bool is_over = false;  // later streams are dropped, which closes them
+  base::Completion<bool> wake;
+
+  void ring() {
+    if (wake) std::exchange(wake, {})(true);
+  }
+};
+
+base::Task<void> attempt(ConnectionContext& context, std::shared_ptr<const Plan> plan,
+                         net::Endpoint endpoint, std::shared_ptr<Race> race) {
+  Connected connected = co_await connect_one(context, *plan, endpoint);
+  --race->running;
+  if (race->is_over || race->best.stream != nullptr) co_return;
+  if (connected.stream == nullptr) race->failed.push_back(endpoint);
+  race->best = std::move(connected);
+  race->ring();
+}
+
+/// Until an attempt ends, or `until`, or the group closes.
+base::Task<void> wait_for(ConnectionContext& context, std::shared_ptr<Race> race,
+                          base::Steady until) {
+  base::Clock& clock = context.worker.clock;
+  base::TimerId timer = base::TimerId::None;
+  auto begin = [&](base::Completion<bool> done) {
+    race->wake = std::move(done);
+    if (until != base::kNever) timer = clock.call_at(until, [race] { race->ring(); });
+  };
+  (void)co_await base::suspend<bool>(std::move(begin));
+  if (timer != base::TimerId::None) clock.cancel(timer);
+}
+
+}  // namespace
+
+base::Task<Connected> connect_any(ConnectionContext& context, const Plan& plan,
+                                  std::vector<net::Endpoint>& endpoints) {
+  if (endpoints.size() == 1) {
+    const net::Endpoint only = endpoints.front();
+    endpoints.clear();
+    co_return co_await connect_one(context, plan, only);
+  }
+  auto race = std::make_shared<Race>();
+  // The attempts may outlive this call, and with it the caller's plan.
+  auto own_plan = std::make_shared<const Plan>(plan);
+  const auto stop = context.tasks.on_stop([race] {
+    race->is_over = true;
+    race->ring();
+  });
+  std::size_t next = 0;
+  while (!context.tasks.is_closed() && race->best.stream == nullptr) {
+    base::Steady until = base::kNever;
+    if (next < endpoints.size()) {
+      ++race->running;
+      base::Task<void> task = attempt(context, own_plan, endpoints[next++], race);
+      context.tasks.spawn(std::move(task));
+      until = context.worker.clock.steady() + context.options.stagger;
+      if (next == endpoints.size()) until = base::kNever;
+    } else if (race->running == 0) {
+      break;
+    }
+    // An attempt may have ended inside spawn.
+    if (race->best.stream != nullptr || race->running == 0) continue;
+    co_await wait_for(context, race, until);
+  }
+  Connected connected = std::move(race->best);
+  if (context.tasks.is_closed() && connected.stream == nullptr) connected.error = net::Errc::Closed;
+  race->is_over = true;
+  std::erase_if(endpoints, [&](const net::Endpoint& endpoint) {
+    return (connected.stream != nullptr && endpoint == connected.endpoint) ||
+           std::find(race->failed.begin(), race->failed.end(), endpoint) != race->failed.end();
+  });
+  co_return connected;
+}
+
+}  // namespace ekiden::delivery

@@ -1,0 +1,451 @@
+// Invariants:
+// - A link exists from the decision to open a connection until its end is reported; the
+//   scheduler's count of connections of a lane is the number of its links.
+// - A job that was granted is settled exactly once: by the connection, or put back when the
+//   connection ended first.
+#include "ekiden/delivery/dispatcher.hpp"
+
+#include <algorithm>
+
+#include "ekiden/base/log.hpp"
+#include "ekiden/base/text.hpp"
+#include "ekiden/delivery/connection_feed.hpp"
+#include "ekiden/smtp/address.hpp"
+
+namespace ekiden::delivery {
+namespace {
+
+constexpr base::Duration kLagTolerated = std::chrono::milliseconds(200);
+constexpr base::Duration kDelayMax = std::chrono::seconds(1);
+/// While the spool takes no updates nothing is attempted; asked again after this.
+constexpr base::Duration kSpoolPause = std::chrono::milliseconds(500);
+constexpr base::Duration kRouteValidFor = std::chrono::hours(24);
+/// A domain whose next hop is given with the message is known by this mark and the next hop.
+constexpr char kNextHopMark = '=';
+
+std::string domain_key(const message::Meta& meta, std::uint32_t recipient) {
+  if (!meta.details.next_hop.empty()) return kNextHopMark + meta.details.next_hop;
+  return smtp::domain_of(meta.envelope.recipients[recipient].address);
+}
+
+std::shared_ptr<const Routed> route_of(Routing& routing, std::string_view key) {
+  if (!key.empty() && key.front() == kNextHopMark) return routing.route({}, key.substr(1));
+  return routing.route(key, {});
+}
+
+std::uint64_t octets_in_memory(const queue::Accepted& message) {
+  return message.body.is_in_memory() ? message.body.size : 0;
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(Parts parts, DispatcherOptions options, SettlementOptions settlement)
+    : parts_(std::move(parts)),
+      options_(options),
+      scheduler_(parts_.worker.clock.now()),
+      settlement_(
+          {parts_.worker, parts_.port, scheduler_, parts_.metrics, tasks_,
+           [this](queue::Accepted message) { take(std::move(message)); }, [this] { wake(); }},
+          std::move(settlement)),
+      tasks_(parts_.worker),
+      queued_gauge_(parts_.metrics.gauge("ekiden_recipients_queued",
+                                         "Recipients without a disposition",
+                                         {{"worker", std::to_string(parts_.worker.index)}})),
+      connections_gauge_(parts_.metrics.gauge("ekiden_delivery_connections",
+                                              "Connections to next hops",
+                                              {{"worker", std::to_string(parts_.worker.index)}})) {
+  parts_.neighbours.join(parts_.worker.index, *this);
+}
+
+Dispatcher::~Dispatcher() {
+  if (timer_ != base::TimerId::None) parts_.worker.clock.cancel(timer_);
+}
+
+void Dispatcher::drop_waiting() {
+  for (auto& [key, feed] : feeds_) feed->drop();
+}
+
+base::Duration Dispatcher::delay() const {
+  std::int64_t lag_us = 0;
+  for (unsigned i = 0; i < parts_.neighbours.count(); ++i)
+    lag_us = std::max(lag_us, parts_.neighbours.at(i).lag_us_.load(std::memory_order_relaxed));
+  return std::clamp(base::Duration(lag_us) - kLagTolerated, base::Duration::zero(), kDelayMax);
+}
+
+queue::Arrival Dispatcher::arrival_of(const message::Meta& meta, std::uint32_t index,
+                                      std::uint64_t address_hash, const Routed& routed) {
+  const std::uint8_t notify = meta.envelope.recipients[index].notify;
+  queue::Arrival arrival;
+  arrival.index = index;
+  arrival.address_hash = address_hash;
+  arrival.due = std::max(meta.details.received, meta.details.send_at);
+  arrival.expires = queue::expiry_time(routed.retry, arrival.due);
+  arrival.delay_notice =
+      queue::delay_notice_time(routed.retry, arrival.due, (notify & message::kNotifyDelay) != 0);
+  if ((notify & message::kNotifyNever) != 0 || meta.envelope.reverse_path.empty())
+    arrival.delay_notice = base::Time::max();
+  return arrival;
+}
+
+void Dispatcher::take(queue::Accepted message) {
+  const message::Meta& meta = *message.meta;
+  std::shared_ptr<const queue::Resident> resident;
+  // Past the budget the newest gives its octets up at once: what waits longest is delivered
+  // first, from memory.
+  if (!parts_.budget.is_over_soft()) {
+    resident = std::make_shared<const queue::Resident>(queue::Resident{
+        message.meta, message.body, queue::Charge(parts_.budget, octets_in_memory(message))});
+  }
+  std::vector<std::pair<unsigned, Moving>> groups;
+  for (std::uint32_t i = 0; i < meta.envelope.recipients.size(); ++i) {
+    std::string key = domain_key(meta, i);
+    const std::shared_ptr<const Routed> routed = route_of(parts_.routing, key);
+    const unsigned owner = parts_.neighbours.owner_of(routed->kind == Routed::Kind::Direct
+                                                          ? std::string_view(routed->plan->site)
+                                                          : std::string_view(key));
+    auto group =
+        std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == owner; });
+    if (group == groups.end()) {
+      groups.emplace_back(owner, Moving{message.id,
+                                        resident,
+                                        meta.details.received,
+                                        meta.details.size,
+                                        meta.details.tenant,
+                                        meta.details.stream,
+                                        {},
+                                        {}});
+      group = groups.end() - 1;
+    }
+    group->second.arrivals.push_back(
+        arrival_of(meta, i, base::hash64(meta.envelope.recipients[i].address), *routed));
+    group->second.domains.push_back(std::move(key));
+  }
+  const unsigned here = parts_.worker.index;
+  for (auto& [owner, moving] : groups) {
+    if (owner == here) {
+      add(std::move(moving));
+      continue;
+    }
+    Dispatcher& there = parts_.neighbours.at(owner);
+    auto boxed = std::make_unique<Moving>(std::move(moving));
+    parts_.neighbours.send(owner,
+                           [&there, boxed = std::move(boxed)] { there.add(std::move(*boxed)); });
+  }
+}
+
+void Dispatcher::add(Moving moving) {
+  for (std::size_t i = 0; i < moving.arrivals.size(); ++i)
+    moving.arrivals[i].domain = moving.domains[i];
+  scheduler_.add({moving.id, std::move(moving.resident), moving.received, moving.size,
+                  moving.tenant, moving.stream},
+                 moving.arrivals, parts_.worker.clock.now());
+  wake();
+}
+
+void Dispatcher::recover(Neighbours& neighbours, const spool::Recovered& found) {
+  const Result<message::Meta> decoded = message::decode_meta(found.meta);
+  if (!decoded) {
+    base::log::error("recovered_meta_unreadable", {{"message", base::format_message_id(found.id)}});
+    return;
+  }
+  const message::Meta& meta = *decoded;
+  std::map<unsigned, Moving> groups;
+  for (std::uint32_t i = 0; i < meta.envelope.recipients.size(); ++i) {
+    const spool::Progress* newest = nullptr;
+    for (const spool::Progress& progress : found.progress)
+      if (progress.recipient == i) newest = &progress;
+    if (newest != nullptr && newest->state != spool::State::Queued) continue;
+    std::string key = domain_key(meta, i);
+    const std::shared_ptr<const Routed> routed = route_of(neighbours.at(0).parts_.routing, key);
+    const unsigned owner = neighbours.owner_of(routed->kind == Routed::Kind::Direct
+                                                   ? std::string_view(routed->plan->site)
+                                                   : std::string_view(key));
+    queue::Arrival arrival =
+        arrival_of(meta, i, base::hash64(meta.envelope.recipients[i].address), *routed);
+    if (newest != nullptr) {
+      arrival.attempts = newest->attempts;
+      arrival.flags = newest->flags;
+      arrival.due = newest->due;
+      if (const auto code = base::parse_u64(std::string_view(newest->reply).substr(0, 3)))
+        arrival.reply_code = static_cast<std::uint16_t>(*code);
+    }
+    Moving& moving = groups[owner];
+    moving.arrivals.push_back(arrival);
+    moving.domains.push_back(std::move(key));
+  }
+  for (auto& [owner, moving] : groups) {
+    moving.id = found.id;
+    moving.received = meta.details.received;
+    moving.size = found.size;
+    moving.tenant = meta.details.tenant;
+    moving.stream = meta.details.stream;
+    Dispatcher& dispatcher = neighbours.at(owner);
+    for (std::size_t i = 0; i < moving.arrivals.size(); ++i)
+      moving.arrivals[i].domain = moving.domains[i];
+    dispatcher.scheduler_.add(
+        {moving.id, nullptr, moving.received, moving.size, moving.tenant, moving.stream},
+        moving.arrivals, dispatcher.parts_.worker.clock.now());
+  }
+}
+
+void Dispatcher::wake() {
+  if (is_awake_) return;
+  is_awake_ = true;
+  parts_.worker.executor.post([this] { pump(); });
+}
+
+/// One look at everything that may have changed in this turn.
+void Dispatcher::pump() {
+  is_awake_ = false;
+  const base::Time now = parts_.worker.clock.now();
+  settle_alarms(now);
+  if (!is_stopping_) {
+    if (parts_.spool.status().accepts_updates) {
+      resolve_domains(now);
+      serve_idle(now);
+      open_connections(now);
+    } else {
+      parts_.worker.clock.call_after(kSpoolPause, [this] { wake(); });
+    }
+  }
+  settlement_.flush();
+  if (stopped_ && tasks_.size() == 0 && settlement_.is_quiet()) {
+    std::exchange(stopped_, {})();
+    return;
+  }
+  arm_timer();
+  lag_us_.store(scheduler_.lag(now).count(), std::memory_order_relaxed);
+  queued_gauge_.set(static_cast<std::int64_t>(scheduler_.size()));
+}
+
+void Dispatcher::arm_timer() {
+  const std::optional<base::Time> next = scheduler_.next_timer();
+  if (!next || *next >= timer_at_) return;
+  if (timer_ != base::TimerId::None) parts_.worker.clock.cancel(timer_);
+  timer_at_ = *next;
+  const base::Duration wait = std::max(base::Duration::zero(), *next - parts_.worker.clock.now());
+  timer_ = parts_.worker.clock.call_after(wait, [this] {
+    timer_ = base::TimerId::None;
+    timer_at_ = base::Time::max();
+    wake();
+  });
+}
+
+// --- domains
+
+void Dispatcher::resolve_domains(base::Time) {
+  for (std::uint32_t at; (at = scheduler_.next_unresolved()) != queue::kNone;) {
+    std::shared_ptr<const Routed> routed = route_of(parts_.routing, scheduler_.domain_name(at));
+    switch (routed->kind) {
+      case Routed::Kind::Direct:
+        assign(at, routed->plan, routed->retry, kRouteValidFor);
+        break;
+      case Routed::Kind::Mx:
+        tasks_.spawn(resolve(at, std::move(routed)));
+        break;
+      case Routed::Kind::Hold:
+      case Routed::Kind::Discard:
+        set_aside(at, *routed);
+        break;
+    }
+  }
+}
+
+base::Task<void> Dispatcher::resolve(std::uint32_t domain, std::shared_ptr<const Routed> routed) {
+  std::string name = scheduler_.domain_name(domain);
+  const MxPlanned planned = co_await parts_.routing.plan_mx(std::move(name), routed->index);
+  if (planned.plan) {
+    assign(domain, planned.plan, routed->retry, planned.valid_for);
+  } else {
+    fail_domain(domain, *routed, planned.failure);
+  }
+  wake();
+}
+
+void Dispatcher::assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
+                        const queue::RetryPolicy& retry, base::Duration valid_for) {
+  const unsigned owner = parts_.neighbours.owner_of(plan->site);
+  if (owner != parts_.worker.index) {
+    move_domain(domain, owner);
+    return;
+  }
+  const queue::LaneLimits limits{
+      .connections_max = options_.connections_per_site_max,
+      .bulk_connections_max = std::max(1U, options_.connections_per_site_max * 4 / 5),
+      .recipients_per_transaction_max = plan->recipients_per_transaction_max,
+      .mixes_domains = !plan->targets.empty() && !plan->targets.front().is_from_mx};
+  const std::uint32_t lane = scheduler_.lane(plan->site, limits);
+  if (lanes_.size() <= lane) lanes_.resize(lane + 1);
+  lanes_[lane].plan = std::move(plan);
+  lanes_[lane].retry = retry;
+  const base::Time now = parts_.worker.clock.now();
+  scheduler_.assign_domain(domain, lane, now + valid_for, now);
+}
+
+/// The site belongs to another worker: so do the recipients, which ask there again.
+void Dispatcher::move_domain(std::uint32_t domain, unsigned owner) {
+  std::map<base::MessageId, std::unique_ptr<Moving>> moving;
+  const std::string name = scheduler_.domain_name(domain);
+  std::vector<std::uint32_t> slots;
+  scheduler_.fail_domain(domain, [&](const queue::Pick& pick) {
+    const queue::MessageEntry& message = scheduler_.message(pick.message);
+    std::unique_ptr<Moving>& group = moving[pick.id];
+    if (!group) {
+      const auto [tenant, stream] = scheduler_.class_names(message.klass);
+      group = std::make_unique<Moving>(Moving{pick.id,
+                                              pick.resident,
+                                              base::from_unix_us(message.received_us),
+                                              message.size,
+                                              std::string(tenant),
+                                              std::string(stream),
+                                              {},
+                                              {}});
+    }
+    const std::uint32_t slot = scheduler_.find(pick.id, pick.recipients.front());
+    const queue::RecipientEntry& entry = scheduler_.recipient(slot);
+    group->arrivals.push_back({.index = entry.index,
+                               .address_hash = entry.address_hash,
+                               .attempts = entry.attempts,
+                               .reply_code = entry.reply_code,
+                               .flags = entry.flags,
+                               .due = base::from_unix_us(entry.due_us),
+                               .expires = base::from_unix_us(entry.expires_us),
+                               .delay_notice = scheduler_.delay_notice(slot)});
+    group->domains.push_back(name);
+    slots.push_back(slot);
+  });
+  for (const std::uint32_t slot : slots) scheduler_.remove(slot);
+  Dispatcher& there = parts_.neighbours.at(owner);
+  for (auto& [id, group] : moving)
+    parts_.neighbours.send(owner,
+                           [&there, boxed = std::move(group)] { there.add(std::move(*boxed)); });
+}
+
+void Dispatcher::fail_domain(std::uint32_t domain, const Routed& routed, const smtp::Reply& reply) {
+  scheduler_.fail_domain(domain, [&](const queue::Pick& pick) {
+    Verdict verdict{.recipient = pick.recipients.front(),
+                    .state = reply.is_permanent() ? spool::State::Bounced : spool::State::Queued,
+                    .reply = reply,
+                    .phase = Phase::Connect};
+    settle_soon(pick.id, pick.resident, routed, {}, {std::move(verdict)});
+  });
+}
+
+void Dispatcher::set_aside(std::uint32_t domain, const Routed& routed) {
+  scheduler_.fail_domain(domain, [&](const queue::Pick& pick) {
+    if (routed.kind == Routed::Kind::Discard) {
+      Verdict verdict{.recipient = pick.recipients.front(),
+                      .state = spool::State::Cancelled,
+                      .is_attempt = false,
+                      .detail = "discarded by route"};
+      settle_soon(pick.id, pick.resident, routed, {}, {std::move(verdict)});
+      return;
+    }
+    scheduler_.hold(scheduler_.find(pick.id, pick.recipients.front()));
+    hold_soon(pick.id, pick.resident, pick.recipients.front(), "held by route");
+  });
+}
+
+void Dispatcher::forget_routes() {
+  for (std::uint32_t at = 0; at < scheduler_.domain_count(); ++at) scheduler_.forget_domain(at);
+  wake();
+}
+
+// --- verdicts on messages whose envelope may have left memory
+
+void Dispatcher::with_meta(base::MessageId id, std::shared_ptr<const queue::Resident> resident,
+                           base::Function<void(std::shared_ptr<const message::Meta>)> use) {
+  if (resident) {
+    use(std::shared_ptr<const message::Meta>(resident, resident->meta.get()));
+    return;
+  }
+  parts_.port.load_meta(id, [this, id, use = std::move(use)](Result<std::string> octets) mutable {
+    const Result<message::Meta> meta =
+        octets ? message::decode_meta(*octets) : Result<message::Meta>(octets.error());
+    if (!meta) {
+      // The spool has set it aside and raised the alert; here it only leaves the queue.
+      forget_message(id, meta.error());
+      return;
+    }
+    use(std::make_shared<const message::Meta>(*meta));
+    wake();
+  });
+}
+
+void Dispatcher::settle_soon(base::MessageId id, std::shared_ptr<const queue::Resident> resident,
+                             const Routed& routed, const Peer& peer,
+                             std::vector<Verdict> verdicts) {
+  Settlement::Context context{id, nullptr, peer, routed.name, {}, {}, routed.retry};
+  auto boxed = std::make_unique<std::pair<Settlement::Context, std::vector<Verdict>>>(
+      std::move(context), std::move(verdicts));
+  with_meta(id, std::move(resident),
+            [this, boxed = std::move(boxed)](std::shared_ptr<const message::Meta> meta) {
+              boxed->first.meta = std::move(meta);
+              settlement_.settle(boxed->first, std::move(boxed->second));
+            });
+}
+
+void Dispatcher::hold_soon(base::MessageId id, std::shared_ptr<const queue::Resident> resident,
+                           std::uint32_t recipient, std::string why) {
+  with_meta(id, std::move(resident),
+            [this, id, recipient, why](std::shared_ptr<const message::Meta> meta) {
+              Settlement::Context context;
+              context.id = id;
+              context.meta = std::move(meta);
+              settlement_.record_hold(context, recipient, true, why);
+            });
+}
+
+/// The message cannot be read (any more): the spool keeps the evidence, the queue lets it go.
+void Dispatcher::forget_message(base::MessageId id, const Error& error) {
+  if (error == make_error_code(spool::Errc::Closed)) return;
+  base::log::error("message_unreadable",
+                   {{"message", base::format_message_id(id)}, {"error", error.message()}});
+  const std::uint32_t at = scheduler_.find_message(id);
+  if (at == queue::kNone) return;
+  std::vector<std::uint32_t> slots;
+  for (std::uint32_t slot = scheduler_.message(at).first; slot != queue::kNone;
+       slot = scheduler_.recipient(slot).sibling)
+    slots.push_back(slot);
+  for (const std::uint32_t slot : slots) scheduler_.remove(slot);
+}
+
+void Dispatcher::settle_alarms(base::Time now) {
+  std::vector<queue::Alarm> alarms;
+  scheduler_.advance(now, alarms);
+  for (const queue::Alarm& alarm : alarms) {
+    const std::uint32_t slot = scheduler_.find(alarm.id, alarm.index);
+    if (slot == queue::kNone) continue;
+    const queue::RecipientEntry& entry = scheduler_.recipient(slot);
+    const std::shared_ptr<const queue::Resident> resident =
+        scheduler_.message(entry.message).resident;
+    const std::shared_ptr<const Routed> routed = route_of(parts_.routing, scheduler_.domain_name(entry.domain));
+    smtp::Reply last;
+    Peer peer;
+    if (entry.lane < lanes_.size()) {
+      last = lanes_[entry.lane].last_failure;
+      peer = lanes_[entry.lane].last_peer;
+    }
+    if (alarm.cause == queue::Cause::Expired) {
+      scheduler_.settle(slot);
+      settle_soon(alarm.id, resident, *routed, peer,
+                  {Verdict{.recipient = alarm.index,
+                           .state = spool::State::Expired,
+                           .reply = std::move(last),
+                           .is_attempt = false,
+                           .detail = "not delivered in time"}});
+    } else {
+      with_meta(alarm.id, resident,
+                [this, id = alarm.id, index = alarm.index,
+                 last](std::shared_ptr<const message::Meta> meta) {
+                  Settlement::Context context;
+                  context.id = id;
+                  context.meta = std::move(meta);
+                  settlement_.notify_delay(context, index, last);
+                });
+    }
+  }
+  if (!alarms.empty()) wake();
+}
+
+}  // namespace ekiden::delivery

@@ -1,0 +1,197 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ekiden/base/metrics.hpp"
+#include "ekiden/base/task_group.hpp"
+#include "ekiden/base/worker.hpp"
+#include "ekiden/delivery/job.hpp"
+#include "ekiden/delivery/neighbours.hpp"
+#include "ekiden/delivery/routing.hpp"
+#include "ekiden/delivery/settlement.hpp"
+#include "ekiden/queue/intake.hpp"
+#include "ekiden/queue/scheduler.hpp"
+#include "ekiden/spool/spool.hpp"
+
+namespace ekiden::delivery {
+
+class ConnectionFeed;
+
+struct DispatcherOptions {
+  std::uint32_t connections_per_site_max = 20;
+  /// Jobs that one worker hands another's connection at a time.
+  std::uint32_t batch = 4;
+  /// A site that does not answer rests this long, doubling up to the second.
+  base::Duration rest_first = std::chrono::seconds(30);
+  base::Duration rest_max = std::chrono::minutes(15);
+  /// Recipients that are charged an attempt when a connection to their site fails; the others
+  /// stay parked and pay nothing.
+  std::uint32_t deferred_per_failure_max = 100;
+};
+
+/// Runs one connection to its end: delivery/connection.hpp, or a test's.
+using RunConnection = std::function<base::Task<ConnectionEnd>(std::shared_ptr<const Plan>, Feed&)>;
+
+/// Joins one worker's scheduler to the DNS, to connections and to the spool.
+///
+/// A site's state lives on the worker that its key hashes to; its connections live on all of
+/// them. The owner hands each connection small batches of jobs and gets their results back.
+///
+/// Sharing: its worker only; neighbours speak to it through mailboxes.
+class Dispatcher final : public queue::Intake {
+ public:
+  struct Parts {
+    base::Worker& worker;
+    spool::Spool& spool;
+    spool::Port& port;
+    queue::MemoryBudget& budget;
+    Routing& routing;
+    Neighbours& neighbours;
+    base::Metrics& metrics;
+    RunConnection run;
+  };
+  Dispatcher(Parts parts, DispatcherOptions options, SettlementOptions settlement);
+  ~Dispatcher() override;
+
+  // queue::Intake
+  bool reserve(std::uint64_t octets) override { return parts_.budget.reserve(octets); }
+  void release(std::uint64_t octets) override { parts_.budget.release(octets); }
+  base::Duration delay() const override;
+  void take(queue::Accepted message) override;
+
+  /// A message found in the spool at start. Before the workers run, from one thread.
+  static void recover(Neighbours& neighbours, const spool::Recovered& found);
+
+  /// Starts delivering what `recover` brought.
+  void start() { wake(); }
+
+  /// No new connection; running transactions end. `done` runs when the last connection has.
+  void stop(base::Work done);
+  /// The time is over: what `stop` still waits for is found again at the next start.
+  void abort();
+
+  /// The process ends: connections that wait for a job are destroyed, by their loop.
+  void drop_waiting();
+
+  /// A reload's.
+  void set_options(DispatcherOptions options, SettlementOptions settlement) {
+    options_ = options;
+    settlement_.set_options(std::move(settlement));
+  }
+
+  /// Routes changed: every domain is looked at anew.
+  void forget_routes();
+
+  queue::Scheduler& scheduler() { return scheduler_; }
+  const queue::Scheduler& scheduler() const { return scheduler_; }
+  Settlement& settlement() { return settlement_; }
+  base::Worker& worker() { return parts_.worker; }
+  spool::Port& port() { return parts_.port; }
+  struct LaneInfo {
+    std::shared_ptr<const Plan> plan;
+    queue::RetryPolicy retry;
+    std::deque<std::uint64_t> idle;  ///< links that wait for a job
+    smtp::Reply last_failure;        ///< why the site rests
+    Peer last_peer;
+  };
+  const LaneInfo* lane_info(std::uint32_t lane) const {
+    return lane < lanes_.size() ? &lanes_[lane] : nullptr;
+  }
+
+  /// Has something changed for the scheduler: look at it again, soon, once.
+  void wake();
+
+ private:
+  friend class ConnectionFeed;
+  friend class Settlement;
+
+  /// One connection of a lane of ours, on whichever worker it runs.
+  struct Link {
+    std::uint32_t lane = queue::kNone;
+    unsigned worker = 0;
+    std::uint32_t wants = 0;
+    bool has_asked = false;
+    bool is_idle = false;
+  };
+
+  /// A message's recipients on their way to the worker that owns them.
+  struct Moving {
+    base::MessageId id;
+    std::shared_ptr<const queue::Resident> resident;
+    base::Time received;
+    std::uint64_t size;
+    std::string tenant, stream;
+    std::vector<queue::Arrival> arrivals;
+    std::vector<std::string> domains;  ///< one for each arrival, which points into them
+  };
+  static queue::Arrival arrival_of(const message::Meta& meta, std::uint32_t index,
+                                   std::uint64_t address_hash, const Routed& routed);
+  void add(Moving moving);
+
+  void pump();
+  void resolve_domains(base::Time now);
+  void settle_alarms(base::Time now);
+  void serve_idle(base::Time now);
+  void open_connections(base::Time now);
+  void arm_timer();
+
+  void assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
+              const queue::RetryPolicy& retry, base::Duration valid_for);
+  void move_domain(std::uint32_t domain, unsigned owner);
+  base::Task<void> resolve(std::uint32_t domain, std::shared_ptr<const Routed> routed);
+  void fail_domain(std::uint32_t domain, const Routed& routed, const smtp::Reply& reply);
+  void set_aside(std::uint32_t domain, const Routed& routed);
+
+  void with_meta(base::MessageId id, std::shared_ptr<const queue::Resident> resident,
+                 base::Function<void(std::shared_ptr<const message::Meta>)> use);
+  void settle_soon(base::MessageId id, std::shared_ptr<const queue::Resident> resident,
+                   const Routed& routed, const Peer& peer, std::vector<Verdict> verdicts);
+  void hold_soon(base::MessageId id, std::shared_ptr<const queue::Resident> resident,
+                 std::uint32_t recipient, std::string why);
+  void forget_message(base::MessageId id, const Error& error);
+
+  // The owner's side of a connection.
+  void ask(std::uint64_t link, std::uint32_t wants);
+  void serve(std::uint64_t id, Link& link, base::Time now);
+  base::Task<void> load_and_grant(std::uint64_t link, std::vector<queue::Pick> picks);
+  void grant(std::uint64_t link, std::vector<Job> jobs);
+  void ended(std::uint64_t link, ConnectionEnd end);
+  void site_failed(std::uint32_t lane, const ConnectionEnd& end);
+  void put_back(base::MessageId id, const std::vector<std::uint32_t>& recipients);
+  void settled(JobResult result, std::shared_ptr<const message::Meta> meta, std::uint64_t link);
+
+  // The connection's side.
+  base::Task<void> run_connection(std::uint64_t link, unsigned owner,
+                                  std::shared_ptr<const Plan> plan);
+  void granted(std::uint64_t link, unsigned owner, std::vector<Job> jobs);
+
+  Parts parts_;
+  DispatcherOptions options_;
+  queue::Scheduler scheduler_;
+  Settlement settlement_;
+  base::TaskGroup tasks_;
+  std::vector<LaneInfo> lanes_;
+  std::map<std::uint64_t, Link> links_;
+  std::uint64_t next_link_ = 1;
+  std::uint32_t connections_ = 0;
+  unsigned next_worker_ = 0;
+  std::map<std::pair<unsigned, std::uint64_t>, ConnectionFeed*> feeds_;  ///< that run here
+  bool is_awake_ = false;
+  bool is_stopping_ = false;
+  base::Work stopped_;
+  base::TimerId timer_ = base::TimerId::None;
+  base::Time timer_at_ = base::Time::max();
+  std::atomic<std::int64_t> lag_us_{0};
+  base::Gauge& queued_gauge_;
+  base::Gauge& connections_gauge_;
+};
+
+}  // namespace ekiden::delivery

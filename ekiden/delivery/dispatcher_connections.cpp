@@ -1,0 +1,329 @@
+// The dispatcher's connections: opened by the site's owner on any worker, fed in small batches,
+// settled when their results come back.
+#include <algorithm>
+
+#include "ekiden/base/log.hpp"
+#include "ekiden/delivery/connection_feed.hpp"
+#include "ekiden/delivery/dispatcher.hpp"
+
+namespace ekiden::delivery {
+namespace {
+
+/// Connections opened in one turn; the next turn goes on.
+constexpr unsigned kOpeningsPerTurn = 64;
+constexpr unsigned kDoublingsMax = 16;
+
+/// The job keeps the resident alive, and with it the message's share of the memory budget.
+Job job_of(const queue::Pick& pick, const std::shared_ptr<const queue::Resident>& resident) {
+  return {pick.id, std::shared_ptr<const message::Meta>(resident, resident->meta.get()),
+          resident->body, pick.recipients};
+}
+
+}  // namespace
+
+// --- the owner's side
+
+void Dispatcher::open_connections(base::Time now) {
+  for (unsigned opened = 0; opened < kOpeningsPerTurn; ++opened) {
+    const std::uint32_t lane = scheduler_.next_wanting_connection(now);
+    if (lane == queue::kNone) return;
+    scheduler_.opened(lane);
+    const std::uint64_t id = next_link_++;
+    // The first connection of a site stays with its owner, the others go round.
+    const unsigned worker = scheduler_.connections(lane) == 1
+                                ? parts_.worker.index
+                                : next_worker_++ % parts_.neighbours.count();
+    links_[id] = {.lane = lane, .worker = worker};
+    Dispatcher& there = parts_.neighbours.at(worker);
+    const unsigned here = parts_.worker.index;
+    std::shared_ptr<const Plan> plan = lanes_[lane].plan;
+    if (worker == here) {
+      tasks_.spawn(run_connection(id, here, std::move(plan)));
+    } else {
+      parts_.neighbours.send(worker, [&there, id, here, plan = std::move(plan)]() mutable {
+        there.tasks_.spawn(there.run_connection(id, here, std::move(plan)));
+      });
+    }
+  }
+  wake();
+}
+
+void Dispatcher::ask(std::uint64_t id, std::uint32_t wants) {
+  const auto place = links_.find(id);
+  if (place == links_.end()) return;
+  Link& link = place->second;
+  link.wants = wants;
+  if (!link.has_asked) {
+    link.has_asked = true;
+    scheduler_.served(link.lane);
+    // The peer answers: the site is well.
+    scheduler_.set_failures(link.lane, 0);
+  }
+  serve(id, link, parts_.worker.clock.now());
+}
+
+void Dispatcher::serve(std::uint64_t id, Link& link, base::Time now) {
+  std::vector<Job> jobs;
+  std::vector<queue::Pick> absent;
+  if (!is_stopping_ && parts_.spool.status().accepts_updates) {
+    while (link.wants > 0) {
+      std::optional<queue::Pick> pick = scheduler_.pick(link.lane, now);
+      if (!pick) break;
+      --link.wants;
+      if (pick->resident) {
+        jobs.push_back(job_of(*pick, pick->resident));
+      } else {
+        absent.push_back(std::move(*pick));
+      }
+    }
+  }
+  if (jobs.empty() && absent.empty()) {
+    if (!link.is_idle) {
+      link.is_idle = true;
+      lanes_[link.lane].idle.push_back(id);
+    }
+    return;
+  }
+  link.wants = 0;
+  if (absent.empty()) {
+    grant(id, std::move(jobs));
+  } else {
+    if (!jobs.empty()) grant(id, std::move(jobs));
+    tasks_.spawn(load_and_grant(id, std::move(absent)));
+  }
+}
+
+/// Idle connections come before new ones. The one that rested least is the likeliest to live.
+void Dispatcher::serve_idle(base::Time now) {
+  for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane) {
+    std::deque<std::uint64_t>& idle = lanes_[lane].idle;
+    while (!idle.empty() && scheduler_.ready(lane) > 0 && scheduler_.resting_until(lane) <= now &&
+           !scheduler_.is_suspended(lane)) {
+      const std::uint64_t id = idle.back();
+      idle.pop_back();
+      const auto place = links_.find(id);
+      if (place == links_.end() || !place->second.is_idle) continue;
+      place->second.is_idle = false;
+      place->second.wants = std::max(place->second.wants, 1U);
+      serve(id, place->second, now);
+      if (place->second.is_idle) return;
+    }
+  }
+}
+
+base::Task<void> Dispatcher::load_and_grant(std::uint64_t link, std::vector<queue::Pick> picks) {
+  std::vector<Job> jobs;
+  for (queue::Pick& pick : picks) {
+    auto begin = [this, id = pick.id](base::Completion<Result<spool::Loaded>> done) {
+      parts_.port.load(id, std::move(done));
+    };
+    Result<spool::Loaded> loaded = co_await base::suspend<Result<spool::Loaded>>(std::move(begin));
+    Result<message::Meta> meta =
+        loaded ? message::decode_meta(loaded->meta) : Result<message::Meta>(loaded.error());
+    if (!meta) {
+      forget_message(pick.id, meta.error());
+      continue;
+    }
+    const std::uint64_t octets = loaded->body.is_in_memory() ? loaded->body.size : 0;
+    const auto resident = std::make_shared<const queue::Resident>(
+        queue::Resident{std::make_shared<const message::Meta>(std::move(*meta)),
+                        std::move(loaded->body), queue::Charge(parts_.budget, octets)});
+    jobs.push_back(job_of(pick, resident));
+  }
+  const auto place = links_.find(link);
+  if (place == links_.end()) {
+    for (const Job& job : jobs) put_back(job.id, job.recipients);
+  } else if (jobs.empty()) {
+    place->second.wants = 1;
+    serve(link, place->second, parts_.worker.clock.now());
+  } else {
+    grant(link, std::move(jobs));
+  }
+}
+
+void Dispatcher::grant(std::uint64_t id, std::vector<Job> jobs) {
+  const Link& link = links_.at(id);
+  const unsigned here = parts_.worker.index;
+  if (link.worker == here) {
+    granted(id, here, std::move(jobs));
+    return;
+  }
+  Dispatcher& there = parts_.neighbours.at(link.worker);
+  parts_.neighbours.send(link.worker, [&there, id, here, jobs = std::move(jobs)]() mutable {
+    there.granted(id, here, std::move(jobs));
+  });
+}
+
+void Dispatcher::put_back(base::MessageId id, const std::vector<std::uint32_t>& recipients) {
+  const base::Time now = parts_.worker.clock.now();
+  // From the back, so that the first ends up first.
+  for (auto index = recipients.rbegin(); index != recipients.rend(); ++index) {
+    const std::uint32_t slot = scheduler_.find(id, *index);
+    if (slot != queue::kNone && scheduler_.recipient(slot).place == queue::Place::InFlight)
+      scheduler_.put_back(slot, now);
+  }
+  wake();
+}
+
+void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> meta,
+                         std::uint64_t id) {
+  const auto place = links_.find(id);
+  Settlement::Context context{
+      result.id, std::move(meta), std::move(result.peer), {}, {}, result.duration, {}};
+  if (place != links_.end()) {
+    const std::uint32_t lane = place->second.lane;
+    const LaneInfo& info = lanes_[lane];
+    context.route = info.plan->route;
+    context.source = info.plan->source_name;
+    context.retry = info.retry;
+    if (result.duration.count() > 0) scheduler_.note_duration(lane, result.duration);
+  }
+  std::vector<Verdict> verdicts;
+  std::vector<std::uint32_t> untried;
+  for (RecipientResult& recipient : result.recipients) {
+    if (recipient.outcome == Outcome::NotTried) {
+      untried.push_back(recipient.recipient);
+      continue;
+    }
+    Verdict verdict{.recipient = recipient.recipient,
+                    .reply = std::move(recipient.reply),
+                    .phase = recipient.phase,
+                    .is_local = recipient.is_local,
+                    .may_be_duplicate = recipient.may_be_duplicate,
+                    .needs_relayed_dsn = recipient.needs_relayed_dsn};
+    switch (recipient.outcome) {
+      case Outcome::Delivered:
+        verdict.state = spool::State::Delivered;
+        break;
+      case Outcome::Bounced:
+        verdict.state = spool::State::Bounced;
+        break;
+      default:
+        verdict.state = spool::State::Queued;
+        break;
+    }
+    verdicts.push_back(std::move(verdict));
+  }
+  if (!verdicts.empty()) settlement_.settle(context, std::move(verdicts));
+  if (!untried.empty()) put_back(context.id, untried);
+}
+
+void Dispatcher::ended(std::uint64_t id, ConnectionEnd end) {
+  const auto place = links_.find(id);
+  if (place == links_.end()) return;
+  const Link link = place->second;
+  links_.erase(place);
+  std::erase(lanes_[link.lane].idle, id);
+  if (!link.has_asked) scheduler_.served(link.lane);
+  scheduler_.closed(link.lane);
+  if (end.is_failure && !is_stopping_) site_failed(link.lane, end);
+  wake();
+}
+
+/// The connection failed as a whole. The site rests, and a bounded number of those that wait are
+/// told; the rest stay parked until the site answers or their time is over.
+void Dispatcher::site_failed(std::uint32_t lane, const ConnectionEnd& end) {
+  LaneInfo& info = lanes_[lane];
+  info.last_failure = end.reply;
+  info.last_peer = end.peer;
+  // One that has delivered something and then broke is simply opened again.
+  if (end.transactions > 0 && !end.is_permanent) return;
+  const base::Time now = parts_.worker.clock.now();
+
+  Settlement::Context context;
+  context.peer = end.peer;
+  context.route = info.plan->route;
+  context.source = info.plan->source_name;
+  context.retry = info.retry;
+  Routed routed;
+  routed.name = info.plan->route;
+  routed.retry = info.retry;
+  std::uint32_t charged = 0;
+  while (end.is_permanent || charged < options_.deferred_per_failure_max) {
+    const std::optional<queue::Pick> pick = scheduler_.pick(lane, now);
+    if (!pick) break;
+    std::vector<Verdict> verdicts;
+    for (const std::uint32_t index : pick->recipients) {
+      verdicts.push_back({.recipient = index,
+                          .state = end.is_permanent ? spool::State::Bounced : spool::State::Queued,
+                          .reply = end.reply,
+                          .phase = end.phase});
+      ++charged;
+    }
+    settle_soon(pick->id, pick->resident, routed, end.peer, std::move(verdicts));
+  }
+  if (end.is_permanent) return;
+
+  const std::uint32_t failures = scheduler_.failures(lane) + 1;
+  scheduler_.set_failures(lane, failures);
+  const base::Duration plain =
+      options_.rest_first * (std::int64_t{1} << std::min(failures - 1, kDoublingsMax));
+  const double scale = (0.75 + 0.5 * parts_.worker.random.unit()) * info.retry.time_scale;
+  const auto rest = base::Duration(static_cast<std::int64_t>(
+      static_cast<double>(std::min(plain, options_.rest_max).count()) * scale));
+  scheduler_.rest(lane, now + rest);
+  parts_.worker.clock.call_after(rest + std::chrono::milliseconds(1), [this] { wake(); });
+  base::log::warning("site_resting", {{"site", scheduler_.site_of(lane)},
+                                      {"failures", failures},
+                                      {"rest", base::format_duration(rest)},
+                                      {"reply", end.reply.text()},
+                                      {"host", end.peer.host}});
+}
+
+// --- the connection's side
+
+base::Task<void> Dispatcher::run_connection(std::uint64_t id, unsigned owner,
+                                            std::shared_ptr<const Plan> plan) {
+  ++connections_;
+  connections_gauge_.set(connections_);
+  ConnectionEnd end;
+  {
+    ConnectionFeed feed(*this, owner, id, options_.batch);
+    end = co_await parts_.run(plan, feed);
+    feed.return_unused();
+  }
+  --connections_;
+  connections_gauge_.set(connections_);
+  if (owner == parts_.worker.index) {
+    ended(id, std::move(end));
+  } else {
+    Dispatcher& there = parts_.neighbours.at(owner);
+    auto boxed = std::make_unique<ConnectionEnd>(std::move(end));
+    parts_.neighbours.send(
+        owner, [&there, id, boxed = std::move(boxed)] { there.ended(id, std::move(*boxed)); });
+  }
+}
+
+void Dispatcher::granted(std::uint64_t id, unsigned owner, std::vector<Job> jobs) {
+  const auto place = feeds_.find({owner, id});
+  if (place != feeds_.end()) {
+    place->second->granted(std::move(jobs));
+    return;
+  }
+  // The connection ended while the jobs were on their way.
+  Dispatcher& there = parts_.neighbours.at(owner);
+  for (Job& job : jobs) {
+    if (owner == parts_.worker.index) {
+      put_back(job.id, job.recipients);
+    } else {
+      parts_.neighbours.send(owner, [&there, id = job.id, recipients = std::move(job.recipients)] {
+        there.put_back(id, recipients);
+      });
+    }
+  }
+}
+
+void Dispatcher::stop(base::Work done) {
+  is_stopping_ = true;
+  stopped_ = std::move(done);
+  for (auto& [key, feed] : feeds_) feed->dismiss();
+  tasks_.when_empty([this] { wake(); });
+  wake();
+}
+
+void Dispatcher::abort() {
+  tasks_.close();
+  if (stopped_) std::exchange(stopped_, {})();
+}
+
+}  // namespace ekiden::delivery

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "ekiden/delivery/job.hpp"
+#include "ekiden/smtp/client_dialogue.hpp"
+
+namespace ekiden::delivery {
+
+/// One job as one particular peer can take it.
+///
+/// Sharing: holds views into the job and into itself: neither may move while it lives.
+struct Preparation {
+  Preparation() = default;
+  Preparation(const Preparation&) = delete;
+  Preparation& operator=(const Preparation&) = delete;
+
+  smtp::ClientTransaction transaction;
+  /// The message's recipient that each of the transaction's is.
+  std::vector<std::uint32_t> recipients;
+  /// 8-bit parts are re-encoded on the way: the peer lacks 8BITMIME or BINARYMIME.
+  bool needs_seven_bit = false;
+  /// Decided without asking the peer, because it cannot take them.
+  std::vector<RecipientResult> refused;
+  std::deque<std::string> texts;  ///< addresses that had to be rewritten
+};
+
+/// Decides what the peer is asked and in which form the octets travel. Pure. `out` is fresh.
+void prepare(const Job& job, const smtp::PeerExtensions& peer, bool prefers_bdat, Preparation& out);
+
+/// What the peer's verdict on a recipient comes to.
+RecipientResult result_of(std::uint32_t recipient, smtp::ClientVerdict verdict,
+                          const message::Recipient& asked, const smtp::PeerExtensions& peer);
+
+}  // namespace ekiden::delivery

@@ -1,0 +1,283 @@
+// Invariants:
+// - A recipient that is being settled is in Place::Settling, so nothing else happens to it.
+// - It leaves the scheduler only after its final state is durable; a deferral goes back to
+//   waiting at once, because losing its record costs at most an early retry.
+// - A batch that the spool refused is kept and submitted again until it is taken.
+#include "ekiden/delivery/settlement.hpp"
+
+#include <algorithm>
+
+#include "ekiden/base/log.hpp"
+#include "ekiden/smtp/address.hpp"
+
+namespace ekiden::delivery {
+namespace {
+
+constexpr base::Duration kRefusedPause = std::chrono::seconds(1);
+/// Node 0: one machine. Ids of several nodes differ here.
+constexpr std::uint16_t kNode = 0;
+/// Set in the worker part of ids that settlements give, so that they differ from inbound's.
+constexpr std::uint8_t kGeneratedIds = 0x80;
+
+events::Kind kind_of(spool::State state) {
+  switch (state) {
+    case spool::State::Queued:
+      return events::Kind::Deferred;
+    case spool::State::Delivered:
+    case spool::State::Expanded:
+      return events::Kind::Delivered;
+    case spool::State::Bounced:
+      return events::Kind::Bounced;
+    case spool::State::Expired:
+      return events::Kind::Expired;
+    case spool::State::Suppressed:
+      return events::Kind::Suppressed;
+    case spool::State::Cancelled:
+      return events::Kind::Cancelled;
+  }
+  return events::Kind::Cancelled;
+}
+
+}  // namespace
+
+Settlement::Settlement(Parts parts, SettlementOptions options)
+    : parts_(std::move(parts)),
+      options_(std::move(options)),
+      ids_(kNode, static_cast<std::uint8_t>(parts_.worker.index | kGeneratedIds),
+           parts_.worker.random),
+      delivered_(parts_.metrics.counter("ekiden_recipients_delivered_total",
+                                        "Recipients that a next hop took over")),
+      deferred_(parts_.metrics.counter("ekiden_attempts_deferred_total",
+                                       "Attempts that ended in a later retry")),
+      bounced_(
+          parts_.metrics.counter("ekiden_recipients_bounced_total", "Recipients refused for good")),
+      expired_(parts_.metrics.counter("ekiden_recipients_expired_total",
+                                      "Recipients given up after their time")),
+      cancelled_(parts_.metrics.counter("ekiden_recipients_cancelled_total",
+                                        "Recipients discarded by route or operator")),
+      generated_(parts_.metrics.counter("ekiden_recipients_generated_total",
+                                        "Recipients of DSNs and notices of our own")),
+      queued_(parts_.metrics.histogram("ekiden_delivery_seconds", "From 250 to delivery")) {}
+
+events::Event Settlement::event_of(const Context& context, const Verdict& verdict,
+                                   events::Kind kind, const queue::RecipientEntry& entry) {
+  const message::Meta& meta = *context.meta;
+  const base::Time now = parts_.worker.clock.now();
+  events::Event event;
+  event.id = events::event_id(context.id, verdict.recipient, kind, entry.attempts);
+  event.time = now;
+  event.kind = kind;
+  event.message = context.id;
+  event.recipient_index = verdict.recipient;
+  event.recipient = meta.envelope.recipients[verdict.recipient].address;
+  event.sender = meta.envelope.reverse_path;
+  event.header_from = meta.details.header_from;
+  event.subject = meta.details.subject;
+  event.tenant = meta.details.tenant;
+  event.stream = meta.details.stream;
+  event.tags = meta.details.tags;
+  event.route = context.route;
+  event.source = context.source;
+  event.remote_host = context.peer.host;
+  event.remote_address = context.peer.address;
+  event.tls_version = context.peer.tls_version;
+  event.tls_cipher = context.peer.tls_cipher;
+  event.tls_verification = context.peer.tls_verification;
+  event.reply_code = verdict.reply.code;
+  if (verdict.reply.enhanced)
+    event.enhanced_code = smtp::format_enhanced_code(verdict.reply.enhanced);
+  if (verdict.reply.code != 0) event.reply = verdict.reply.text();
+  if (verdict.is_attempt) event.phase = phase_name(verdict.phase);
+  event.attempt = entry.attempts;
+  event.queued_us = static_cast<std::uint64_t>(
+      std::max<std::int64_t>(0, base::to_unix_us(now) - base::to_unix_us(meta.details.received)));
+  event.attempt_us = static_cast<std::uint64_t>(context.duration.count());
+  event.size = meta.details.size;
+  event.internet_message_id = meta.details.message_id;
+  event.may_be_duplicate = verdict.may_be_duplicate || (entry.flags & queue::kMayBeDuplicate) != 0;
+  event.detail = verdict.detail;
+  return event;
+}
+
+void Settlement::log_disposition(const Context& context, const Verdict& verdict, events::Kind kind,
+                                 const queue::RecipientEntry& entry) {
+  if (!options_.logs_dispositions || !base::log::is_enabled(base::log::Level::Info)) return;
+  const message::Meta& meta = *context.meta;
+  base::log::info("disposition",
+                  {{"message", base::format_message_id(context.id)},
+                   {"kind", events::kind_name(kind)},
+                   {"recipient", meta.envelope.recipients[verdict.recipient].address},
+                   {"sender", meta.envelope.reverse_path},
+                   {"tenant", meta.details.tenant},
+                   {"attempt", entry.attempts},
+                   {"host", context.peer.host},
+                   {"address", context.peer.address},
+                   {"tls", context.peer.tls_version},
+                   {"reply", verdict.reply.code != 0 ? verdict.reply.text() : std::string()}});
+}
+
+void Settlement::record(const Context& context, const Verdict& verdict, events::Kind kind,
+                        const queue::RecipientEntry& entry, std::vector<std::string>& out) {
+  out.push_back(events::encode_event(event_of(context, verdict, kind, entry)));
+  log_disposition(context, verdict, kind, entry);
+}
+
+bool Settlement::wants_report(const Context& context, std::uint32_t recipient,
+                              message::DsnKind kind) const {
+  const message::Meta& meta = *context.meta;
+  if (kind == message::DsnKind::Failed) {
+    const bool is_http = meta.details.protocol == "HTTP";
+    if (!(is_http ? options_.sends_failure_dsn_for_http : options_.sends_failure_dsn)) return false;
+  }
+  return message::may_notify(meta.envelope.recipients[recipient], kind, meta.envelope.reverse_path);
+}
+
+void Settlement::settle(const Context& context, std::vector<Verdict> verdicts) {
+  const base::Time now = parts_.worker.clock.now();
+  Report failed{context, message::DsnKind::Failed, {}, {}, {}, {}};
+  Report relayed{context, message::DsnKind::Relayed, {}, {}, {}, {}};
+  spool::Update update{context.id, {}};
+
+  for (Verdict& verdict : verdicts) {
+    const std::uint32_t slot = parts_.scheduler.find(context.id, verdict.recipient);
+    // Gone: an operator cancelled it and its record said so.
+    if (slot == queue::kNone) continue;
+    if (verdict.state == spool::State::Queued &&
+        base::to_unix_us(now) >= parts_.scheduler.recipient(slot).expires_us)
+      verdict.state = spool::State::Expired;
+
+    queue::RecipientEntry entry = parts_.scheduler.recipient(slot);
+    if (verdict.is_attempt) entry.attempts = static_cast<std::uint16_t>(entry.attempts + 1);
+    if (verdict.may_be_duplicate) entry.flags |= queue::kMayBeDuplicate;
+    const events::Kind kind = kind_of(verdict.state);
+    spool::Progress progress{verdict.recipient,
+                             verdict.state,
+                             entry.flags,
+                             entry.attempts,
+                             base::from_unix_us(entry.due_us),
+                             verdict.reply.code != 0 ? verdict.reply.text() : std::string()};
+
+    if (verdict.state == spool::State::Queued) {
+      progress.due =
+          now + queue::retry_interval(context.retry, entry.attempts, parts_.worker.random);
+      parts_.scheduler.set_flags(slot, entry.flags);
+      parts_.scheduler.defer(slot, progress.due, now, entry.attempts, verdict.reply.code);
+      deferred_.add();
+      record(context, verdict, kind, entry, gathering_.transaction.events);
+      update.changes.push_back(std::move(progress));
+      continue;
+    }
+
+    parts_.scheduler.settle(slot);
+    switch (verdict.state) {
+      case spool::State::Delivered:
+        delivered_.add();
+        queued_.observe_us(static_cast<std::uint64_t>(std::max<std::int64_t>(
+            0, base::to_unix_us(now) - base::to_unix_us(context.meta->details.received))));
+        break;
+      case spool::State::Bounced:
+        bounced_.add();
+        break;
+      case spool::State::Expired:
+        expired_.add();
+        break;
+      default:
+        cancelled_.add();
+        break;
+    }
+    Report* report = nullptr;
+    if ((verdict.state == spool::State::Bounced || verdict.state == spool::State::Expired) &&
+        wants_report(context, verdict.recipient, message::DsnKind::Failed))
+      report = &failed;
+    if (verdict.state == spool::State::Delivered && verdict.needs_relayed_dsn &&
+        wants_report(context, verdict.recipient, message::DsnKind::Relayed))
+      report = &relayed;
+
+    const Done done{context.id, verdict.recipient};
+    if (report == nullptr) {
+      record(context, verdict, kind, entry, gathering_.transaction.events);
+      update.changes.push_back(std::move(progress));
+      gathering_.done.push_back(done);
+    } else {
+      record(context, verdict, kind, entry, report->events);
+      report->changes.push_back(std::move(progress));
+      report->done.push_back(done);
+      report->verdicts.push_back(std::move(verdict));
+    }
+  }
+
+  if (!update.changes.empty()) gathering_.transaction.updates.push_back(std::move(update));
+  if (!failed.verdicts.empty()) parts_.tasks.spawn(this->report(std::move(failed)));
+  if (!relayed.verdicts.empty()) parts_.tasks.spawn(this->report(std::move(relayed)));
+  parts_.wake();
+}
+
+void Settlement::notify_delay(const Context& context, std::uint32_t recipient, smtp::Reply last) {
+  const std::uint32_t slot = parts_.scheduler.find(context.id, recipient);
+  if (slot == queue::kNone || !wants_report(context, recipient, message::DsnKind::Delayed)) return;
+  const queue::RecipientEntry& entry = parts_.scheduler.recipient(slot);
+  const auto flags = static_cast<std::uint8_t>(entry.flags | queue::kDelayNoticeSent);
+  parts_.scheduler.set_flags(slot, flags);
+  Report delayed{context, message::DsnKind::Delayed, {}, {}, {}, {}};
+  Verdict verdict{.recipient = recipient, .reply = std::move(last), .is_attempt = false};
+  delayed.changes.push_back({recipient, spool::State::Queued, flags, entry.attempts,
+                             base::from_unix_us(entry.due_us),
+                             verdict.reply.code != 0 ? verdict.reply.text() : std::string()});
+  record(context, verdict, events::Kind::Warned, entry, delayed.events);
+  delayed.verdicts.push_back(std::move(verdict));
+  parts_.tasks.spawn(report(std::move(delayed)));
+}
+
+void Settlement::record_hold(const Context& context, std::uint32_t recipient, bool is_held,
+                             std::string detail) {
+  const std::uint32_t slot = parts_.scheduler.find(context.id, recipient);
+  if (slot == queue::kNone) return;
+  const queue::RecipientEntry& entry = parts_.scheduler.recipient(slot);
+  const Verdict verdict{.recipient = recipient, .is_attempt = false, .detail = std::move(detail)};
+  record(context, verdict, is_held ? events::Kind::Held : events::Kind::Released, entry,
+         gathering_.transaction.events);
+  gathering_.transaction.updates.push_back({context.id,
+                                            {{recipient,
+                                              spool::State::Queued,
+                                              entry.flags,
+                                              entry.attempts,
+                                              base::from_unix_us(entry.due_us),
+                                              {}}}});
+  parts_.wake();
+}
+
+void Settlement::flush() {
+  if (gathering_.transaction.updates.empty() && gathering_.transaction.events.empty()) return;
+  auto batch = std::make_shared<Batch>(std::exchange(gathering_, {}));
+  batch->transaction.may_wait = true;
+  submit(std::move(batch));
+}
+
+void Settlement::submit(std::shared_ptr<Batch> batch) {
+  // A copy: when the spool refuses, the batch must still be whole.
+  spool::Transaction copy = batch->transaction;
+  ++batches_;
+  parts_.port.submit(std::move(copy), [this, batch](Result<void> result) mutable {
+    --batches_;
+    if (result) {
+      finished(*batch);
+      return;
+    }
+    // Shut down: these recipients are found as queued at the next start.
+    if (result.error() == make_error_code(spool::Errc::Closed)) return;
+    parts_.worker.clock.call_after(kRefusedPause, [this, batch = std::move(batch)]() mutable {
+      submit(std::move(batch));
+    });
+  });
+}
+
+void Settlement::finished(const Batch& batch) {
+  for (const Done& done : batch.done) {
+    const std::uint32_t slot = parts_.scheduler.find(done.id, done.recipient);
+    if (slot != queue::kNone) parts_.scheduler.remove(slot);
+  }
+  for (const queue::Accepted& message : batch.generated) parts_.enqueue(message);
+  parts_.wake();
+}
+
+}  // namespace ekiden::delivery

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "ekiden/events/event.hpp"
+
+namespace ekiden::events {
+
+/// What the store files an encoded event under, read without copying a field.
+struct KeyView {
+  base::Time time{};
+  Kind kind = Kind::Accepted;
+  base::MessageId message;
+  std::uint32_t recipient_index = 0;
+  std::uint32_t attempt = 0;
+  std::string_view id;  ///< empty: the id is event_id() of the numbers above
+  std::string_view recipient, tenant, internet_message_id;
+};
+
+/// Views into `octets`. Errors: Errc::Malformed, exactly when decode_event has it too.
+Result<KeyView> read_keys(std::string_view octets);
+
+}  // namespace ekiden::events

@@ -1,0 +1,249 @@
+#include "ekiden/events/reader.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include "ekiden/base/log.hpp"
+#include "ekiden/events/day_reader.hpp"
+
+namespace ekiden::events {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kOpenFilesMax = 8;
+constexpr std::size_t kDaysMax = 10'000;  // of one cursor
+
+std::optional<std::int64_t> parse_number(std::string_view text) {
+  std::int64_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (text.empty() || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() ||
+      number < 0) {
+    return std::nullopt;
+  }
+  return number;
+}
+
+/// The key of the query that is found with the fewest rows.
+std::optional<std::int64_t> hash_of(const Query& query) {
+  if (query.message) return message_hash(*query.message);
+  if (!query.internet_message_id.empty()) {
+    return key_hash(KeyKind::InternetMessageId, query.internet_message_id);
+  }
+  if (!query.recipient.empty()) {
+    return key_hash(KeyKind::Recipient, recipient_key(query.recipient));
+  }
+  if (!query.domain.empty()) return key_hash(KeyKind::Domain, domain_key(query.domain));
+  if (query.kind && is_kind_indexed(*query.kind)) return kind_hash(*query.kind);
+  if (!query.tenant.empty()) return key_hash(KeyKind::Tenant, query.tenant);
+  return std::nullopt;
+}
+
+/// Checks rows against a query, the cheap comparisons first.
+class Filter {
+ public:
+  explicit Filter(const Query& query) : query_(query) {}
+
+  bool accepts(const KeyView& keys) const {
+    if (query_.from && keys.time < *query_.from) return false;
+    if (query_.until && keys.time >= *query_.until) return false;
+    if (query_.message && keys.message != *query_.message) return false;
+    if (query_.kind && keys.kind != *query_.kind) return false;
+    if (!query_.tenant.empty() && keys.tenant != query_.tenant) return false;
+    if (!query_.internet_message_id.empty() &&
+        keys.internet_message_id != query_.internet_message_id) {
+      return false;
+    }
+    if (!query_.recipient.empty() && !is_same_recipient(keys.recipient, query_.recipient)) {
+      return false;
+    }
+    if (!query_.domain.empty()) {
+      const std::size_t at = keys.recipient.rfind('@');
+      if (at == std::string_view::npos) return false;
+      if (!is_same_domain(keys.recipient.substr(at + 1), query_.domain)) return false;
+    }
+    return true;
+  }
+
+ private:
+  const Query& query_;
+};
+
+}  // namespace
+
+std::string format_position(Position position) {
+  const std::string name = file_name_of(position.day);
+  return name.substr(0, name.size() - 3) + ":" + std::to_string(position.seq);
+}
+
+std::optional<Position> parse_position(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const std::optional<Day> day = day_of_file_name(std::string(text.substr(0, colon)) + ".db");
+  const std::optional<std::int64_t> seq = parse_number(text.substr(colon + 1));
+  if (!day || !seq) return std::nullopt;
+  return Position{*day, *seq};
+}
+
+std::string format_cursor(const Cursor& cursor) {
+  std::string text;
+  for (const auto& [day, seq] : cursor) {
+    if (!text.empty()) text += ',';
+    text += format_position({day, seq});
+  }
+  return text;
+}
+
+std::optional<Cursor> parse_cursor(std::string_view text) {
+  Cursor cursor;
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    const std::optional<Position> position = parse_position(text.substr(0, comma));
+    if (!position || cursor.size() >= kDaysMax) return std::nullopt;
+    cursor[position->day] = position->seq;
+    if (comma == std::string_view::npos) break;
+    text.remove_prefix(comma + 1);
+    if (text.empty()) return std::nullopt;
+  }
+  return cursor;
+}
+
+/// A file that was moved aside and begun anew has the same name and another inode.
+struct Reader::Open {
+  std::unique_ptr<DayReader> reader;
+  std::uint64_t inode = 0;
+};
+
+Reader::Reader(std::string directory) : directory_(std::move(directory)) {}
+Reader::~Reader() = default;
+
+std::vector<Day> Reader::days() const {
+  std::vector<Day> days;
+  std::error_code error;
+  for (fs::directory_iterator at(directory_, error), end; !error && at != end;
+       at.increment(error)) {
+    if (const auto day = day_of_file_name(at->path().filename().string())) days.push_back(*day);
+  }
+  std::sort(days.begin(), days.end());
+  return days;
+}
+
+Result<DayReader*> Reader::reader_of(Day day) {
+  const std::string path = directory_ + "/" + file_name_of(day);
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) {
+    open_.erase(day);
+    return Errc::Io;
+  }
+  const auto found = open_.find(day);
+  if (found != open_.end() && found->second->inode == status.st_ino) {
+    return found->second->reader.get();
+  }
+  if (found != open_.end()) open_.erase(found);
+  Result<std::unique_ptr<DayReader>> reader = DayReader::open(path);
+  if (!reader) {
+    base::log::warning("event_file_skipped",
+                       {{"file", path}, {"reason", reader.error().message()}});
+    return reader.error();
+  }
+  if (open_.size() >= kOpenFilesMax) open_.erase(open_.begin());
+  auto opened = std::make_unique<Open>(Open{std::move(*reader), status.st_ino});
+  return open_.emplace(day, std::move(opened)).first->second->reader.get();
+}
+
+Result<Page> Reader::find(const Query& query) {
+  if (query.limit == 0) return Errc::BadQuery;
+  const std::size_t limit = std::min(query.limit, kLimitMax);
+  std::vector<Day> days = this->days();
+  if (query.newest_first) std::reverse(days.begin(), days.end());
+  DayReader::Range range;
+  range.hash = hash_of(query);
+  range.newest_first = query.newest_first;
+  if (query.from) range.from_us = base::to_unix_us(*query.from);
+  if (query.until) range.until_us = base::to_unix_us(*query.until);
+  const Filter filter(query);
+
+  Page page;
+  std::size_t rows = 0;
+  for (const Day day : days) {
+    if (query.from && day < day_of(*query.from)) continue;
+    if (query.until && day > day_of(*query.until)) continue;
+    range.after.reset();
+    if (query.after) {
+      if (query.newest_first ? day > query.after->day : day < query.after->day) continue;
+      if (day == query.after->day) range.after = query.after->seq;
+    }
+    const Result<DayReader*> reader = reader_of(day);
+    if (!reader) continue;
+    const Result<void> read =
+        (*reader)->read_range(range, [&](std::int64_t seq, std::string_view octets) {
+          const Position here{day, seq};
+          const Result<KeyView> keys = read_keys(octets);
+          if (keys && filter.accepts(*keys)) {
+            if (Result<Event> event = decode_event(octets)) {
+              page.events.push_back({here, std::move(*event)});
+            }
+          }
+          if (page.events.size() < limit && ++rows < kRowsMax) return true;
+          page.next = here;
+          return false;
+        });
+    if (!read) {
+      open_.erase(day);
+      if (read.error() != make_error_code(Errc::Corrupt)) return read.error();
+      base::log::warning("event_file_skipped",
+                         {{"file", file_name_of(day)}, {"reason", read.error().message()}});
+      continue;
+    }
+    if (page.next) break;
+  }
+  return page;
+}
+
+Result<std::vector<Stored>> Reader::follow(Cursor& cursor, std::size_t limit) {
+  if (limit == 0) return Errc::BadQuery;
+  limit = std::min(limit, kLimitMax);
+  const std::vector<Day> days = this->days();
+  // Days whose files are gone need no place in the cursor.
+  std::erase_if(cursor, [&](const auto& place) {
+    return !std::binary_search(days.begin(), days.end(), place.first);
+  });
+  std::vector<Stored> events;
+  for (const Day day : days) {
+    const Result<DayReader*> reader = reader_of(day);
+    if (!reader) continue;
+    DayReader::Range range;
+    if (const auto place = cursor.find(day); place != cursor.end()) range.after = place->second;
+    const Result<void> read =
+        (*reader)->read_range(range, [&](std::int64_t seq, std::string_view octets) {
+          cursor[day] = seq;
+          if (Result<Event> event = decode_event(octets)) {
+            events.push_back({{day, seq}, std::move(*event)});
+          }
+          return events.size() < limit;
+        });
+    if (!read) {
+      open_.erase(day);
+      if (read.error() != make_error_code(Errc::Corrupt)) return read.error();
+    }
+    if (events.size() >= limit) break;
+  }
+  return events;
+}
+
+Result<Cursor> Reader::end() {
+  Cursor cursor;
+  for (const Day day : days()) {
+    const Result<DayReader*> reader = reader_of(day);
+    if (!reader) continue;
+    const Result<std::int64_t> last = (*reader)->last_seq();
+    if (!last) return last.error();
+    if (*last > 0) cursor[day] = *last;
+  }
+  return cursor;
+}
+
+}  // namespace ekiden::events

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ekiden/account/snapshot.hpp"
+#include "ekiden/inbound/options.hpp"
+#include "ekiden/net/endpoint.hpp"
+#include "ekiden/smtp/command.hpp"
+#include "ekiden/smtp/reply.hpp"
+
+namespace ekiden::inbound {
+
+/// Who is asking: the connection's address and, after AUTH, its credential. The picture of the
+/// control store that the credential lies in lives as long.
+struct Client {
+  net::Address address;
+  std::shared_ptr<const account::Snapshot> accounts;
+  const account::Credential* credential = nullptr;
+};
+
+/// 250, or why not. A recipient that must be asked for carries where.
+struct RecipientVerdict {
+  smtp::Reply reply;
+  bool needs_verification = false;
+  std::string next_hop;  ///< of an inbound domain; empty: routed like any mail
+};
+
+/// Decides from memory who may send what to whom, without DNS and without waiting.
+///
+/// Relaying needs a credential, or a Relay listener and an address in its trusted networks. There
+/// is no third way, and no setting adds one.
+///
+/// Sharing: immutable; any thread.
+class Admission {
+ public:
+  explicit Admission(const ListenerOptions& options) : options_(options) {}
+
+  /// May relay: the mail is one of our own clients'.
+  bool is_own(const Client& client) const;
+
+  smtp::Reply admit_mail(const Client& client, const smtp::MailCommand& mail) const;
+  RecipientVerdict admit_rcpt(const Client& client, const smtp::RcptCommand& rcpt) const;
+
+  /// The addresses in From, against the credential's sender domains. Positive when they may.
+  smtp::Reply admit_header_from(const Client& client, const std::vector<std::string>& from) const;
+  /// X-Ekiden-Stream against the credential's streams.
+  smtp::Reply admit_stream(const Client& client, const std::string& stream) const;
+
+  /// A credential may be used from this address.
+  static bool may_log_in(const account::Credential& credential, const net::Address& address);
+
+ private:
+  RecipientVerdict admit_own_domain(const smtp::RcptCommand& rcpt) const;
+  const ListenerOptions& options_;
+};
+
+bool contains(const std::vector<net::AddressBlock>& blocks, const net::Address& address);
+
+enum class Errc {
+  /// Admission let a stranger relay, or a trusted network holds public addresses. The relay does
+  /// not start.
+  OpenRelay = 1,
+};
+Error make_error_code(Errc value);
+
+/// Asks the listener's admission, as strangers would (192.0.2.1, 2001:db8::1), to relay to a
+/// foreign domain, straight and by every trick of addressing; each must be refused. Trusted
+/// networks of public addresses or of everybody are refused as well.
+///
+/// Errors: Errc::OpenRelay; `what` says by which way, for the operator.
+Result<void> prove_no_open_relay(const ListenerOptions& options, std::string* what = nullptr);
+
+}  // namespace ekiden::inbound
+
+template <>
+struct boost::system::is_error_code_enum<ekiden::inbound::Errc> : std::true_type {};

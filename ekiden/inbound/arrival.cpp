@@ -1,0 +1,342 @@
+#include "ekiden/inbound/arrival.hpp"
+
+#include <utility>
+
+#include "ekiden/base/log.hpp"
+#include "ekiden/events/event.hpp"
+#include "ekiden/message/convert.hpp"
+#include "ekiden/message/error.hpp"
+#include "ekiden/message/fixup.hpp"
+#include "ekiden/message/trace.hpp"
+
+// Invariants:
+// - reserved_ octets are counted in the intake until this object dies.
+// - writer_ exists once the first part, with the whole header section, has come.
+
+namespace ekiden::inbound {
+namespace {
+
+smtp::Reply taken() {
+  return {250, {2, 0, 0}, {"Ok"}};
+}
+
+message::BodyType body_type(smtp::BodyKind kind) {
+  switch (kind) {
+    case smtp::BodyKind::SevenBit:
+      return message::BodyType::SevenBit;
+    case smtp::BodyKind::EightBitMime:
+      return message::BodyType::EightBitMime;
+    case smtp::BodyKind::BinaryMime:
+      return message::BodyType::BinaryMime;
+  }
+  return message::BodyType::SevenBit;
+}
+
+message::Return return_type(smtp::ReturnKind kind) {
+  switch (kind) {
+    case smtp::ReturnKind::Default:
+      return message::Return::Default;
+    case smtp::ReturnKind::Full:
+      return message::Return::Full;
+    case smtp::ReturnKind::Headers:
+      return message::Return::Headers;
+  }
+  return message::Return::Default;
+}
+
+smtp::Reply header_refusal(Error error) {
+  if (error == message::Errc::HeaderTooLarge) {
+    return {552, {5, 3, 4}, {"Header section too large"}};
+  }
+  if (error == message::Errc::TooManyFields) {
+    return {554, {5, 6, 0}, {"Too many header fields"}};
+  }
+  return {554, {5, 6, 0}, {"Header section cannot be read"}};
+}
+
+smtp::Reply unshortened() {
+  return {554, {5, 6, 0}, {"A line is longer than 998 octets"}};
+}
+
+base::Task<Result<void>> submit(spool::Port& port, spool::Transaction transaction) {
+  auto begin = [&](base::Completion<Result<void>> done) {
+    port.submit(std::move(transaction), std::move(done));
+  };
+  co_return co_await base::suspend<Result<void>>(std::move(begin));
+}
+
+base::Task<Result<void>> append(spool::LargeWriter& writer, std::string octets) {
+  auto begin = [&](base::Completion<Result<void>> done) {
+    writer.append(std::move(octets), std::move(done));
+  };
+  co_return co_await base::suspend<Result<void>>(std::move(begin));
+}
+
+base::Task<Result<spool::Body>> finish(spool::LargeWriter& writer) {
+  auto begin = [&](base::Completion<Result<spool::Body>> done) { writer.finish(std::move(done)); };
+  co_return co_await base::suspend<Result<spool::Body>>(std::move(begin));
+}
+
+}  // namespace
+
+smtp::Reply reply_for(Error error) {
+  if (error == spool::Errc::NoSpace) return {452, {4, 3, 1}, {"No space left; try again later"}};
+  if (error == spool::Errc::Closed) return {421, {4, 3, 2}, {"Shutting down; try again soon"}};
+  return {451, {4, 3, 0}, {"Cannot store the message now; try again later"}};
+}
+
+Arrival::Arrival(Services& services, const ListenerOptions& options, smtp::MailCommand mail)
+    : services_(services), options_(options), meta_(std::make_shared<message::Meta>()) {
+  message::Envelope& envelope = meta_->envelope;
+  if (mail.reverse_path) envelope.reverse_path = mail.reverse_path->text();
+  envelope.envid = std::move(mail.envid);
+  envelope.auth = std::move(mail.auth);
+  envelope.ret = return_type(mail.ret);
+  envelope.body = body_type(mail.body);
+  envelope.smtputf8 = mail.smtputf8;
+}
+
+Arrival::~Arrival() {
+  if (reserved_ != 0) services_.intake.release(reserved_);
+}
+
+void Arrival::add(const smtp::RcptCommand& rcpt, const std::string& next_hop) {
+  message::Recipient recipient;
+  recipient.address = rcpt.recipient.text();
+  recipient.orcpt = rcpt.orcpt;
+  recipient.notify = rcpt.notify;
+  meta_->envelope.recipients.push_back(std::move(recipient));
+  meta_->details.next_hop = next_hop;
+}
+
+bool Arrival::may_add(const std::string& next_hop) const {
+  return meta_->envelope.recipients.empty() || meta_->details.next_hop == next_hop;
+}
+
+bool Arrival::reserve(std::uint64_t octets) {
+  if (octets <= reserved_) return true;
+  if (!services_.intake.reserve(octets - reserved_)) return false;
+  reserved_ = octets;
+  return true;
+}
+
+smtp::Reply Arrival::take_header(std::string_view octets, const Client& client,
+                                 const Origin& origin, std::string& header,
+                                 std::size_t& header_octets) {
+  const base::Time now = services_.worker.clock.now();
+  id_ = services_.ids.next(now);
+  message::Details& details = meta_->details;
+  message::Envelope& envelope = meta_->envelope;
+  const bool is_own = Admission(options_).is_own(client);
+
+  details.received = now;
+  details.client_address = origin.client_address;
+  details.client_name = origin.helo;
+  details.identity = origin.identity;
+  details.protocol = message::smtp_protocol(origin.is_esmtp, origin.is_tls,
+                                            !origin.identity.empty(), envelope.smtputf8);
+  if (client.credential != nullptr) {
+    details.tenant = client.credential->tenant;
+    details.stream = client.credential->stream;
+  } else {
+    details.tenant = options_.tenant;
+    details.stream = options_.stream;
+  }
+
+  message::Trace trace;
+  trace.helo = details.client_name;
+  trace.client_address = details.client_address;
+  trace.host = options_.hostname;
+  trace.protocol = details.protocol;
+  trace.tls_version = origin.tls_version;
+  trace.tls_cipher = origin.tls_cipher;
+  if (envelope.recipients.size() == 1) trace.recipient = envelope.recipients.front().address;
+  trace.id = id_;
+  trace.now = now;
+  trace.hides_submitter = is_own && options_.hides_submitter;
+
+  // Octets of strangers' mail stay as they are, but for our trace and for the headers that would
+  // give them a say at the next ekiden.
+  message::FixupOptions fixup;
+  fixup.add_missing_date = is_own;
+  fixup.add_missing_message_id = is_own;
+  fixup.remove_bcc = is_own;
+  fixup.remove_return_path = is_own;
+  fixup.remove_ekiden_headers = true;
+  fixup.received_field = message::format_received(trace);
+  fixup.now = now;
+  fixup.message_id_host = options_.hostname;
+  fixup.id = id_;
+  Result<message::FixupResult> fixed = message::fix_header(octets, fixup);
+  if (!fixed) return header_refusal(fixed.error());
+
+  // RFC 5321 §6.3.
+  if (fixed->received_count > options_.limits.received_fields) {
+    return {554, {5, 4, 6}, {"Too many hops; this message goes in a circle"}};
+  }
+  if (is_own) {
+    smtp::Reply verdict = Admission(options_).admit_header_from(client, fixed->from_all);
+    if (!verdict.is_positive()) return verdict;
+    verdict = take_ekiden_headers(fixed->ekiden_headers, client);
+    if (!verdict.is_positive()) return verdict;
+  }
+  details.header_from = std::move(fixed->header_from);
+  details.subject = std::move(fixed->subject);
+  details.message_id = std::move(fixed->message_id);
+  details.has_utf8_header = fixed->has_eight_bit_header;
+  header = std::move(fixed->header);
+  header_octets = fixed->header_octets;
+  return taken();
+}
+
+smtp::Reply Arrival::take_ekiden_headers(
+    const std::vector<std::pair<std::string, std::string>>& headers, const Client& client) {
+  if (headers.empty()) return taken();
+  std::string bad_name;
+  Result<message::EkidenHeaders> parsed = message::parse_ekiden_headers(headers, &bad_name);
+  if (!parsed) return {554, {5, 6, 0}, {"Bad value of " + bad_name}};
+  message::Details& details = meta_->details;
+  if (parsed->stream) {
+    const smtp::Reply verdict = Admission(options_).admit_stream(client, *parsed->stream);
+    if (!verdict.is_positive()) return verdict;
+    details.stream = std::move(*parsed->stream);
+  }
+  details.tags = std::move(parsed->tags);
+  details.metadata = std::move(parsed->metadata);
+  if (parsed->send_at) details.send_at = *parsed->send_at;
+  return taken();
+}
+
+base::Task<smtp::Reply> Arrival::part(std::string octets, Octets seen, Client client,
+                                      Origin origin) {
+  if (writer_ == nullptr) {
+    std::string header;
+    std::size_t header_octets = 0;
+    smtp::Reply verdict = take_header(octets, client, origin, header, header_octets);
+    if (!verdict.is_positive()) co_return verdict;
+    writer_ = services_.port.create_large();
+    if (writer_ == nullptr) co_return reply_for(spool::Errc::Io);
+    octets.erase(0, header_octets);
+    if (seen.longest_line > message::kLineOctetsMax &&
+        meta_->envelope.body != message::BodyType::BinaryMime &&
+        options_.long_lines == LongLines::Encode && Admission(options_).is_own(client)) {
+      shortener_ = std::make_unique<message::Converter>(message::Conversion::ShortLines);
+    }
+    octets.insert(0, header);
+  }
+  if (shortener_ != nullptr) {
+    std::string shorter;
+    if (!shortener_->feed(octets, shorter)) co_return unshortened();
+    octets = std::move(shorter);
+  }
+  if (octets.empty()) co_return taken();
+  written_ += octets.size();
+  const Result<void> done = co_await append(*writer_, std::move(octets));
+  if (!done) co_return reply_for(done.error());
+  co_return taken();
+}
+
+base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Client client,
+                                          Origin origin) {
+  meta_->details.is_eight_bit = seen.is_eight_bit;
+  // Carriers answer 500 to lines past the limit, so our own clients' mail is mended, or refused,
+  // before it is ours. Of a message in a file only what was seen in its first part is mended.
+  const bool must_shorten = seen.longest_line > message::kLineOctetsMax &&
+                            meta_->envelope.body != message::BodyType::BinaryMime &&
+                            Admission(options_).is_own(client);
+  if (must_shorten && options_.long_lines == LongLines::Refuse) co_return unshortened();
+  spool::Body body;
+  if (writer_ != nullptr) {
+    smtp::Reply verdict = co_await part(std::move(octets), seen, client, origin);
+    if (!verdict.is_positive()) co_return verdict;
+    if (shortener_ != nullptr) {
+      std::string last;
+      if (!shortener_->finish(last)) co_return unshortened();
+      written_ += last.size();
+      if (!last.empty()) {
+        const Result<void> done = co_await append(*writer_, std::move(last));
+        if (!done) co_return reply_for(done.error());
+      }
+    }
+    Result<spool::Body> finished = co_await finish(*writer_);
+    if (!finished) co_return reply_for(finished.error());
+    body = std::move(*finished);
+    body.size = written_;
+  } else {
+    if (!reserve(octets.size())) co_return reply_for(spool::Errc::NoSpace);
+    std::string header;
+    std::size_t header_octets = 0;
+    smtp::Reply verdict = take_header(octets, client, origin, header, header_octets);
+    if (!verdict.is_positive()) co_return verdict;
+    std::string whole;
+    whole.reserve(header.size() + octets.size() - header_octets);
+    whole += header;
+    whole += std::string_view(octets).substr(header_octets);
+    std::string().swap(octets);
+    if (must_shorten) {
+      Result<std::string> shorter = message::convert(whole, message::Conversion::ShortLines);
+      if (!shorter) co_return unshortened();
+      whole = std::move(*shorter);
+    }
+    body.size = whole.size();
+    body.octets = base::Octets(std::move(whole));
+  }
+  meta_->details.size = body.size;
+
+  spool::Transaction transaction = make_transaction(body);
+  const Result<void> stored = co_await submit(services_.port, std::move(transaction));
+  if (!stored) {
+    base::log::warning("message_not_stored", {{"reason", stored.error().message()},
+                                              {"sender", meta_->envelope.reverse_path}});
+    co_return reply_for(stored.error());
+  }
+
+  // From here the message is ours, whatever becomes of the connection.
+  Instruments& instruments = services_.instruments;
+  instruments.messages.add();
+  instruments.message_octets.add(body.size);
+  instruments.recipients.add(meta_->envelope.recipients.size());
+  std::string text = "Ok: queued as " + base::format_message_id(id_);
+  queue::Accepted accepted{id_, meta_, std::move(body)};
+  services_.intake.take(std::move(accepted));
+  smtp::Reply reply{250, {2, 0, 0}, {}};
+  reply.lines.push_back(std::move(text));
+  co_return reply;
+}
+
+spool::Transaction Arrival::make_transaction(spool::Body body) {
+  const message::Envelope& envelope = meta_->envelope;
+  const message::Details& details = meta_->details;
+  spool::Transaction transaction;
+  spool::NewMessage message;
+  message.id = id_;
+  message.recipients = static_cast<std::uint32_t>(envelope.recipients.size());
+  message.meta = message::encode_meta(*meta_);
+  message.body = std::move(body);
+  transaction.messages.push_back(std::move(message));
+
+  events::Event event;
+  event.time = details.received;
+  event.kind = events::Kind::Accepted;
+  event.message = id_;
+  event.sender = envelope.reverse_path;
+  event.header_from = details.header_from;
+  event.subject = details.subject;
+  event.tenant = details.tenant;
+  event.stream = details.stream;
+  event.tags = details.tags;
+  event.size = details.size;
+  event.client_address = details.client_address;
+  event.identity = details.identity;
+  event.internet_message_id = details.message_id;
+  transaction.events.reserve(envelope.recipients.size());
+  for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
+    event.recipient_index = i;
+    event.recipient = envelope.recipients[i].address;
+    event.id = events::event_id(id_, i, events::Kind::Accepted, 0);
+    transaction.events.push_back(events::encode_event(event));
+  }
+  return transaction;
+}
+
+}  // namespace ekiden::inbound

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "ekiden/inbound/admission.hpp"
+#include "ekiden/inbound/services.hpp"
+#include "ekiden/message/convert.hpp"
+#include "ekiden/message/envelope.hpp"
+#include "ekiden/smtp/command.hpp"
+#include "ekiden/smtp/reply.hpp"
+
+namespace ekiden::inbound {
+
+/// How the message comes; texts are copied into its record.
+struct Origin {
+  std::string client_address;
+  std::string helo;
+  std::string identity;
+  std::string tls_version, tls_cipher;
+  bool is_esmtp = false;
+  bool is_tls = false;
+};
+
+/// What the dialogue saw of the octets.
+struct Octets {
+  std::size_t longest_line = 0;
+  bool is_eight_bit = false;
+};
+
+/// One message on its way in: envelope, budget, octets; then the spool, and the queue.
+///
+/// Dropped before `complete`, it leaves nothing behind.
+class Arrival {
+ public:
+  Arrival(Services& services, const ListenerOptions& options, smtp::MailCommand mail);
+  ~Arrival();
+  Arrival(const Arrival&) = delete;
+  Arrival& operator=(const Arrival&) = delete;
+
+  void add(const smtp::RcptCommand& rcpt, const std::string& next_hop);
+  /// Recipients of one message go to one next hop.
+  bool may_add(const std::string& next_hop) const;
+  const message::Envelope& envelope() const { return meta_->envelope; }
+
+  /// Counts so many octets, in all, against the memory budget. False: 452 4.3.1.
+  bool reserve(std::uint64_t octets);
+
+  /// Takes a part of a body that is too large for memory. Positive, or the refusal.
+  base::Task<smtp::Reply> part(std::string octets, Octets seen, Client client, Origin origin);
+
+  /// Takes the rest, makes the message durable and hands it to the queue. 250, or the refusal.
+  base::Task<smtp::Reply> complete(std::string octets, Octets seen, Client client, Origin origin);
+
+  base::MessageId id() const { return id_; }
+  std::uint64_t size() const { return meta_->details.size; }
+
+ private:
+  /// Rewrites the header section at the front of `octets` and fills the details. `header` is what
+  /// replaces the first `header_octets`.
+  smtp::Reply take_header(std::string_view octets, const Client& client, const Origin& origin,
+                          std::string& header, std::size_t& header_octets);
+  smtp::Reply take_ekiden_headers(const std::vector<std::pair<std::string, std::string>>& headers,
+                                  const Client& client);
+  spool::Transaction make_transaction(spool::Body body);
+
+  Services& services_;
+  const ListenerOptions& options_;
+  base::MessageId id_;
+  std::shared_ptr<message::Meta> meta_;
+  std::unique_ptr<spool::LargeWriter> writer_;
+  std::unique_ptr<message::Converter> shortener_;  ///< of a large message with overlong lines
+  std::uint64_t written_ = 0;
+  std::uint64_t reserved_ = 0;
+};
+
+/// What a client is told when the spool refuses.
+smtp::Reply reply_for(Error error);
+
+}  // namespace ekiden::inbound

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ekiden/account/snapshot.hpp"
+#include "ekiden/base/ids.hpp"
+#include "ekiden/base/metrics.hpp"
+#include "ekiden/base/worker.hpp"
+#include "ekiden/inbound/client_limits.hpp"
+#include "ekiden/inbound/layer.hpp"
+#include "ekiden/inbound/recipient_verifier.hpp"
+#include "ekiden/queue/intake.hpp"
+#include "ekiden/smtp/sasl.hpp"
+#include "ekiden/spool/spool.hpp"
+
+namespace ekiden::inbound {
+
+/// The figures of all listeners.
+struct Instruments {
+  explicit Instruments(base::Metrics& metrics);
+
+  base::Gauge& connections;
+  base::Counter& connections_total;
+  base::Counter& connections_refused;
+  base::Counter& messages;
+  base::Counter& message_octets;
+  base::Counter& recipients;
+  base::Counter& recipients_refused;
+  base::Counter& messages_refused;
+  base::Counter& logins;
+  base::Counter& logins_failed;
+  base::Counter& handshakes_failed;
+  base::Histogram& time_to_250;  ///< from the last octet of the message to its reply
+};
+
+/// What one worker's sessions work with. Everything outlives the sessions; what may be null says
+/// so.
+struct Services {
+  base::Worker& worker;
+  spool::Spool& spool;
+  spool::Port& port;
+  queue::Intake& intake;
+  base::MessageIdSource& ids;
+  const account::SnapshotSource& accounts;
+  ClientLimits& limits;
+  Instruments& instruments;
+  smtp::SaslServer* sasl = nullptr;       ///< null: no AUTH
+  RecipientVerifier* verifier = nullptr;  ///< null: a recipient to verify gets 451
+  Layer* tls = nullptr;                   ///< null: no STARTTLS, no implicit TLS
+  Layer* proxy = nullptr;                 ///< null: no PROXY header is understood
+};
+
+/// One worker's own: what its sessions share beside the services.
+struct WorkerState {
+  /// Every session reads into it and eats it before it waits: an idle one owns no buffer.
+  std::vector<char> scratch = std::vector<char>(64 * 1024);
+  /// `rejected` events left in this second.
+  base::Steady second{-std::chrono::hours(1)};
+  std::uint32_t rejected_events = 0;
+};
+
+}  // namespace ekiden::inbound

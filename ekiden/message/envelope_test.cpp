@@ -1,0 +1,74 @@
+#include "ekiden/message/envelope.hpp"
+
+#include <gtest/gtest.h>
+
+#include "ekiden/base/random.hpp"
+#include "ekiden/message/error.hpp"
+
+namespace ekiden::message {
+namespace {
+
+Meta full_meta() {
+  Meta meta;
+  meta.envelope.reverse_path = "sender@example.jp";
+  meta.envelope.recipients = {{"a..b@docomo.ne.jp", "rfc822;a..b@docomo.ne.jp", kNotifySuccess},
+                              {"宛先@例え.jp", "", kNotifyDefault}};
+  meta.envelope.envid = "QQ+2B1";
+  meta.envelope.auth = "<>";
+  meta.envelope.ret = Return::Headers;
+  meta.envelope.body = BodyType::BinaryMime;
+  meta.envelope.smtputf8 = true;
+  meta.details.tenant = "t";
+  meta.details.stream = "bulk";
+  meta.details.tags = {"one", "two"};
+  meta.details.metadata = R"({"order":7})";
+  meta.details.received = base::from_unix_us(1'795'327'811'123'456);
+  meta.details.send_at = base::from_unix_us(1'795'327'999'000'000);
+  meta.details.client_address = "2001:db8::1";
+  meta.details.client_name = "client.example";
+  meta.details.identity = "app";
+  meta.details.protocol = "ESMTPSA";
+  meta.details.header_from = "from@example.jp";
+  meta.details.subject = "件名";
+  meta.details.message_id = "<1@x>";
+  meta.details.next_hop = "10.0.0.5:25";
+  meta.details.size = 123456789012;
+  meta.details.is_eight_bit = true;
+  meta.details.has_utf8_header = true;
+  meta.details.is_generated = true;
+  return meta;
+}
+
+TEST(Meta, ComesBackAsItWasStored) {
+  EXPECT_EQ(*decode_meta(encode_meta(full_meta())), full_meta());
+  EXPECT_EQ(*decode_meta(encode_meta(Meta{})), Meta{});
+}
+
+TEST(Meta, ReaderSkipsWhatALaterVersionAddsAtTheEnd) {
+  EXPECT_EQ(*decode_meta(encode_meta(full_meta()) + "more"), full_meta());
+}
+
+TEST(Meta, EveryTruncationIsAnError) {
+  const std::string octets = encode_meta(full_meta());
+  for (std::size_t n = 0; n < octets.size(); ++n) {
+    EXPECT_EQ(decode_meta(std::string_view(octets).substr(0, n)).error(), Errc::BadMeta) << n;
+  }
+}
+
+TEST(Meta, RandomDamageIsReadOrRefusedButNeverTrusted) {
+  base::SeededRandom random(5);
+  const std::string good = encode_meta(full_meta());
+  for (int round = 0; round < 20'000; ++round) {
+    std::string octets = good;
+    for (std::uint64_t n = 1 + random.below(4); n > 0; --n) {
+      octets[random.below(octets.size())] = static_cast<char>(random.next());
+    }
+    const Result<Meta> meta = decode_meta(octets);
+    if (meta) {
+      EXPECT_LE(meta->envelope.recipients.size(), octets.size());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ekiden::message

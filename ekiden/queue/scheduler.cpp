@@ -1,0 +1,396 @@
+// Invariants:
+// - Every recipient is in exactly one Place; Unresolved is in its domain's list, Ready in its
+//   lane's queue, the others in no list.
+// - Every recipient that is not InFlight or Settling has one timer: the earliest of what can
+//   happen to it. So expiry reaches it wherever it is.
+// - A message entry lives as long as one of its recipients does.
+#include "ekiden/queue/scheduler.hpp"
+
+#include <algorithm>
+
+namespace ekiden::queue {
+namespace {
+
+/// Timers handled in one call of `advance`; the next call goes on.
+constexpr std::size_t kTimersPerTurn = 2000;
+constexpr base::Duration kBriskTransaction = std::chrono::milliseconds(150);
+constexpr base::Duration kLagMemory = std::chrono::seconds(1);
+
+}  // namespace
+
+Scheduler::Scheduler(base::Time now) : wheel_(recipients_, now) {}
+
+std::uint32_t Scheduler::domain(std::string_view name) {
+  const auto [place, is_new] =
+      domain_index_.try_emplace(std::string(name), static_cast<std::uint32_t>(domains_.size()));
+  if (is_new) domains_.push_back({.name = std::string(name)});
+  return place->second;
+}
+
+std::uint32_t Scheduler::klass(std::string_view tenant, std::string_view stream) {
+  for (std::uint32_t i = 0; i < classes_.size(); ++i)
+    if (classes_[i].stream == stream && classes_[i].tenant == tenant) return i;
+  const Level level = stream == "transactional" ? Level::High : Level::Normal;
+  classes_.push_back({std::string(tenant), std::string(stream), {level, 1}});
+  return static_cast<std::uint32_t>(classes_.size() - 1);
+}
+
+void Scheduler::add(const ArrivingMessage& message, const std::vector<Arrival>& recipients,
+                    base::Time now) {
+  if (recipients.empty()) return;
+  std::uint32_t at = ids_.find(message.id, messages_);
+  if (at == kNone) {
+    at = messages_.take();
+    MessageEntry& entry = messages_[at];
+    entry.id = message.id;
+    entry.received_us = base::to_unix_us(message.received);
+    entry.size = static_cast<std::uint32_t>(std::min<std::uint64_t>(message.size, UINT32_MAX));
+    entry.klass = klass(message.tenant, message.stream);
+    ids_.insert(at, messages_);
+  }
+  MessageEntry& entry = messages_[at];
+  if (message.resident) entry.resident = message.resident;
+  for (const Arrival& arrival : recipients) {
+    const std::uint32_t slot = recipients_.take();
+    RecipientEntry& recipient = recipients_[slot];
+    recipient.address_hash = arrival.address_hash;
+    recipient.due_us = base::to_unix_us(arrival.due);
+    recipient.expires_us = base::to_unix_us(arrival.expires);
+    recipient.message = at;
+    recipient.index = arrival.index;
+    recipient.domain = domain(arrival.domain);
+    recipient.attempts = arrival.attempts;
+    recipient.reply_code = arrival.reply_code;
+    recipient.flags = arrival.flags;
+    recipient.sibling = entry.first;
+    entry.first = slot;
+    ++entry.recipients;
+    if (arrival.delay_notice != base::Time::max() && (arrival.flags & kDelayNoticeSent) == 0)
+      delay_notices_[slot] = arrival.delay_notice;
+    if ((arrival.flags & kHeld) != 0) {
+      recipient.place = Place::Held;
+      set_alarm(slot);
+    } else if (arrival.due <= now) {
+      make_due(slot, now);
+    } else {
+      recipient.place = Place::Waiting;
+      set_alarm(slot);
+    }
+  }
+}
+
+/// Sets the recipient's one timer to the earliest of what can happen to it.
+void Scheduler::set_alarm(std::uint32_t slot) {
+  const RecipientEntry& entry = recipients_[slot];
+  std::int64_t when = entry.expires_us;
+  if (entry.place == Place::Waiting) when = std::min(when, entry.due_us);
+  if (!delay_notices_.empty()) {
+    const auto notice = delay_notices_.find(slot);
+    if (notice != delay_notices_.end()) when = std::min(when, base::to_unix_us(notice->second));
+  }
+  wheel_.set(slot, base::from_unix_us(when));
+}
+
+void Scheduler::make_due(std::uint32_t slot, base::Time now) {
+  RecipientEntry& entry = recipients_[slot];
+  entry.due_us = base::to_unix_us(now);
+  Domain& domain = domains_[entry.domain];
+  if (domain.lane != kNone && domain.expires > now) {
+    entry.lane = domain.lane;
+    entry.place = Place::Ready;
+    const std::uint32_t klass = klass_of(entry);
+    lanes_[domain.lane].ready.push_back(recipients_, slot, klass, classes_[klass].how);
+    list_lane(domain.lane);
+  } else {
+    entry.place = Place::Unresolved;
+    domain.waiting.push_back(recipients_, slot);
+    if (!domain.is_asked && domain.waiting.size == 1) unresolved_.push_back(entry.domain);
+  }
+  set_alarm(slot);
+}
+
+/// Out of whatever list it is in.
+void Scheduler::leave(std::uint32_t slot) {
+  RecipientEntry& entry = recipients_[slot];
+  switch (entry.place) {
+    case Place::Unresolved:
+      domains_[entry.domain].waiting.remove(recipients_, slot);
+      break;
+    case Place::Ready:
+      lanes_[entry.lane].ready.remove(recipients_, slot, klass_of(entry));
+      break;
+    case Place::InFlight:
+      --lanes_[entry.lane].in_flight;
+      break;
+    default:
+      break;
+  }
+}
+
+void Scheduler::advance(base::Time now, std::vector<Alarm>& alarms) {
+  std::vector<std::uint32_t> due;
+  wheel_.advance(now, kTimersPerTurn, due);
+  const std::int64_t now_us = base::to_unix_us(now);
+  for (const std::uint32_t slot : due) {
+    RecipientEntry& entry = recipients_[slot];
+    const MessageEntry& message = messages_[entry.message];
+    if (entry.expires_us <= now_us) {
+      alarms.push_back({Cause::Expired, message.id, entry.index});
+      continue;  // The caller settles it now.
+    }
+    const auto notice = delay_notices_.find(slot);
+    if (notice != delay_notices_.end() && notice->second <= now) {
+      delay_notices_.erase(notice);
+      alarms.push_back({Cause::DelayNotice, message.id, entry.index});
+    }
+    if (entry.place == Place::Waiting && entry.due_us <= now_us) {
+      make_due(slot, now);
+    } else {
+      set_alarm(slot);
+    }
+  }
+}
+
+std::uint32_t Scheduler::next_unresolved() {
+  while (!unresolved_.empty()) {
+    const std::uint32_t at = unresolved_.back();
+    unresolved_.pop_back();
+    Domain& domain = domains_[at];
+    if (domain.waiting.size == 0 || domain.is_asked) continue;
+    domain.is_asked = true;
+    return at;
+  }
+  return kNone;
+}
+
+void Scheduler::assign_domain(std::uint32_t at, std::uint32_t lane_slot, base::Time expires,
+                              base::Time now) {
+  Domain& domain = domains_[at];
+  domain.is_asked = false;
+  domain.lane = lane_slot;
+  // What waits now is delivered by this plan even when its time is already over.
+  domain.expires = std::max(expires, now + base::Duration(1));
+  while (domain.waiting.head != kNone) {
+    const std::uint32_t slot = domain.waiting.head;
+    domain.waiting.remove(recipients_, slot);
+    make_due(slot, now);
+  }
+}
+
+void Scheduler::fail_domain(std::uint32_t at, const std::function<void(const Pick&)>& see) {
+  Domain& domain = domains_[at];
+  domain.is_asked = false;
+  domain.lane = kNone;
+  while (domain.waiting.head != kNone) {
+    const std::uint32_t slot = domain.waiting.head;
+    RecipientEntry& entry = recipients_[slot];
+    settle(slot);
+    const MessageEntry& message = messages_[entry.message];
+    see({entry.message, message.id, message.resident, {entry.index}});
+  }
+}
+
+void Scheduler::forget_domain(std::uint32_t at) {
+  domains_[at].lane = kNone;
+}
+
+std::uint32_t Scheduler::lane(std::string_view site, const LaneLimits& limits) {
+  const auto [place, is_new] =
+      lane_index_.try_emplace(std::string(site), static_cast<std::uint32_t>(lanes_.size()));
+  if (is_new) lanes_.push_back({.site = std::string(site), .limits = limits, .ready = {}});
+  return place->second;
+}
+
+std::uint32_t Scheduler::find_lane(std::string_view site) const {
+  const auto place = lane_index_.find(std::string(site));
+  return place == lane_index_.end() ? kNone : place->second;
+}
+
+void Scheduler::list_lane(std::uint32_t at) {
+  Lane& lane = lanes_[at];
+  if (lane.is_listed) return;
+  lane.is_listed = true;
+  wanting_.push_back(at);
+}
+
+std::uint32_t Scheduler::next_wanting_connection(base::Time now) {
+  for (std::size_t looked = 0; !wanting_.empty() && looked < wanting_.size();) {
+    if (wanting_next_ >= wanting_.size()) wanting_next_ = 0;
+    const std::uint32_t at = wanting_[wanting_next_];
+    Lane& lane = lanes_[at];
+    if (lane.ready.size() == 0) {
+      lane.is_listed = false;
+      wanting_[wanting_next_] = wanting_.back();
+      wanting_.pop_back();
+      continue;
+    }
+    ++wanting_next_;
+    ++looked;
+    if (lane.is_suspended || lane.rests_until > now) continue;
+    // A site that failed is asked by one connection first.
+    const std::uint32_t allowed =
+        lane.failures > 0 ? 1
+        : lane.ready.high() > 0
+            ? lane.limits.connections_max
+            : std::min(lane.limits.bulk_connections_max, lane.limits.connections_max);
+    if (lane.connections >= allowed || lane.opening >= lane.ready.size()) continue;
+    return at;
+  }
+  return kNone;
+}
+
+void Scheduler::opened(std::uint32_t lane) {
+  ++lanes_[lane].connections;
+  ++lanes_[lane].opening;
+}
+
+void Scheduler::served(std::uint32_t lane) { --lanes_[lane].opening; }
+
+void Scheduler::closed(std::uint32_t lane) {
+  --lanes_[lane].connections;
+}
+
+std::optional<Pick> Scheduler::pick(std::uint32_t at, base::Time now) {
+  Lane& lane = lanes_[at];
+  if (lane.is_suspended || lane.rests_until > now) return std::nullopt;
+  const std::uint32_t first = lane.ready.peek(false);
+  if (first == kNone) return std::nullopt;
+
+  RecipientEntry& leader = recipients_[first];
+  const std::uint32_t message_slot = leader.message;
+  const MessageEntry& message = messages_[message_slot];
+  if (lane.transaction < kBriskTransaction && lane.connections > 0) {
+    const base::Time since = std::max(base::from_unix_us(leader.due_us), lane.rests_until);
+    lag_ = now - since;
+    lag_at_ = now;
+  }
+
+  Pick pick{message_slot, message.id, message.resident, {}};
+  const std::uint32_t domain = leader.domain;
+  std::uint32_t others = 0;
+  for (std::uint32_t slot = message.first; slot != kNone; slot = recipients_[slot].sibling) {
+    RecipientEntry& entry = recipients_[slot];
+    const bool fits = slot == first || (entry.place == Place::Ready && entry.lane == at &&
+                                        (entry.domain == domain || lane.limits.mixes_domains));
+    if (!fits) continue;
+    // One place is kept for the leader, whose turn it is.
+    if (slot != first && others == lane.limits.recipients_per_transaction_max - 1) continue;
+    others += slot != first ? 1 : 0;
+    lane.ready.take(recipients_, slot, message.klass);
+    entry.place = Place::InFlight;
+    ++lane.in_flight;
+    wheel_.cancel(slot);
+    pick.recipients.push_back(entry.index);
+  }
+  std::sort(pick.recipients.begin(), pick.recipients.end());
+  return pick;
+}
+
+void Scheduler::rest(std::uint32_t lane, base::Time until) {
+  lanes_[lane].rests_until = until;
+}
+
+void Scheduler::suspend(std::uint32_t lane, bool is_suspended) {
+  lanes_[lane].is_suspended = is_suspended;
+}
+
+std::uint32_t Scheduler::find(base::MessageId id, std::uint32_t index) const {
+  const std::uint32_t at = ids_.find(id, messages_);
+  if (at == kNone) return kNone;
+  for (std::uint32_t slot = messages_[at].first; slot != kNone; slot = recipients_[slot].sibling)
+    if (recipients_[slot].index == index) return slot;
+  return kNone;
+}
+
+base::Time Scheduler::delay_notice(std::uint32_t slot) const {
+  const auto notice = delay_notices_.find(slot);
+  return notice == delay_notices_.end() ? base::Time::max() : notice->second;
+}
+
+void Scheduler::settle(std::uint32_t slot) {
+  leave(slot);
+  wheel_.cancel(slot);
+  recipients_[slot].place = Place::Settling;
+}
+
+void Scheduler::defer(std::uint32_t slot, base::Time due, base::Time now, std::uint16_t attempts,
+                      std::uint16_t reply_code) {
+  leave(slot);
+  RecipientEntry& entry = recipients_[slot];
+  entry.attempts = attempts;
+  entry.reply_code = reply_code;
+  entry.due_us = base::to_unix_us(due);
+  if (due <= now) {
+    make_due(slot, now);
+  } else {
+    entry.place = Place::Waiting;
+    set_alarm(slot);
+  }
+}
+
+void Scheduler::put_back(std::uint32_t slot, base::Time now) {
+  leave(slot);
+  RecipientEntry& entry = recipients_[slot];
+  const std::uint32_t lane = entry.lane;
+  if (lane == kNone) {
+    make_due(slot, now);
+    return;
+  }
+  entry.place = Place::Ready;
+  const std::uint32_t klass = klass_of(entry);
+  lanes_[lane].ready.push_front(recipients_, slot, klass, classes_[klass].how);
+  list_lane(lane);
+  set_alarm(slot);
+}
+
+void Scheduler::hold(std::uint32_t slot) {
+  leave(slot);
+  RecipientEntry& entry = recipients_[slot];
+  entry.place = Place::Held;
+  entry.flags |= kHeld;
+  set_alarm(slot);
+}
+
+void Scheduler::release(std::uint32_t slot, base::Time now) {
+  RecipientEntry& entry = recipients_[slot];
+  if (entry.place != Place::Held) return;
+  entry.flags = static_cast<std::uint8_t>(entry.flags & ~kHeld);
+  make_due(slot, now);
+}
+
+void Scheduler::retry_now(std::uint32_t slot, base::Time now) {
+  if (recipients_[slot].place == Place::Waiting) make_due(slot, now);
+}
+
+void Scheduler::remove(std::uint32_t slot) {
+  leave(slot);
+  wheel_.cancel(slot);
+  delay_notices_.erase(slot);
+  const std::uint32_t at = recipients_[slot].message;
+  MessageEntry& message = messages_[at];
+  std::uint32_t* link = &message.first;
+  while (*link != slot) link = &recipients_[*link].sibling;
+  *link = recipients_[slot].sibling;
+  recipients_.give_back(slot);
+  if (--message.recipients == 0) {
+    ids_.erase(at, messages_);
+    messages_.give_back(at);
+  }
+}
+
+Scheduler::LaneView Scheduler::view(std::uint32_t at) const {
+  const Lane& lane = lanes_[at];
+  return {lane.site,     lane.ready.size(), lane.in_flight,   lane.connections,
+          lane.failures, lane.rests_until,  lane.is_suspended};
+}
+
+base::Duration Scheduler::lag(base::Time now) const {
+  return now - lag_at_ > kLagMemory ? base::Duration::zero() : lag_;
+}
+
+void Scheduler::note_duration(std::uint32_t at, base::Duration duration) {
+  base::Duration& smoothed = lanes_[at].transaction;
+  smoothed += (duration - smoothed) / 8;
+}
+
+}  // namespace ekiden::queue

@@ -1,0 +1,233 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "ekiden/queue/entries.hpp"
+#include "ekiden/queue/fair_queue.hpp"
+#include "ekiden/queue/id_index.hpp"
+#include "ekiden/queue/wheel.hpp"
+
+namespace ekiden::queue {
+
+/// A recipient as it comes to a worker: fresh, recovered, or moved from another worker.
+struct Arrival {
+  std::uint32_t index = 0;
+  std::string_view domain;  ///< canonical
+  std::uint64_t address_hash = 0;
+  std::uint16_t attempts = 0;
+  std::uint16_t reply_code = 0;
+  std::uint8_t flags = 0;
+  base::Time due{};
+  base::Time expires{};
+  base::Time delay_notice = base::Time::max();
+};
+
+struct ArrivingMessage {
+  base::MessageId id;
+  std::shared_ptr<const Resident> resident;
+  base::Time received{};
+  std::uint64_t size = 0;
+  std::string_view tenant, stream;
+};
+
+/// How a lane may be used.
+struct LaneLimits {
+  std::uint32_t connections_max = 20;
+  /// Of them, how many bulk may hold while others wait: the rest stays free for high streams.
+  std::uint32_t bulk_connections_max = 16;
+  std::uint32_t recipients_per_transaction_max = 100;
+  bool mixes_domains = false;  ///< one transaction may carry several domains
+};
+
+/// One transaction's worth, taken from a lane.
+struct Pick {
+  std::uint32_t message = kNone;
+  base::MessageId id;
+  std::shared_ptr<const Resident> resident;
+  std::vector<std::uint32_t> recipients;  ///< indexes into the envelope
+};
+
+/// Why a recipient's timer fired.
+enum class Cause : std::uint8_t { Expired, DelayNotice };
+struct Alarm {
+  Cause cause;
+  base::MessageId id;
+  std::uint32_t index;
+};
+
+/// Every queued recipient of one worker, from the instant it is accepted to its disposition:
+/// which wait, for how long, and whose turn it is. Decides only; it never sees a socket, a disk,
+/// the DNS or a clock, and every call tells it the time.
+///
+/// Sharing: its worker only.
+class Scheduler {
+ public:
+  explicit Scheduler(base::Time now);
+
+  // --- what comes in
+
+  /// Takes recipients of one message. Those due go to their domain's list or lane at once.
+  void add(const ArrivingMessage& message, const std::vector<Arrival>& recipients, base::Time now);
+
+  /// Ready to be called when `next_timer` says so. Recipients that became due move on by
+  /// themselves; expiries and delay notices are handed out.
+  void advance(base::Time now, std::vector<Alarm>& alarms);
+  std::optional<base::Time> next_timer() const { return wheel_.next(); }
+
+  // --- domains: the dispatcher finds out where each is delivered
+
+  /// A domain with due recipients and no plan, once each; kNone when there is none.
+  std::uint32_t next_unresolved();
+  std::uint32_t domain_count() const { return static_cast<std::uint32_t>(domains_.size()); }
+  const std::string& domain_name(std::uint32_t domain) const { return domains_[domain].name; }
+  /// The domain's recipients are delivered through `lane` until `expires`.
+  void assign_domain(std::uint32_t domain, std::uint32_t lane, base::Time expires, base::Time now);
+  /// No plan for now. All its due recipients are handed to the caller, who settles each.
+  void fail_domain(std::uint32_t domain, const std::function<void(const Pick&)>& see);
+  /// The domain's plan is unknown again: its next due recipient asks.
+  void forget_domain(std::uint32_t domain);
+
+  // --- lanes
+
+  std::uint32_t lane(std::string_view site, const LaneLimits& limits);
+  std::uint32_t find_lane(std::string_view site) const;
+  const std::string& site_of(std::uint32_t lane) const { return lanes_[lane].site; }
+  void set_limits(std::uint32_t lane, const LaneLimits& limits) { lanes_[lane].limits = limits; }
+
+  /// A lane where one more connection should be opened now, or kNone. Each call moves on to the
+  /// next lane that wants one; `opened` counts it.
+  std::uint32_t next_wanting_connection(base::Time now);
+  void opened(std::uint32_t lane);
+  /// The connection asks for its first transaction, or has ended without asking.
+  void served(std::uint32_t lane);
+  void closed(std::uint32_t lane);
+  std::uint32_t ready(std::uint32_t lane) const { return lanes_[lane].ready.size(); }
+  std::uint32_t connections(std::uint32_t lane) const { return lanes_[lane].connections; }
+
+  /// The next transaction for a connection of the lane, marked in flight; nothing when none is
+  /// ready or the lane rests.
+  std::optional<Pick> pick(std::uint32_t lane, base::Time now);
+
+  /// No connection until then: the site does not answer, or an operator said so.
+  void rest(std::uint32_t lane, base::Time until);
+  base::Time resting_until(std::uint32_t lane) const { return lanes_[lane].rests_until; }
+  void suspend(std::uint32_t lane, bool is_suspended);
+  bool is_suspended(std::uint32_t lane) const { return lanes_[lane].is_suspended; }
+  std::uint32_t failures(std::uint32_t lane) const { return lanes_[lane].failures; }
+  void set_failures(std::uint32_t lane, std::uint32_t count) { lanes_[lane].failures = count; }
+
+  // --- what becomes of a recipient
+
+  /// Its slot, kNone when it is not here (any more).
+  std::uint32_t find(base::MessageId id, std::uint32_t index) const;
+  std::uint32_t find_message(base::MessageId id) const { return ids_.find(id, messages_); }
+  const RecipientEntry& recipient(std::uint32_t slot) const { return recipients_[slot]; }
+  const MessageEntry& message(std::uint32_t slot) const { return messages_[slot]; }
+  /// Time::max() when none is due.
+  base::Time delay_notice(std::uint32_t slot) const;
+  std::uint32_t recipient_slots() const { return recipients_.end(); }
+
+  /// Its outcome is being written: it leaves the lists and its timer.
+  void settle(std::uint32_t slot);
+  /// Back to waiting. The caller has counted the attempt in `attempts`.
+  void defer(std::uint32_t slot, base::Time due, base::Time now, std::uint16_t attempts,
+             std::uint16_t reply_code);
+  /// Back to the front of its lane: no attempt was used up.
+  void put_back(std::uint32_t slot, base::Time now);
+  void hold(std::uint32_t slot);
+  void release(std::uint32_t slot, base::Time now);
+  /// Due at once, unless it is with a connection or held.
+  void retry_now(std::uint32_t slot, base::Time now);
+  void set_flags(std::uint32_t slot, std::uint8_t flags) { recipients_[slot].flags = flags; }
+  /// Final: it is gone.
+  void remove(std::uint32_t slot);
+  /// Its octets leave memory; they are read back when it is picked.
+  void evict(std::uint32_t message) { messages_[message].resident.reset(); }
+  void set_resident(std::uint32_t message, std::shared_ptr<const Resident> resident) {
+    messages_[message].resident = std::move(resident);
+  }
+
+  // --- looking
+
+  std::size_t size() const { return recipients_.size(); }
+  std::size_t message_count() const { return messages_.size(); }
+  struct LaneView {
+    std::string_view site;
+    std::uint32_t ready, in_flight, connections, failures;
+    base::Time rests_until;
+    bool is_suspended;
+  };
+  std::uint32_t lane_count() const { return static_cast<std::uint32_t>(lanes_.size()); }
+  LaneView view(std::uint32_t lane) const;
+  std::pair<std::string_view, std::string_view> class_names(std::uint32_t klass) const {
+    return {classes_[klass].tenant, classes_[klass].stream};
+  }
+  /// How long recipients had waited for their turn when they were picked lately, in lanes whose
+  /// peers answer briskly: more than 200 ms means that we, not a peer or a limit, are slow.
+  base::Duration lag(base::Time now) const;
+  /// How long a transaction of the lane took.
+  void note_duration(std::uint32_t lane, base::Duration duration);
+
+ private:
+  struct Domain {
+    std::string name;
+    std::uint32_t lane = kNone;
+    base::Time expires{};
+    bool is_asked = false;  ///< handed out by next_unresolved, not answered yet
+    RecipientList waiting;
+  };
+  struct Lane {
+    std::string site;
+    LaneLimits limits;
+    FairQueue ready;
+    std::uint32_t connections = 0;
+    std::uint32_t opening = 0;  ///< of them, those that have not asked for anything yet
+    std::uint32_t in_flight = 0;
+    std::uint32_t failures = 0;  ///< connections failed in a row
+    base::Time rests_until{};
+    base::Duration transaction{};  ///< smoothed
+    bool is_suspended = false;
+    bool is_listed = false;  ///< in wanting_
+  };
+  struct ClassNames {
+    std::string tenant, stream;
+    Klass how;
+  };
+
+  std::uint32_t domain(std::string_view name);
+  std::uint32_t klass(std::string_view tenant, std::string_view stream);
+  void make_due(std::uint32_t slot, base::Time now);
+  void leave(std::uint32_t slot);
+  void set_alarm(std::uint32_t slot);
+  void list_lane(std::uint32_t lane);
+  std::uint32_t klass_of(const RecipientEntry& entry) const {
+    return messages_[entry.message].klass;
+  }
+
+  Slab<RecipientEntry> recipients_;
+  Slab<MessageEntry> messages_;
+  IdIndex ids_;
+  Wheel wheel_;
+  std::vector<Domain> domains_;
+  std::unordered_map<std::string, std::uint32_t> domain_index_;
+  std::vector<std::uint32_t> unresolved_;
+  std::vector<Lane> lanes_;
+  std::unordered_map<std::string, std::uint32_t> lane_index_;
+  /// Lanes with something ready, looked at in turn.
+  std::vector<std::uint32_t> wanting_;
+  std::size_t wanting_next_ = 0;
+  std::vector<ClassNames> classes_;
+  /// By recipient slot; few messages ask for a notice.
+  std::unordered_map<std::uint32_t, base::Time> delay_notices_;
+  base::Duration lag_{};
+  base::Time lag_at_{};
+};
+
+}  // namespace ekiden::queue

@@ -1,0 +1,189 @@
+#include "ekiden/queue/scheduler.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "ekiden/queue/retry.hpp"
+
+namespace ekiden::queue {
+namespace {
+
+constexpr base::Time kNow = base::Time(std::chrono::seconds(1'800'000'000));
+using std::chrono::hours;
+using std::chrono::minutes;
+
+class SchedulerTest : public testing::Test {
+ protected:
+  Scheduler scheduler{kNow};
+  std::uint64_t counter = 0;
+
+  base::MessageId add(std::vector<std::string_view> domains, std::string_view stream = "bulk",
+                      std::string_view tenant = "default", base::Time due = kNow) {
+    const base::MessageId id{1, ++counter};
+    std::vector<Arrival> recipients;
+    for (const auto domain : domains)
+      recipients.push_back({.index = static_cast<std::uint32_t>(recipients.size()),
+                            .domain = domain,
+                            .due = due,
+                            .expires = kNow + hours(24)});
+    scheduler.add({.id = id, .received = kNow, .size = 10, .tenant = tenant, .stream = stream},
+                  recipients, kNow);
+    return id;
+  }
+  std::uint32_t resolve_all(LaneLimits limits = {}) {
+    const std::uint32_t lane = scheduler.lane("site", limits);
+    for (std::uint32_t d; (d = scheduler.next_unresolved()) != kNone;)
+      scheduler.assign_domain(d, lane, kNow + hours(1), kNow);
+    return lane;
+  }
+};
+
+TEST_F(SchedulerTest, ADomainIsAskedForOnceAndThenServesAll) {
+  add({"a.example"});
+  add({"a.example"});
+  const std::uint32_t domain = scheduler.next_unresolved();
+  ASSERT_NE(domain, kNone);
+  EXPECT_EQ(scheduler.next_unresolved(), kNone);
+  add({"a.example"});
+  EXPECT_EQ(scheduler.next_unresolved(), kNone) << "the question is under way";
+  const std::uint32_t lane = scheduler.lane("site", {});
+  scheduler.assign_domain(domain, lane, kNow + hours(1), kNow);
+  add({"a.example"});
+  int picked = 0;
+  while (scheduler.pick(lane, kNow)) ++picked;
+  EXPECT_EQ(picked, 4);
+}
+
+TEST_F(SchedulerTest, RecipientsOfOneDomainShareATransactionUpToItsLimit) {
+  add({"a.example", "b.example", "a.example", "a.example", "a.example"});
+  const std::uint32_t lane = resolve_all({.recipients_per_transaction_max = 3});
+  std::vector<std::size_t> sizes;
+  std::vector<std::uint32_t> seen;
+  while (const auto pick = scheduler.pick(lane, kNow)) {
+    sizes.push_back(pick->recipients.size());
+    seen.insert(seen.end(), pick->recipients.begin(), pick->recipients.end());
+  }
+  std::sort(sizes.begin(), sizes.end());
+  std::sort(seen.begin(), seen.end());
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{1, 1, 3}));
+  EXPECT_EQ(seen, (std::vector<std::uint32_t>{0, 1, 2, 3, 4}));
+}
+
+TEST_F(SchedulerTest, APasswordResetPassesAMillionNewsletters) {
+  for (int i = 0; i < 1'000'000; ++i) add({"a.example"}, "bulk");
+  const std::uint32_t lane = resolve_all();
+  const base::MessageId reset = add({"a.example"}, "transactional");
+  EXPECT_EQ(scheduler.pick(lane, kNow)->id, reset);
+}
+
+TEST_F(SchedulerTest, TenantsShareALaneHoweverMuchOneOfThemQueued) {
+  for (int i = 0; i < 1000; ++i) add({"a.example"}, "bulk", "big");
+  for (int i = 0; i < 10; ++i) add({"a.example"}, "bulk", "small");
+  const std::uint32_t lane = resolve_all();
+  int small = 0;
+  for (int i = 0; i < 24; ++i) {
+    const auto pick = scheduler.pick(lane, kNow);
+    const auto& message = scheduler.message(pick->message);
+    small += scheduler.class_names(message.klass).first == "small" ? 1 : 0;
+  }
+  EXPECT_GE(small, 9);
+}
+
+TEST_F(SchedulerTest, ExpiryReachesARecipientWhereverItIs) {
+  const auto waiting = add({"a.example"}, "bulk", "t", kNow + hours(100));
+  const auto unresolved = add({"b.example"});
+  const auto held = add({"c.example"});
+  const std::uint32_t lane = scheduler.lane("site", {});
+  const auto ready = add({"d.example"});
+  for (std::uint32_t d; (d = scheduler.next_unresolved()) != kNone;)
+    if (scheduler.domain_name(d) != "b.example")
+      scheduler.assign_domain(d, lane, kNow + hours(200), kNow);
+  scheduler.hold(scheduler.find(held, 0));
+  scheduler.rest(lane, kNow + hours(300));
+  std::vector<Alarm> alarms;
+  scheduler.advance(kNow + hours(23), alarms);
+  EXPECT_TRUE(alarms.empty());
+  scheduler.advance(kNow + hours(25), alarms);
+  std::vector<base::MessageId> expired;
+  for (const Alarm& alarm : alarms) {
+    EXPECT_EQ(alarm.cause, Cause::Expired);
+    expired.push_back(alarm.id);
+    scheduler.settle(scheduler.find(alarm.id, alarm.index));
+    scheduler.remove(scheduler.find(alarm.id, alarm.index));
+  }
+  std::sort(expired.begin(), expired.end());
+  EXPECT_EQ(expired, (std::vector{waiting, unresolved, held, ready}));
+  EXPECT_EQ(scheduler.size(), 0u);
+  EXPECT_EQ(scheduler.message_count(), 0u);
+}
+
+TEST_F(SchedulerTest, ADeferredRecipientComesBackWhenDueAndNotBefore) {
+  const auto id = add({"a.example"});
+  const std::uint32_t lane = resolve_all();
+  ASSERT_TRUE(scheduler.pick(lane, kNow));
+  scheduler.defer(scheduler.find(id, 0), kNow + minutes(5), kNow, 1, 450);
+  std::vector<Alarm> alarms;
+  scheduler.advance(kNow + minutes(4), alarms);
+  EXPECT_FALSE(scheduler.pick(lane, kNow + minutes(4)));
+  scheduler.advance(kNow + minutes(6), alarms);
+  EXPECT_TRUE(scheduler.pick(lane, kNow + minutes(6)));
+  EXPECT_TRUE(alarms.empty());
+}
+
+TEST_F(SchedulerTest, AFailedSiteIsAskedByOneConnection) {
+  for (int i = 0; i < 100; ++i) add({"a.example"});
+  const std::uint32_t lane = resolve_all({.connections_max = 5, .bulk_connections_max = 5});
+  scheduler.set_failures(lane, 1);
+  EXPECT_EQ(scheduler.next_wanting_connection(kNow), lane);
+  scheduler.opened(lane);
+  EXPECT_EQ(scheduler.next_wanting_connection(kNow), kNone);
+  scheduler.set_failures(lane, 0);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(scheduler.next_wanting_connection(kNow), lane);
+    scheduler.opened(lane);
+  }
+  EXPECT_EQ(scheduler.next_wanting_connection(kNow), kNone);
+}
+
+TEST_F(SchedulerTest, BulkLeavesConnectionsFreeForUrgentMail) {
+  for (int i = 0; i < 100; ++i) add({"a.example"});
+  const std::uint32_t lane = resolve_all({.connections_max = 5, .bulk_connections_max = 4});
+  int opened = 0;
+  while (scheduler.next_wanting_connection(kNow) != kNone) {
+    scheduler.opened(lane);
+    ++opened;
+  }
+  EXPECT_EQ(opened, 4);
+  add({"a.example"}, "transactional");
+  EXPECT_EQ(scheduler.next_wanting_connection(kNow), lane);
+}
+
+TEST_F(SchedulerTest, WhatIsPutBackGoesFirst) {
+  const auto first = add({"a.example"});
+  add({"a.example"});
+  const std::uint32_t lane = resolve_all();
+  scheduler.pick(lane, kNow);
+  scheduler.put_back(scheduler.find(first, 0), kNow);
+  EXPECT_EQ(scheduler.pick(lane, kNow)->id, first);
+}
+
+TEST(Retry, GrowsByItsFactorUpToItsCapAndScatters) {
+  base::SeededRandom random(1);
+  const RetryPolicy policy;
+  for (unsigned attempt = 1; attempt < 20; ++attempt) {
+    const double plain = std::min(300.0 * std::pow(2.0, attempt - 1), 4 * 3600.0);
+    for (int i = 0; i < 50; ++i) {
+      const double s = static_cast<double>(retry_interval(policy, attempt, random).count()) / 1e6;
+      EXPECT_GE(s, plain * 0.749);
+      EXPECT_LE(s, plain * 1.251);
+    }
+  }
+  EXPECT_EQ(expiry_time(policy, kNow), kNow + hours(120));
+  EXPECT_EQ(delay_notice_time(policy, kNow, false), base::Time::max());
+  EXPECT_EQ(delay_notice_time(policy, kNow, true), kNow + hours(4));
+}
+
+}  // namespace
+}  // namespace ekiden::queue

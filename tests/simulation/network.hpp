@@ -1,0 +1,70 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "ekiden/net/network.hpp"
+#include "tests/simulation/world.hpp"
+
+namespace ekiden::simulation {
+
+/// How badly the simulated network behaves. Probabilities in thousandths.
+struct Weather {
+  base::Duration latency_max = std::chrono::milliseconds(20);
+  unsigned connect_refused = 0;  ///< of connects
+  unsigned connect_lost = 0;     ///< of connects: never answered
+  unsigned reset = 0;            ///< of writes: the connection breaks instead
+  unsigned split = 200;          ///< of writes: arrives in pieces
+};
+
+/// What the two ends of a connection share.
+struct Pipe;
+
+/// The simulated internet: who listens where, and streams between them. Every worker and every
+/// simulated peer shares one.
+class SimulatedInternet {
+ public:
+  explicit SimulatedInternet(World& world) : world_(world) {}
+  World& world() { return world_; }
+  Weather weather;
+
+  struct Place {
+    std::vector<std::function<void(std::unique_ptr<net::Stream>)>*> accept;
+    std::size_t next = 0;
+  };
+  std::map<net::Endpoint, Place> places;
+
+  /// A client outside the relay connects at once. Null when nobody listens.
+  std::unique_ptr<net::Stream> dial(net::Endpoint from, net::Endpoint to);
+
+  /// Destroys every coroutine that waits on a connection: part of the end of the world.
+  void drop_waiting();
+
+ private:
+  World& world_;
+  std::vector<std::weak_ptr<Pipe>> pipes_;
+};
+
+/// One host's view: its outgoing connections come from `address`.
+class SimulatedNetwork final : public net::Network {
+ public:
+  SimulatedNetwork(SimulatedInternet& internet, net::Address address)
+      : internet_(internet), address_(std::move(address)) {}
+
+  base::Task<Result<std::unique_ptr<net::Stream>>> connect(net::Endpoint to,
+                                                           net::ConnectOptions options,
+                                                           base::Steady deadline) override;
+  Result<std::unique_ptr<net::Listener>> listen(
+      net::Endpoint on, net::ListenOptions options,
+      base::Function<void(std::unique_ptr<net::Stream>)> accepted) override;
+
+ private:
+  SimulatedInternet& internet_;
+  net::Address address_;
+  std::uint16_t next_port_ = 10000;
+};
+
+}  // namespace ekiden::simulation
