@@ -85,6 +85,10 @@ class Committer {
     std::uint32_t first = 0, count = 0;  ///< in changed_ or lives_
     SharedEvents events;
   };
+  /// At most what a limit record, and what one more segment in a done, takes.
+  static constexpr std::uint64_t kLimitRoom = 128;
+  static constexpr std::uint64_t kLifeRoom = 16;
+
   struct Changed {
     std::uint32_t recipient;
     bool is_final;
