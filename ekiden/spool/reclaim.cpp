@@ -235,6 +235,8 @@ void Reclaimer::start_drain() {
     drain_->valid_octets =
         segment.state == SegmentState::Failed ? segment.end : segment.header.octets;
     segment.is_draining = true;
+    // Were it freed before the end, the pool would read its next life for this one.
+    ++segment.pins;
     on_pool([this, drain = drain_] { gather(drain); });
     return;
   }
@@ -405,6 +407,7 @@ void Reclaimer::step_copied(std::unique_ptr<CopyStep> step) {
 void Reclaimer::end_drain(std::uint32_t slot, bool has_failed) {
   drain_.reset();
   Segment& segment = state_.segments.at(slot);
+  --segment.pins;
   state_.maybe_dead.push_back(slot);
   // It stays marked as draining while it exists: dones must name it, for it holds old copies.
   if (segment.is_dead()) return;
