@@ -37,9 +37,12 @@ bool has_sender_routing(const smtp::Address& address) {
 
 std::string_view service_name(Service service) {
   switch (service) {
-    case Service::Submission: return "submission";
-    case Service::Relay: return "relay";
-    case Service::Inbound: return "inbound";
+    case Service::Submission:
+      return "submission";
+    case Service::Relay:
+      return "relay";
+    case Service::Inbound:
+      return "inbound";
   }
   return "unknown";
 }

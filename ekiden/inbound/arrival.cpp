@@ -4,6 +4,7 @@
 
 #include "ekiden/base/log.hpp"
 #include "ekiden/events/event.hpp"
+#include "ekiden/message/convert.hpp"
 #include "ekiden/message/error.hpp"
 #include "ekiden/message/fixup.hpp"
 #include "ekiden/message/trace.hpp"
@@ -15,27 +16,30 @@
 namespace ekiden::inbound {
 namespace {
 
-// RFC 5322 §2.1.1: octets of a line without CRLF.
-constexpr std::size_t kLineOctetsMax = 998;
-
 smtp::Reply taken() {
   return {250, {2, 0, 0}, {"Ok"}};
 }
 
 message::BodyType body_type(smtp::BodyKind kind) {
   switch (kind) {
-    case smtp::BodyKind::SevenBit: return message::BodyType::SevenBit;
-    case smtp::BodyKind::EightBitMime: return message::BodyType::EightBitMime;
-    case smtp::BodyKind::BinaryMime: return message::BodyType::BinaryMime;
+    case smtp::BodyKind::SevenBit:
+      return message::BodyType::SevenBit;
+    case smtp::BodyKind::EightBitMime:
+      return message::BodyType::EightBitMime;
+    case smtp::BodyKind::BinaryMime:
+      return message::BodyType::BinaryMime;
   }
   return message::BodyType::SevenBit;
 }
 
 message::Return return_type(smtp::ReturnKind kind) {
   switch (kind) {
-    case smtp::ReturnKind::Default: return message::Return::Default;
-    case smtp::ReturnKind::Full: return message::Return::Full;
-    case smtp::ReturnKind::Headers: return message::Return::Headers;
+    case smtp::ReturnKind::Default:
+      return message::Return::Default;
+    case smtp::ReturnKind::Full:
+      return message::Return::Full;
+    case smtp::ReturnKind::Headers:
+      return message::Return::Headers;
   }
   return message::Return::Default;
 }
@@ -48,6 +52,10 @@ smtp::Reply header_refusal(Error error) {
     return {554, {5, 6, 0}, {"Too many header fields"}};
   }
   return {554, {5, 6, 0}, {"Header section cannot be read"}};
+}
+
+smtp::Reply unshortened() {
+  return {554, {5, 6, 0}, {"A line is longer than 998 octets"}};
 }
 
 base::Task<Result<void>> submit(spool::Port& port, spool::Transaction transaction) {
@@ -125,9 +133,8 @@ smtp::Reply Arrival::take_header(std::string_view octets, const Client& client,
   details.client_address = origin.client_address;
   details.client_name = origin.helo;
   details.identity = origin.identity;
-  details.protocol =
-      message::smtp_protocol(origin.is_esmtp, origin.is_tls, !origin.identity.empty(),
-                             envelope.smtputf8);
+  details.protocol = message::smtp_protocol(origin.is_esmtp, origin.is_tls,
+                                            !origin.identity.empty(), envelope.smtputf8);
   if (client.credential != nullptr) {
     details.tenant = client.credential->tenant;
     details.stream = client.credential->stream;
@@ -200,7 +207,8 @@ smtp::Reply Arrival::take_ekiden_headers(
   return taken();
 }
 
-base::Task<smtp::Reply> Arrival::part(std::string octets, Client client, Origin origin) {
+base::Task<smtp::Reply> Arrival::part(std::string octets, Octets seen, Client client,
+                                      Origin origin) {
   if (writer_ == nullptr) {
     std::string header;
     std::size_t header_octets = 0;
@@ -208,10 +216,18 @@ base::Task<smtp::Reply> Arrival::part(std::string octets, Client client, Origin 
     if (!verdict.is_positive()) co_return verdict;
     writer_ = services_.port.create_large();
     if (writer_ == nullptr) co_return reply_for(spool::Errc::Io);
-    written_ = header.size();
-    const Result<void> done = co_await append(*writer_, std::move(header));
-    if (!done) co_return reply_for(done.error());
     octets.erase(0, header_octets);
+    if (seen.longest_line > message::kLineOctetsMax &&
+        meta_->envelope.body != message::BodyType::BinaryMime &&
+        options_.long_lines == LongLines::Encode && Admission(options_).is_own(client)) {
+      shortener_ = std::make_unique<message::Converter>(message::Conversion::ShortLines);
+    }
+    octets.insert(0, header);
+  }
+  if (shortener_ != nullptr) {
+    std::string shorter;
+    if (!shortener_->feed(octets, shorter)) co_return unshortened();
+    octets = std::move(shorter);
   }
   if (octets.empty()) co_return taken();
   written_ += octets.size();
@@ -223,10 +239,25 @@ base::Task<smtp::Reply> Arrival::part(std::string octets, Client client, Origin 
 base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Client client,
                                           Origin origin) {
   meta_->details.is_eight_bit = seen.is_eight_bit;
+  // Carriers answer 500 to lines past the limit, so our own clients' mail is mended, or refused,
+  // before it is ours. Of a message in a file only what was seen in its first part is mended.
+  const bool must_shorten = seen.longest_line > message::kLineOctetsMax &&
+                            meta_->envelope.body != message::BodyType::BinaryMime &&
+                            Admission(options_).is_own(client);
+  if (must_shorten && options_.long_lines == LongLines::Refuse) co_return unshortened();
   spool::Body body;
   if (writer_ != nullptr) {
-    smtp::Reply verdict = co_await part(std::move(octets), client, origin);
+    smtp::Reply verdict = co_await part(std::move(octets), seen, client, origin);
     if (!verdict.is_positive()) co_return verdict;
+    if (shortener_ != nullptr) {
+      std::string last;
+      if (!shortener_->finish(last)) co_return unshortened();
+      written_ += last.size();
+      if (!last.empty()) {
+        const Result<void> done = co_await append(*writer_, std::move(last));
+        if (!done) co_return reply_for(done.error());
+      }
+    }
     Result<spool::Body> finished = co_await finish(*writer_);
     if (!finished) co_return reply_for(finished.error());
     body = std::move(*finished);
@@ -242,12 +273,13 @@ base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Clien
     whole += header;
     whole += std::string_view(octets).substr(header_octets);
     std::string().swap(octets);
+    if (must_shorten) {
+      Result<std::string> shorter = message::convert(whole, message::Conversion::ShortLines);
+      if (!shorter) co_return unshortened();
+      whole = std::move(*shorter);
+    }
     body.size = whole.size();
     body.octets = base::Octets(std::move(whole));
-  }
-  if (seen.longest_line > kLineOctetsMax && options_.long_lines == LongLines::Refuse &&
-      Admission(options_).is_own(client)) {
-    co_return smtp::Reply{554, {5, 6, 0}, {"A line is longer than 998 octets"}};
   }
   meta_->details.size = body.size;
 

@@ -5,6 +5,7 @@
 
 #include "ekiden/inbound/admission.hpp"
 #include "ekiden/inbound/services.hpp"
+#include "ekiden/message/convert.hpp"
 #include "ekiden/message/envelope.hpp"
 #include "ekiden/smtp/command.hpp"
 #include "ekiden/smtp/reply.hpp"
@@ -46,7 +47,7 @@ class Arrival {
   bool reserve(std::uint64_t octets);
 
   /// Takes a part of a body that is too large for memory. Positive, or the refusal.
-  base::Task<smtp::Reply> part(std::string octets, Client client, Origin origin);
+  base::Task<smtp::Reply> part(std::string octets, Octets seen, Client client, Origin origin);
 
   /// Takes the rest, makes the message durable and hands it to the queue. 250, or the refusal.
   base::Task<smtp::Reply> complete(std::string octets, Octets seen, Client client, Origin origin);
@@ -59,8 +60,8 @@ class Arrival {
   /// replaces the first `header_octets`.
   smtp::Reply take_header(std::string_view octets, const Client& client, const Origin& origin,
                           std::string& header, std::size_t& header_octets);
-  smtp::Reply take_ekiden_headers(
-      const std::vector<std::pair<std::string, std::string>>& headers, const Client& client);
+  smtp::Reply take_ekiden_headers(const std::vector<std::pair<std::string, std::string>>& headers,
+                                  const Client& client);
   spool::Transaction make_transaction(spool::Body body);
 
   Services& services_;
@@ -68,6 +69,7 @@ class Arrival {
   base::MessageId id_;
   std::shared_ptr<message::Meta> meta_;
   std::unique_ptr<spool::LargeWriter> writer_;
+  std::unique_ptr<message::Converter> shortener_;  ///< of a large message with overlong lines
   std::uint64_t written_ = 0;
   std::uint64_t reserved_ = 0;
 };

@@ -30,10 +30,9 @@ ClientLimits::Key ClientLimits::key_of(const net::Address& address) {
     std::copy_n(bytes.begin(), 8, key.begin());
     return key;
   }
-  const auto v4 =
-      address.is_v4()
-          ? address.to_v4()
-          : boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6());
+  const auto v4 = address.is_v4() ? address.to_v4()
+                                  : boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped,
+                                                                     address.to_v6());
   const auto bytes = v4.to_bytes();
   // No IPv6 network begins with these octets: 0100::/64 is the discard prefix.
   key[0] = 1;

@@ -7,7 +7,8 @@ namespace {
 
 std::string_view describe(Errc value) {
   switch (value) {
-    case Errc::OpenRelay: return "strangers could relay";
+    case Errc::OpenRelay:
+      return "strangers could relay";
   }
   return "unknown";
 }
@@ -59,8 +60,8 @@ Error make_error_code(Errc value) {
 Result<void> prove_no_open_relay(const ListenerOptions& options, std::string* what) {
   for (const net::AddressBlock& block : options.trusted_networks) {
     if (holds_public_addresses(block)) {
-      return found(what, options.name + ": trusted_networks holds public addresses: " +
-                             block.text());
+      return found(what,
+                   options.name + ": trusted_networks holds public addresses: " + block.text());
     }
   }
   const Admission admission(options);
@@ -75,8 +76,8 @@ Result<void> prove_no_open_relay(const ListenerOptions& options, std::string* wh
       const auto* rcpt = std::get_if<smtp::RcptCommand>(&parsed);
       if (rcpt == nullptr) continue;
       if (admission.admit_rcpt(client, *rcpt).reply.is_positive()) {
-        return found(what, options.name + ": " + std::string(stranger) + " could relay to " +
-                               trick);
+        return found(what,
+                     options.name + ": " + std::string(stranger) + " could relay to " + trick);
       }
     }
   }

@@ -49,7 +49,7 @@ struct Limits {
   std::uint32_t messages_per_connection = 0;  ///< zero: none
   std::uint32_t commands = 0;                 ///< between two messages; zero: chosen to fit
   std::uint32_t errors = 20;
-  std::uint32_t received_fields = 50;  ///< more: a loop, 554 5.4.6
+  std::uint32_t received_fields = 50;             ///< more: a loop, 554 5.4.6
   std::uint32_t rejected_events_per_second = 50;  ///< of one worker; further ones only count
 };
 

@@ -4,17 +4,17 @@ namespace ekiden::inbound {
 
 Instruments::Instruments(base::Metrics& metrics)
     : connections(metrics.gauge("ekiden_inbound_connections", "SMTP connections that are open")),
-      connections_total(metrics.counter("ekiden_inbound_connections_total",
-                                        "SMTP connections that were taken")),
+      connections_total(
+          metrics.counter("ekiden_inbound_connections_total", "SMTP connections that were taken")),
       connections_refused(metrics.counter("ekiden_inbound_connections_refused_total",
                                           "SMTP connections turned away by a limit")),
       messages(metrics.counter("ekiden_inbound_messages_total", "Messages answered 250")),
-      message_octets(
-          metrics.counter("ekiden_inbound_message_octets_total", "Octets of messages answered 250")),
+      message_octets(metrics.counter("ekiden_inbound_message_octets_total",
+                                     "Octets of messages answered 250")),
       recipients(metrics.counter("ekiden_inbound_recipients_total",
                                  "Recipients of messages answered 250")),
-      recipients_refused(metrics.counter("ekiden_inbound_recipients_refused_total",
-                                         "RCPT commands refused")),
+      recipients_refused(
+          metrics.counter("ekiden_inbound_recipients_refused_total", "RCPT commands refused")),
       messages_refused(metrics.counter("ekiden_inbound_messages_refused_total",
                                        "Messages refused after they came")),
       logins(metrics.counter("ekiden_inbound_logins_total", "Successful AUTH exchanges")),

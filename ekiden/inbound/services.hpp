@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,7 +58,7 @@ struct WorkerState {
   /// Every session reads into it and eats it before it waits: an idle one owns no buffer.
   std::vector<char> scratch = std::vector<char>(64 * 1024);
   /// `rejected` events left in this second.
-  base::Steady second{};
+  base::Steady second{-std::chrono::hours(1)};
   std::uint32_t rejected_events = 0;
 };
 

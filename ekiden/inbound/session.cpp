@@ -140,7 +140,8 @@ base::Task<bool> Session::open() {
     }
   }
   client_.address = stream_->remote().address;
-  is_exempt_ = client_.address.is_loopback() || contains(options_->trusted_networks, client_.address);
+  is_exempt_ =
+      client_.address.is_loopback() || contains(options_->trusted_networks, client_.address);
   const ClientLimits::Answer answer =
       services_.limits.connect(client_.address, is_exempt_, options_->limits, now());
   is_counted_ = answer == ClientLimits::Answer::Welcome;
@@ -148,11 +149,10 @@ base::Task<bool> Session::open() {
     // Without TLS: what we refuse for lack of room gets no handshake.
     services_.instruments.connections_refused.add();
     smtp::TurnedAway away;
-    away.reply = answer == ClientLimits::Answer::TooMany
-                     ? smtp::Reply{421, {4, 3, 2}, {options_->hostname + " Too many connections"}}
-                     : smtp::Reply{421,
-                                   {4, 7, 0},
-                                   {options_->hostname + " Too many connections from you"}};
+    away.reply =
+        answer == ClientLimits::Answer::TooMany
+            ? smtp::Reply{421, {4, 3, 2}, {options_->hostname + " Too many connections"}}
+            : smtp::Reply{421, {4, 7, 0}, {options_->hostname + " Too many connections from you"}};
     if (options_->tls != ListenerTls::Implicit) {
       (void)dialogue_.resume(std::move(away));
       co_await flush();
@@ -176,8 +176,7 @@ base::Task<bool> Session::open() {
 
 base::Task<bool> Session::wrap(Layer& layer) {
   const base::Steady deadline = now() + options_->time_outs.handshake;
-  Result<std::unique_ptr<net::Stream>> wrapped =
-      co_await layer.wrap(std::move(stream_), deadline);
+  Result<std::unique_ptr<net::Stream>> wrapped = co_await layer.wrap(std::move(stream_), deadline);
   if (!wrapped) {
     services_.instruments.handshakes_failed.add();
     co_return false;
@@ -188,8 +187,9 @@ base::Task<bool> Session::wrap(Layer& layer) {
 
 /// RFC 5321 §3.1, §4.3.1: who speaks first is no mail client.
 base::Task<std::optional<smtp::Event>> Session::greet() {
-  if (is_stopping_) co_return smtp::TurnedAway{
-      smtp::Reply{421, {4, 3, 2}, {options_->hostname + " Shutting down; try again soon"}}};
+  if (is_stopping_)
+    co_return smtp::TurnedAway{
+        smtp::Reply{421, {4, 3, 2}, {options_->hostname + " Shutting down; try again soon"}}};
   if (options_->greeting_delay.count() > 0) {
     const base::Steady until = now() + options_->greeting_delay;
     const Result<void> ready = co_await stream_->wait(net::Direction::Read, until);
@@ -315,8 +315,8 @@ base::Task<Session::Next> Session::need_input(smtp::Wait wait) {
     co_return Next::Resume;
   }
   if (wait == smtp::Wait::Data && arrival_ != nullptr &&
-      !arrival_->reserve(std::min<std::uint64_t>(dialogue_.message_octets(),
-                                                 options_->large_octets))) {
+      !arrival_->reserve(
+          std::min<std::uint64_t>(dialogue_.message_octets(), options_->large_octets))) {
     arrival_.reset();
     smtp::Stored refused;
     refused.reply = no_memory();
@@ -367,8 +367,8 @@ base::Task<Session::Next> Session::start_tls() {
 }
 
 base::Task<Session::Next> Session::begin_auth(smtp::BeginAuth& begin) {
-  sasl_ = services_.sasl == nullptr ? nullptr
-                                    : services_.sasl->begin(begin.mechanism, sasl_context());
+  sasl_ =
+      services_.sasl == nullptr ? nullptr : services_.sasl->begin(begin.mechanism, sasl_context());
   if (sasl_ == nullptr) {
     event_ = smtp::SaslUnknown{};
     co_return Next::Resume;
@@ -459,8 +459,7 @@ base::Task<Session::Next> Session::admit_mail(smtp::AdmitMail& action) {
   co_return Next::Resume;
 }
 
-void Session::admit_rcpt(smtp::AdmitRcpt& action, bool& needs_verification,
-                         std::string& next_hop) {
+void Session::admit_rcpt(smtp::AdmitRcpt& action, bool& needs_verification, std::string& next_hop) {
   smtp::RcptCommand& rcpt = action.rcpt;
   if (rcpt.recipient.domain.empty()) {
     // RFC 5321 §4.1.1.3, §4.5.1: "<postmaster>" alone is ours.
@@ -495,7 +494,9 @@ base::Task<Session::Next> Session::verify_recipient(smtp::RcptCommand rcpt, std:
     status = co_await services_.verifier->verify(std::move(address), std::move(asked), deadline);
   }
   switch (status) {
-    case RecipientStatus::Exists: take_recipient(rcpt, next_hop); break;
+    case RecipientStatus::Exists:
+      take_recipient(rcpt, next_hop);
+      break;
     case RecipientStatus::Unknown:
       refuse_recipient(rcpt, {550, {5, 1, 1}, {"No such user here"}});
       break;
@@ -535,10 +536,13 @@ void Session::admit_data() {
 base::Task<Session::Next> Session::body_part() {
   std::string octets = dialogue_.take_body();
   if (arrival_ == nullptr) co_return Next::Resume;
+  Octets seen;
+  seen.longest_line = dialogue_.longest_line();
+  seen.is_eight_bit = dialogue_.is_eight_bit();
   Client client = client_;
   Origin from = origin();
   smtp::Reply reply =
-      co_await arrival_->part(std::move(octets), std::move(client), std::move(from));
+      co_await arrival_->part(std::move(octets), seen, std::move(client), std::move(from));
   if (!reply.is_positive()) {
     reject("eod", {}, reply);
     services_.instruments.messages_refused.add();
@@ -562,8 +566,8 @@ base::Task<Session::Next> Session::body_complete() {
   Origin from = origin();
   const std::size_t recipients = arrival_->envelope().recipients.size();
   smtp::Stored stored;
-  stored.reply = co_await arrival_->complete(std::move(octets), seen, std::move(client),
-                                             std::move(from));
+  stored.reply =
+      co_await arrival_->complete(std::move(octets), seen, std::move(client), std::move(from));
   if (stored.reply.is_positive()) {
     ++messages_;
     recipients_ += static_cast<std::uint32_t>(recipients);
