@@ -46,8 +46,7 @@ class Sink {
  public:
   /// Listens and serves on threads of its own. Null, and `why`, when an option makes no sense
   /// (`is_usage`) or something cannot be opened.
-  static std::unique_ptr<Sink> start(const SinkOptions& options, std::string& why,
-                                     bool& is_usage);
+  static std::unique_ptr<Sink> start(const SinkOptions& options, std::string& why, bool& is_usage);
   ~Sink();
 
   const std::vector<net::Endpoint>& endpoints() const;

@@ -104,7 +104,7 @@ std::optional<MadeSecrets> make_secrets(const UserSecretOptions& options, std::s
       status = report(context, name, checked.error());
       return std::nullopt;
     }
-    auto encoded = account::hash_password(password->view());
+    auto encoded = account::hash_password(password->view(), context.cost);
     if (!encoded) {
       status = report(context, name, encoded.error());
       return std::nullopt;

@@ -19,6 +19,7 @@ struct UserContext {
   std::ostream& out;
   std::ostream& err;
   bool is_json = false;
+  account::PasswordCost cost = {};  ///< of passwords set now
 };
 
 struct UserSecretOptions {

@@ -1,0 +1,187 @@
+#include <gtest/gtest.h>
+
+#include "ekiden/api/http_server.hpp"
+#include "ekiden/api/monitoring.hpp"
+#include "ekiden/net/tcp_network.hpp"
+#include "ekiden/net/test_loop.hpp"
+
+namespace ekiden::api {
+namespace {
+
+base::Task<HttpResponse> echo(HttpRequest request) {
+  HttpResponse response;
+  response.body = request.method + " " + request.path + " " + request.query + " " +
+                  std::string(request.header("x-word")) + " " + request.body;
+  co_return response;
+}
+
+/// A server on loopback, and what a client says to it.
+class Http : public testing::Test {
+ protected:
+  Http() {
+    options_.connections_max = 2;
+    options_.body_octets_max = 1000;
+  }
+  void begin() {
+    server_.emplace(loop_.worker(), options_);
+    server_->route("GET", "/echo", echo);
+    server_->route("POST", "/echo", echo);
+    server_->route("GET", "/below/*", echo);
+    const net::Endpoint any{boost::asio::ip::make_address("127.0.0.1"), 0};
+    const auto local = server_->listen(network_, any);
+    ASSERT_TRUE(local);
+    endpoint_ = *local;
+  }
+  void TearDown() override {
+    bool is_stopped = false;
+    if (server_) server_->stop([&] { is_stopped = true; });
+    if (server_) loop_.run_until([&] { return is_stopped; });
+  }
+
+  /// Says `text` and hears everything until the server closes, or until `enough` has come.
+  static base::Task<void> speak(Http& test, std::string text, std::string enough,
+                                std::string& heard) {
+    net::ConnectOptions options;
+    auto stream = co_await test.network_.connect(test.endpoint_, options, test.loop_.soon());
+    if (!stream) co_return;
+    (void)co_await net::write_all(**stream, text, test.loop_.soon());
+    char chunk[4096];
+    const std::span<char> into(chunk);
+    while (enough.empty() || heard.find(enough) == std::string::npos) {
+      const auto octets = co_await net::read_some(**stream, into, test.loop_.soon());
+      if (!octets) break;
+      heard.append(chunk, *octets);
+    }
+  }
+  std::string say(std::string text, std::string enough = {}) {
+    std::string heard;
+    loop_.spawn(speak(*this, std::move(text), std::move(enough), heard));
+    loop_.run();
+    return heard;
+  }
+
+  HttpOptions options_;
+  net::TestLoop loop_;
+  net::TcpNetwork network_{loop_.worker()};
+  std::optional<HttpServer> server_;
+  net::Endpoint endpoint_;
+};
+
+bool starts(const std::string& text, std::string_view with) {
+  return text.starts_with(with);
+}
+
+TEST_F(Http, AnswersByPathAndMethod) {
+  begin();
+  const std::string heard =
+      say("GET /echo?a=b HTTP/1.1\r\nHost: x\r\nX-Word: hey\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(starts(heard, "HTTP/1.1 200 OK\r\n")) << heard;
+  EXPECT_NE(heard.find("\r\n\r\nGET /echo a=b hey "), std::string::npos) << heard;
+  EXPECT_TRUE(starts(say("GET /nowhere HTTP/1.0\r\n\r\n"), "HTTP/1.1 404 "));
+  const std::string wrong = say("DELETE /echo HTTP/1.0\r\n\r\n");
+  EXPECT_TRUE(starts(wrong, "HTTP/1.1 405 "));
+  EXPECT_NE(wrong.find("Allow: GET, POST\r\n"), std::string::npos) << wrong;
+  EXPECT_NE(say("GET /below/a/b HTTP/1.0\r\n\r\n").find("GET /below/a/b"), std::string::npos);
+  EXPECT_TRUE(starts(say("GET /belo HTTP/1.0\r\n\r\n"), "HTTP/1.1 404 "));
+}
+
+TEST_F(Http, HeadHasNoBody) {
+  begin();
+  const std::string heard = say("HEAD /echo HTTP/1.0\r\n\r\n");
+  EXPECT_TRUE(starts(heard, "HTTP/1.1 200 OK\r\n"));
+  EXPECT_TRUE(heard.ends_with("\r\n\r\n")) << heard;
+}
+
+TEST_F(Http, KeepsAliveAndTakesPipelinedRequests) {
+  begin();
+  const std::string heard = say(
+      "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\none"
+      "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n"
+      "GET /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_NE(heard.find(" one"), std::string::npos) << heard;
+  EXPECT_NE(heard.find(" two"), std::string::npos) << heard;
+  EXPECT_NE(heard.find("Connection: close\r\n\r\nGET /echo"), std::string::npos) << heard;
+}
+
+TEST_F(Http, GivesLeaveToSendABody) {
+  begin();
+  const std::string heard =
+      say("POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n",
+          "100 Continue\r\n\r\n");
+  EXPECT_EQ(heard, "HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+TEST_F(Http, RefusesWhatIsTooLongOrNoHttp) {
+  begin();
+  EXPECT_TRUE(starts(say("nonsense\r\n\r\n"), "HTTP/1.1 400 "));
+  EXPECT_TRUE(starts(say("GET / HTTP/9.9\r\n\r\n"), "HTTP/1.1 505 "));
+  EXPECT_TRUE(starts(say("GET / HTTP/1.1\r\nX: " + std::string(20'000, 'a')), "HTTP/1.1 431 "));
+  EXPECT_TRUE(starts(say("POST /echo HTTP/1.1\r\nContent-Length: 1001\r\n\r\n"), "HTTP/1.1 413 "));
+  EXPECT_TRUE(starts(say("POST /echo HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"),
+                     "HTTP/1.1 400 "));
+}
+
+TEST_F(Http, DropsASlowClientAndSaysSo) {
+  begin();
+  std::string heard;
+  loop_.spawn(speak(*this, "GET /echo HTT", {}, heard));
+  loop_.run_until([&] { return loop_.clock().size() > 0; });
+  for (int i = 0; i < 20; ++i) {
+    loop_.settle();
+    loop_.clock().advance(std::chrono::seconds(5));
+  }
+  loop_.run();
+  EXPECT_TRUE(starts(heard, "HTTP/1.1 408 ")) << heard;
+}
+
+TEST_F(Http, TurnsAwayConnectionsPastItsLimit) {
+  begin();
+  std::string first, second, third;
+  loop_.spawn(speak(*this, "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n", {}, first));
+  loop_.spawn(speak(*this, "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n", {}, second));
+  loop_.run_until([&] { return !first.empty() && !second.empty(); });
+  loop_.spawn(speak(*this, "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n", {}, third));
+  loop_.run_until([&] { return loop_.running() == 2; });
+  EXPECT_TRUE(starts(third, "HTTP/1.1 503 ")) << third;
+}
+
+TEST_F(Http, ServesMetricsAndHealth) {
+  begin();
+  base::Metrics metrics;
+  metrics.counter("ekiden_b_total", "Bees.").add(3);
+  Health health;
+  add_metrics_route(*server_, metrics);
+  add_health_route(*server_, [&] { return health; });
+  EXPECT_NE(say("GET /metrics HTTP/1.0\r\n\r\n").find("ekiden_b_total 3\n"), std::string::npos);
+  EXPECT_TRUE(starts(say("GET /healthz HTTP/1.0\r\n\r\n"), "HTTP/1.1 200 "));
+  health.problems = {"the disk is full"};
+  const std::string sick = say("GET /healthz HTTP/1.0\r\n\r\n");
+  EXPECT_TRUE(starts(sick, "HTTP/1.1 503 "));
+  EXPECT_NE(sick.find(R"({"status":"failing","problems":["the disk is full"],"warnings":[]})"),
+            std::string::npos);
+}
+
+TEST(Prometheus, GroupsFamiliesAndEscapesLabels) {
+  base::Metrics metrics;
+  metrics.counter("a_total", "Line\none.", {{"host", "x\"y\\z\n"}}).add(1);
+  metrics.gauge("b", "A gauge.").set(-4);
+  metrics.counter("a_total", "Line\none.", {{"host", "other"}}).add(2);
+  metrics.histogram("c_seconds", "Times.").observe_us(3);
+  const std::string text = format_prometheus(metrics);
+  EXPECT_TRUE(
+      text.starts_with("# HELP a_total Line\\none.\n# TYPE a_total counter\n"
+                       "a_total{host=\"x\\\"y\\\\z\\n\"} 1\n"
+                       "a_total{host=\"other\"} 2\n"
+                       "# HELP b A gauge.\n# TYPE b gauge\nb -4\n"))
+      << text;
+  EXPECT_NE(text.find("c_seconds_bucket{le=\"1e-06\"} 0\nc_seconds_bucket{le=\"2e-06\"} 0\n"
+                      "c_seconds_bucket{le=\"4e-06\"} 1\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("c_seconds_bucket{le=\"+Inf\"} 1\nc_seconds_sum 3e-06\nc_seconds_count 1\n"),
+            std::string::npos)
+      << text;
+}
+
+}  // namespace
+}  // namespace ekiden::api

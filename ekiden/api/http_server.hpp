@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ekiden/base/task_group.hpp"
+#include "ekiden/base/worker.hpp"
+#include "ekiden/net/network.hpp"
+
+namespace ekiden::api {
+
+struct HttpRequest {
+  std::string method;  ///< "GET"
+  std::string path;    ///< percent-encoded as received, without the query
+  std::string query;   ///< without the "?"
+  std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case
+  std::string body;
+  net::Endpoint remote;
+
+  /// Empty when it is absent.
+  std::string_view header(std::string_view lower_case_name) const;
+};
+
+struct HttpResponse {
+  unsigned status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+/// Answers one request, on the server's worker.
+using HttpHandler = std::function<base::Task<HttpResponse>(HttpRequest request)>;
+
+/// Puts TLS around an accepted connection; an error closes it.
+using Secure = std::function<base::Task<Result<std::unique_ptr<net::Stream>>>(
+    std::unique_ptr<net::Stream> stream)>;
+
+struct HttpOptions {
+  std::size_t connections_max = 256;  ///< more get 503 and are closed
+  std::uint32_t header_octets_max = 16 * 1024;
+  std::uint64_t body_octets_max = 1024 * 1024;
+  base::Duration header_max = std::chrono::seconds(10);  ///< from the first octet to the last
+  base::Duration body_max = std::chrono::seconds(60);
+  base::Duration idle_max = std::chrono::seconds(60);  ///< between requests
+  base::Duration write_max = std::chrono::seconds(30);
+  std::uint32_t requests_per_connection_max = 10'000;
+};
+
+/// HTTP/1.1 on one worker: routes by method and path, keep-alive, everything bounded.
+///
+/// Bad requests are answered (400, 404, 405, 413, 431, 501, 505) and, where the octets that
+/// follow mean nothing any more, the connection is closed. Octets in, octets out: the transport is
+/// a net::Stream, so TLS and simulation need nothing of this class.
+///
+/// Sharing: its worker only.
+class HttpServer {
+ public:
+  HttpServer(base::Worker& worker, HttpOptions options = {});
+  ~HttpServer();
+
+  /// A path that ends in "/*" takes everything below it; the longest match wins. GET also serves
+  /// HEAD. Before the first connection.
+  void route(std::string method, std::string path, HttpHandler handler);
+
+  /// May be called for several addresses. Errors: of net::Network::listen.
+  Result<net::Endpoint> listen(net::Network& network, const net::Endpoint& on,
+                               Secure secure = nullptr);
+  /// Serves one connection, from wherever it came.
+  void serve(std::unique_ptr<net::Stream> stream);
+
+  /// Takes no more connections and ends the open ones; `done` when the last has ended.
+  void stop(base::Work done);
+
+ private:
+  struct Connection;
+  base::Task<void> run(std::unique_ptr<net::Stream> stream, Secure secure);
+  base::Task<void> converse(net::Stream& stream);
+  base::Task<HttpResponse> answer(HttpRequest request);
+
+  base::Worker& worker_;
+  HttpOptions options_;
+  /// By path, then by method.
+  std::map<std::string, std::map<std::string, HttpHandler>, std::less<>> routes_;
+  base::TaskGroup tasks_;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
+};
+
+}  // namespace ekiden::api

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ekiden/config/reader.hpp"
+
+/// The command line of `ekiden`: what can be asked of it, and how it answers.
+namespace ekiden::cli {
+
+/// What every command exits with.
+enum ExitCode : int {
+  kDone = 0,     ///< done; or a check was evaluated, whatever its verdict
+  kRefused = 1,  ///< a refusal or a finding
+  kUsage = 2,    ///< the command line makes no sense
+  kFailed = 3,   ///< something did not work
+};
+
+/// What `spool verify` found.
+struct SpoolReport {
+  std::uint64_t segments = 0, messages = 0, recipients = 0, octets = 0, quarantined = 0;
+  std::vector<std::string> findings;  ///< sentences; empty: all is well
+};
+
+/// A result, or why there is none, as a sentence.
+template <class T>
+struct Found {
+  std::optional<T> value;
+  std::string problem;
+};
+
+/// What the program behind the command line does. apps/ekiden.cpp wires them; one that is empty
+/// makes its command say that this build lacks it.
+struct Hooks {
+  /// Runs the relay until it is told to stop; returns its exit code. Reads `loaded.file` again on
+  /// reload.
+  std::function<int(config::Loaded loaded)> serve;
+  /// Opens the spool under its lock. `progress` is told how far it is.
+  std::function<Found<SpoolReport>(
+      const config::Settings&, const std::function<void(std::uint64_t, std::uint64_t)>& progress)>
+      verify_spool;
+};
+
+/// Parses the command line and runs the command. Never throws.
+int run(int argc, char** argv, const Hooks& hooks);
+
+}  // namespace ekiden::cli

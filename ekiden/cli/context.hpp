@@ -1,0 +1,66 @@
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ekiden/cli/cli.hpp"
+#include "ekiden/control/client.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace ekiden::cli {
+
+/// What the commands share: the common flags, where to write, what to exit with.
+struct Context {
+  const Hooks& hooks;
+  std::string config_file = "/etc/ekiden/ekiden.toml";
+  bool is_json = false;
+  int exit_code = kDone;
+
+  /// Reads the configuration. On errors it prints them and sets exit code 1 (or 3 when the file
+  /// cannot be read), and gives nothing. Warnings are printed by `config check` and `serve` only.
+  std::optional<config::Loaded> load_config();
+
+  /// Connects to the running node, or says why not.
+  std::optional<control::Client> connect();
+  /// Asks the running node. On a problem it prints it and gives nothing.
+  std::optional<boost::json::object> call(
+      const control::Request& request,
+      const std::function<bool(const boost::json::object&)>& see = nullptr);
+
+  /// Prints one clear sentence to standard error (as JSON with --json) and sets the exit code.
+  void fail(int code, std::string_view sentence);
+  void fail(const control::Problem& problem);
+
+  /// To standard output.
+  void print(std::string_view text);
+  void print_json(const boost::json::object& object);
+};
+
+/// Where the node keeps its events.
+std::string events_directory(const config::Settings& settings);
+
+/// Whether people read what goes there.
+bool is_terminal_out();
+bool is_terminal_err();
+/// Columns of the terminal, 80 when unknown, very many when output goes elsewhere.
+std::size_t columns();
+
+// The commands, by group; each adds its subcommands to the app.
+void add_serve(CLI::App& app, Context& context);
+void add_config(CLI::App& app, Context& context);
+void add_user(CLI::App& app, Context& context);
+void add_queue(CLI::App& app, Context& context);
+void add_message(CLI::App& app, Context& context);
+void add_operation(CLI::App& app, Context& context);
+void add_spool(CLI::App& app, Context& context);
+void add_events(CLI::App& app, Context& context);
+void add_top(CLI::App& app, Context& context);
+
+}  // namespace ekiden::cli

@@ -1,0 +1,105 @@
+#include <CLI/CLI.hpp>
+#include <boost/json/array.hpp>
+
+#include "ekiden/base/text.hpp"
+#include "ekiden/cli/context.hpp"
+#include "ekiden/cli/event_lines.hpp"
+#include "ekiden/cli/fields.hpp"
+#include "ekiden/cli/operation.hpp"
+#include "ekiden/cli/table.hpp"
+#include "ekiden/events/reader.hpp"
+
+namespace ekiden::cli {
+
+namespace json = boost::json;
+
+void show_message(Context& context, const std::string& id) {
+  const control::Request request{"message.show", {{"message", id}}};
+  const auto result = context.call(request);
+  if (!result) return;
+  if (context.is_json) return context.print_json(*result);
+  const auto line = [&](const char* name, const std::string& value) {
+    if (value.empty()) return;
+    std::string text = name;
+    text.resize(12, ' ');
+    context.print(text + value + "\n");
+  };
+  line("message", text_of(*result, "message"));
+  line("accepted", text_of(*result, "accepted"));
+  const std::string sender = text_of(*result, "sender");
+  line("sender", sender.empty() ? "<>" : sender);
+  line("tenant", text_of(*result, "tenant"));
+  line("stream", text_of(*result, "stream"));
+  line("client", text_of(*result, "client"));
+  line("identity", text_of(*result, "identity"));
+  line("subject", text_of(*result, "subject"));
+  line("size", format_octets(number_of(*result, "size")));
+  Table table({"RECIPIENT", "STATE", "TRIES", "NEXT", "EXPIRES", "LAST REPLY"});
+  for (const auto& value : result->at("recipients").as_array()) {
+    const json::object& row = value.as_object();
+    table.add({text_of(row, "recipient"), text_of(row, "state"),
+               std::to_string(number_of(row, "attempts")), short_time(row, "due"),
+               short_time(row, "expires"), text_of(row, "reply")});
+  }
+  context.print("\n" + table.format(columns()));
+  // Terminals obey control characters: a peer's header never reaches one raw.
+  std::string header = text_of(*result, "header");
+  if (header.empty()) return;
+  context.print("\n");
+  std::size_t at = 0;
+  while (at < header.size()) {
+    std::size_t end = header.find('\n', at);
+    if (end == std::string::npos) end = header.size();
+    std::string_view text = std::string_view(header).substr(at, end - at);
+    if (text.ends_with('\r')) text.remove_suffix(1);
+    context.print(base::printable(text, 998) + "\n");
+    at = end + 1;
+  }
+}
+
+namespace {
+
+/// Everything that the event store has about a message, in the order of its happening.
+void trace(Context& context, const std::string& what) {
+  const auto loaded = context.load_config();
+  if (!loaded) return;
+  events::Reader reader(events_directory(loaded->settings));
+  events::Query query;
+  query.message = base::parse_message_id(what);
+  if (!query.message) query.internet_message_id = what;
+  query.limit = events::Reader::kLimitMax;
+  std::size_t shown = 0;
+  do {
+    const auto page = reader.find(query);
+    if (!page) return context.fail(kFailed, "the event store: " + page.error().message());
+    for (const events::Stored& stored : page->events) {
+      context.print(
+          (context.is_json ? events::format_event_json(stored.event) : event_line(stored.event)) +
+          "\n");
+    }
+    shown += page->events.size();
+    query.after = page->next;
+  } while (query.after);
+  if (shown == 0) {
+    context.fail(kRefused, "nothing is known of \"" + base::printable(what, 200) +
+                               "\"; events are kept for events.retention");
+  }
+}
+
+}  // namespace
+
+void add_message(CLI::App& app, Context& context) {
+  CLI::App* group = app.add_subcommand("message", "One message: what it is, what happened to it");
+  group->require_subcommand(1);
+  group->footer("\nExample:\n  ekiden message trace 01arz3ndektsv4rrffq69g5fav\n");
+  auto id = std::make_shared<std::string>();
+  CLI::App* show = group->add_subcommand("show", "Show a queued message and its recipients");
+  show->add_option("message", *id, "Message id")->required();
+  show->callback([&context, id] { show_message(context, *id); });
+  CLI::App* tracing = group->add_subcommand(
+      "trace", "Tell what happened to a message, also when it has left; no relay need run");
+  tracing->add_option("message", *id, "Message id, or the Message-ID header")->required();
+  tracing->callback([&context, id] { trace(context, *id); });
+}
+
+}  // namespace ekiden::cli
