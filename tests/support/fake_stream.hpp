@@ -16,7 +16,8 @@ namespace ekiden::test {
 ///
 /// Sharing: one thread; the FakeStream that is its other end keeps it alive.
 struct FakePeer {
-  std::string to_us;       ///< sent and not yet read by the stream
+  std::string to_us;  ///< sent, and not yet read by the stream from `read_at` on
+  std::size_t read_at = 0;
   std::string received;    ///< everything the stream wrote
   bool has_ended = false;  ///< the peer sent its FIN: EndOfStream once to_us is read
   bool is_reset = false;   ///< reads and writes fail with Reset
