@@ -1,7 +1,6 @@
 // Builds the object graph behind the command line, nothing else.
 #include "apps/node.hpp"
 #include "ekiden/cli/cli.hpp"
-#include "ekiden/cli/sink.hpp"
 
 int main(int argc, char** argv) {
   ekiden::cli::Hooks hooks;

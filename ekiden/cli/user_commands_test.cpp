@@ -27,7 +27,7 @@ struct UserCommandsTest : testing::Test {
   int run(Command command, const std::string& input = {}) {
     std::istringstream in(input);
     std::ostringstream o, e;
-    UserContext context{*store, key, random, {"a test", now}, in, o, e, is_json};
+    UserContext context{*store, key, random, {"a test", now}, in, o, e, is_json, {1, 8192}};
     const int status = command(context);
     out = o.str();
     err = e.str();

@@ -321,7 +321,7 @@ class Relay:
             "dns": {"mode": "system", "dnssec": "off"},
             "delivery": {"private_next_hops": "allow", "connect_map": {}},
             "retry": {"first": "5m", "max_interval": "10m", "time_scale": 0.001},
-            "spool": {"disk_reserve": "64MiB"},
+            "spool": {"disk_reserve": "128MiB"},
         }
         if dns is not None:
             self.settings["dns"].update(mode="forward", forward=[f"{LOOPBACK}:{dns.port}"])

@@ -1,0 +1,56 @@
+"""Goal: for our own domains unknown recipients are refused at RCPT, never bounced later.
+Method: verification at a scripted next hop, a list, and a next hop that is down."""
+import support
+from support import eventually, message
+
+
+class InboundRecipients(support.Scenario):
+    def listen(self, recipients, next_hop):
+        relay = self.relay()
+        relay.settings["inbound_domain"] = [
+            {"name": "own.test", "recipients": recipients, "next_hop": next_hop}]
+        self.port = relay.listener("inbound", "off")
+        return relay.start()
+
+    def rcpt(self, relay, recipient):
+        wire = relay.wire(self.port)
+        wire.greet()
+        wire.command("MAIL FROM:<x@client.test>")
+        return wire.command(f"RCPT TO:<{recipient}>")
+
+    def test_the_next_hop_is_asked_and_its_answer_remembered(self):
+        peer = self.peer().on("RCPT", lambda s, line: "550 5.1.1 no" if "nobody" in line else None)
+        relay = self.listen("verify", f"127.0.0.1:{peer.port}")
+        self.assertReply(self.rcpt(relay, "nobody@own.test"), 550, "5.1.1")
+        self.assertReply(self.rcpt(relay, "somebody@own.test"), 250)
+        asked = sum(c.startswith("RCPT") for c in peer.commands())
+        self.assertReply(self.rcpt(relay, "nobody@own.test"), 550, "5.1.1")
+        self.assertReply(self.rcpt(relay, "somebody@own.test"), 250)
+        self.assertEqual(sum(c.startswith("RCPT") for c in peer.commands()), asked)
+        self.assertEqual(peer.received, [], "asking sends nothing")
+
+    def test_a_list_decides_without_asking(self):
+        peer = self.peer()
+        names = self.folder / "recipients"
+        names.write_text("alice@own.test\nbob@own.test\n")
+        relay = self.listen(names, f"127.0.0.1:{peer.port}")
+        self.assertReply(self.rcpt(relay, "alice@own.test"), 250)
+        self.assertReply(self.rcpt(relay, "mallory@own.test"), 550, "5.1.1")
+        self.assertEqual(peer.sessions, [])
+
+    def test_a_next_hop_that_is_down_is_a_temporary_failure(self):
+        relay = self.listen("verify", f"127.0.0.1:{support.free_port()}")
+        reply = self.rcpt(relay, "somebody@own.test")
+        self.assertTrue(reply.code == 250 or 400 <= reply.code < 500, reply)
+
+    def test_mail_for_our_domain_arrives_there(self):
+        peer = self.peer()
+        relay = self.listen("any", f"127.0.0.1:{peer.port}")
+        wire = relay.wire(self.port)
+        wire.greet()
+        self.assertReply(wire.transaction("x@client.test", ["me@OWN.test"], message()), 250)
+        self.assertEqual(eventually(lambda: peer.recipients()), ["me@OWN.test"])
+
+
+if __name__ == "__main__":
+    support.main()
