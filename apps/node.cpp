@@ -153,7 +153,7 @@ int serve(config::Loaded loaded) {
   base::SystemRandom random;
   std::string problem;
 
-  Result<std::unique_ptr<spool::PosixDisk>> disk = spool::PosixDisk::open(data_dir + "/spool");
+  Result<std::unique_ptr<spool::PosixDisk>> disk = spool::PosixDisk::open_root(data_dir + "/spool");
   if (!disk)
     return fail("the spool in " + data_dir + "/spool cannot be opened: " + disk.error().message());
 
@@ -209,7 +209,7 @@ int serve(config::Loaded loaded) {
     runtime.pool().post([&] {
       config::Loaded again = config::load(loaded.file);
       std::string refused;
-      for (const config::Diagnostic& error : again.errors()) refused = config::format(error);
+      for (const config::Diagnostic& error : again.errors()) refused = config::format_diagnostic(error);
       auto fresh = std::make_shared<const config::Settings>(std::move(again.settings));
       if (refused.empty()) (void)load_tls(*fresh, tls, runtime.worker(0).clock.now(), refused);
       runtime.worker(0).executor.post([&, fresh, refused] {
@@ -246,6 +246,7 @@ int serve(config::Loaded loaded) {
   runtime.stop();
   events_thread.stop();
   watcher.reset();
+  relay.abandon();
   runtime.drop();
   events_thread.loop().drop();
   base::log::info("stopped", {});

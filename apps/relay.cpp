@@ -189,6 +189,12 @@ void Relay::stop(base::Duration budget, base::Work done) {
   }
 }
 
+void Relay::abandon() {
+  for (const auto& part : parts_) part->dispatcher.drop_waiting();
+  writer_.reset();
+  journal_.reset();
+}
+
 std::uint64_t Relay::sessions() const {
   return shared_->limits.connections();
 }

@@ -74,6 +74,11 @@ class Relay {
   /// off, closes the spool. `done` runs on any thread.
   void stop(base::Duration budget, base::Work done);
 
+  /// The threads have ended: gives up every completion that is kept, so that the loops can destroy
+  /// the coroutines behind them while what those refer to still stands. Only the destructor may
+  /// follow.
+  void abandon();
+
   spool::Journal& spool() { return *journal_; }
   delivery::Neighbours& neighbours() { return *neighbours_; }
   std::shared_ptr<const config::Settings> settings() const { return settings_; }

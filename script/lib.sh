@@ -32,7 +32,8 @@ configure() {
 build() {
   local preset=$1
   shift
-  "$root/script/bootstrap"
+  # Without a network what is installed may do; CMake names what it cannot do without.
+  "$root/script/bootstrap" || say "Going on with the packages that are installed."
   configure "$preset"
   cmake --build "build/$preset" -j "$(jobs)" ${1:+--target "$@"}
 }

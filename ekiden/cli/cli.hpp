@@ -38,8 +38,6 @@ struct Hooks {
   /// Runs the relay until it is told to stop; returns its exit code. Reads `loaded.file` again on
   /// reload.
   std::function<int(config::Loaded loaded)> serve;
-  /// The SMTP sink; `arguments` are those after "sink".
-  std::function<int(std::vector<std::string> arguments)> sink;
   /// Opens the spool under its lock. `progress` is told how far it is.
   std::function<Found<SpoolReport>(
       const config::Settings&, const std::function<void(std::uint64_t, std::uint64_t)>& progress)>

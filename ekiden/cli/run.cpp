@@ -3,6 +3,7 @@
 
 #include "ekiden/cli/cli.hpp"
 #include "ekiden/cli/context.hpp"
+#include "ekiden/cli/sink_command.hpp"
 
 #ifndef EKIDEN_VERSION
 #define EKIDEN_VERSION "unknown"
@@ -42,11 +43,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
   Context context{hooks};
   // The sink has flags of its own, and is a program of its own but for the binary.
   if (argc > 1 && std::string_view(argv[1]) == "sink") {
-    if (!hooks.sink) {
-      context.fail(kFailed, "this build has no sink");
-      return context.exit_code;
-    }
-    return hooks.sink(std::vector<std::string>(argv + 2, argv + argc));
+    return run_sink_command(std::vector<std::string>(argv + 2, argv + argc));
   }
   try {
     CLI::App app("ekiden relays mail: takes it over SMTP, keeps it safe, delivers it.", "ekiden");

@@ -254,7 +254,7 @@ TEST_F(ControlSocket, SummarisesShowsAndExplains) {
   EXPECT_EQ(ask("queue.explain", {{"message", "x"}}).problem.code, "bad_request");
   const Answer shown = ask("message.show", {{"message", id}});
   ASSERT_TRUE(shown);
-  EXPECT_EQ(shown.value->at("header").as_string(), "Subject: caf\\xe9\\x0d\\x0a");
+  EXPECT_EQ(shown.value->at("header").as_string(), "Subject: caf\\xe9\r\n");
 }
 
 TEST_F(ControlSocket, AnActionIsAnOperationWithItsProgress) {

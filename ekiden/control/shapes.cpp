@@ -1,5 +1,6 @@
 #include "ekiden/control/shapes.hpp"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 
 #include "ekiden/base/text.hpp"
@@ -13,6 +14,20 @@ namespace {
 void put(json::object& to, std::string_view key, const std::string& text) {
   // JSON is UTF-8; a peer's octets need not be.
   if (!text.empty()) to[key] = base::is_valid_utf8(text) ? text : base::printable(text, 4096);
+}
+/// A header with its lines, whatever octets are in them.
+std::string header_text(const std::string& header) {
+  if (base::is_valid_utf8(header)) return header;
+  std::string text;
+  std::size_t at = 0;
+  while (at < header.size()) {
+    const std::size_t end = std::min(header.find('\n', at), header.size());
+    std::string_view line = std::string_view(header).substr(at, end - at);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    text += base::printable(line, 4096) + "\r\n";
+    at = end + 1;
+  }
+  return text;
 }
 void put(json::object& to, std::string_view key, base::Time time) {
   if (time != base::Time{} && time != base::Time::max()) to[key] = base::format_rfc3339(time);
@@ -106,7 +121,7 @@ json::object to_json(const MessageView& m) {
   put(to, "subject", m.subject);
   to["size"] = m.size;
   to["recipients"] = array_of(m.recipients);
-  put(to, "header", m.header);
+  put(to, "header", header_text(m.header));
   return to;
 }
 

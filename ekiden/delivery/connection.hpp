@@ -41,9 +41,10 @@ struct TlsRequest {
   TlsLevel level = TlsLevel::Modern;
 };
 
-/// Turns a connected stream into one under TLS: tls::connect, or a test's.
+/// Turns a connected stream into one under TLS: tls_starter's, or a test's. A failure is worded in
+/// the last argument.
 using StartTls = std::function<base::Task<Result<std::unique_ptr<net::Stream>>>(
-    std::unique_ptr<net::Stream>, TlsRequest, base::Steady)>;
+    std::unique_ptr<net::Stream>, TlsRequest, base::Steady, std::string&)>;
 
 /// What a connection needs of its worker. All of it outlives every connection.
 struct ConnectionContext {

@@ -32,7 +32,10 @@ base::Task<std::optional<Job>> ConnectionFeed::next(base::Steady deadline) {
   const bool is_remote = owner_ != here_.parts_.worker.index;
   if (jobs_.empty() || (is_remote && jobs_.size() <= batch_ / 2)) ask(is_remote ? batch_ : 1);
   if (jobs_.empty()) {
-    if (here_.is_stopping_) co_return std::nullopt;
+    // A deadline already passed asks without waiting.
+    if (here_.is_stopping_ || deadline <= here_.parts_.worker.clock.steady()) {
+      co_return std::nullopt;
+    }
     auto begin = [this, deadline](base::Completion<bool> done) {
       waiting_ = std::move(done);
       timer_ = here_.parts_.worker.clock.call_at(deadline, [this] {

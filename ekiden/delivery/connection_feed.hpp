@@ -25,6 +25,9 @@ class ConnectionFeed final : public Feed {
   /// Nothing more comes: a connection that waits ends.
   void dismiss() { resume(false); }
 
+  /// Destroys the connection that waits, and with it the feed: the process ends.
+  void drop() { const base::Completion<bool> waiting = std::exchange(waiting_, {}); }
+
   /// Jobs that were granted and never taken go back to the owner.
   void return_unused();
 

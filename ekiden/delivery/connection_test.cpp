@@ -82,7 +82,7 @@ TEST(Connection, DoublesDotsAndEndsTheLastLine) {
   rig.host();
   rig.add({"b@x.example"}, "a: b\r\n\r\n.\r\n..x\r\nend");
   rig.run();
-  EXPECT_EQ(rig.server().mails.at(0).octets, "a: b\r\n\r\n..\r\n...x\r\nend");
+  EXPECT_EQ(rig.server().mails.at(0).octets, "a: b\r\n\r\n..\r\n...x\r\nend\r\n");
 }
 
 TEST(Connection, TellsRecipientsApart) {
@@ -478,7 +478,7 @@ TEST(Connection, FollowsTheConnectMap) {
 
 TEST(Connection, UsesTheSourceOfTheFamily) {
   Rig rig;
-  rig.plan.source4 = net::Address::from_string("203.0.113.9");
+  rig.plan.source4 = boost::asio::ip::make_address("203.0.113.9");
   rig.dns.aaaa("mx.example", "2001:4860::1");
   rig.host();
   rig.add();
@@ -728,8 +728,7 @@ TEST(Connection, StreamsALargeBodyFromItsFile) {
   EXPECT_EQ(rig.feed.result(0).outcome, Outcome::Delivered);
   EXPECT_EQ(rig.feed.result(1).outcome, Outcome::Delivered);
   ASSERT_EQ(rig.server().mails.size(), 2U);
-  EXPECT_TRUE(rig.server().mails[0].octets + "\r\n" == expected ||
-              rig.server().mails[0].octets == expected);
+  EXPECT_TRUE(rig.server().mails[0].octets == expected);
   EXPECT_LE(rig.spool.largest, 256U * 1024);
 }
 

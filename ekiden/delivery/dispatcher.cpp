@@ -61,6 +61,10 @@ Dispatcher::~Dispatcher() {
   if (timer_ != base::TimerId::None) parts_.worker.clock.cancel(timer_);
 }
 
+void Dispatcher::drop_waiting() {
+  for (auto& [key, feed] : feeds_) feed->drop();
+}
+
 base::Duration Dispatcher::delay() const {
   std::int64_t lag_us = 0;
   for (unsigned i = 0; i < parts_.neighbours.count(); ++i)

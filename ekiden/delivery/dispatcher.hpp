@@ -78,6 +78,9 @@ class Dispatcher final : public queue::Intake {
   /// The time is over: what `stop` still waits for is found again at the next start.
   void abort();
 
+  /// The process ends: connections that wait for a job are destroyed, by their loop.
+  void drop_waiting();
+
   /// A reload's.
   void set_options(DispatcherOptions options, SettlementOptions settlement) {
     options_ = options;

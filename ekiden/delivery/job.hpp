@@ -109,7 +109,8 @@ struct ConnectionEnd {
 class Feed {
  public:
   virtual ~Feed() = default;
-  /// Waits for the next job until `deadline`; nothing: say QUIT and end.
+  /// Waits for the next job until `deadline`; nothing: say QUIT and end. With a deadline already
+  /// passed it never waits: the connection asks what may ride behind the message it is sending.
   virtual base::Task<std::optional<Job>> next(base::Steady deadline) = 0;
   /// Each job taken is finished exactly once.
   virtual void finish(JobResult result) = 0;

@@ -196,12 +196,13 @@ base::Task<bool> Session::handshake() {
                         (level_ == TlsLevel::Compatible ? " compatible" : "");
   const base::Steady deadline =
       parts_.context.worker.clock.steady() + parts_.context.options.handshake_timeout;
-  Result<std::unique_ptr<net::Stream>> secured =
-      co_await parts_.context.start_tls(std::move(stream_), std::move(request), deadline);
+  Result<std::unique_ptr<net::Stream>> secured = co_await parts_.context.start_tls(
+      std::move(stream_), std::move(request), deadline, tls_error_);
   if (!secured) {
-    tls_error_ = secured.error().message();
+    if (tls_error_.empty()) tls_error_ = secured.error().message();
     co_return false;
   }
+  tls_error_.clear();
   stream_ = std::move(*secured);
   if (is_closing_) stream_->close();
   co_return true;

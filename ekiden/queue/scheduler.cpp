@@ -241,7 +241,10 @@ std::uint32_t Scheduler::next_wanting_connection(base::Time now) {
 
 void Scheduler::opened(std::uint32_t lane) {
   ++lanes_[lane].connections;
+  ++lanes_[lane].opening;
 }
+
+void Scheduler::served(std::uint32_t lane) { --lanes_[lane].opening; }
 
 void Scheduler::closed(std::uint32_t lane) {
   --lanes_[lane].connections;

@@ -638,16 +638,17 @@ void Committer::apply() {
         ref.memory = std::move(effect.events);
         state_.events.add(std::move(ref));
         ++segment.live_events;
+        segment.live_octets += octets;
         has_new_events = true;
         break;
       }
       case Effect::MoveEvents: {
         EventRef* const ref = state_.events.find(effect.id.high);
         if (ref == nullptr || ref->place != effect.from) break;
+        state_.release(*ref);
         ref->place = place;
         ++segment.live_events;
-        --state_.segments.at(effect.from.slot).live_events;
-        state_.note_less(effect.from.slot);
+        segment.live_octets += ref->octets;
         break;
       }
       case Effect::MoveDone: {

@@ -110,10 +110,7 @@ void Journal::events_stored(std::uint64_t cursor) {
   bool has_dead = false;
   {
     const std::scoped_lock lock(state.mutex);
-    for (const EventRef& ref : state.events.stored(cursor)) {
-      --state.segments.at(ref.place.slot).live_events;
-      state.note_less(ref.place.slot);
-    }
+    for (const EventRef& ref : state.events.stored(cursor)) state.release(ref);
     std::deque<SpilledEvents>& spilled = state.events.spilled();
     while (!spilled.empty() && spilled.front().last <= cursor) {
       files.push_back(spilled.front().path());

@@ -45,7 +45,11 @@ Result<Catalog> read_catalog(JournalState& state, const SegmentHeader& header,
   if (catalog) return catalog;
   const Result<std::shared_ptr<File>> file = state.segments.files.open(header.life.slot);
   if (!file) return file.error();
-  Result<Scanned> scanned = scan_segment(**file, header, valid_octets, CheckBodies::LastBatchOnly);
+  // What a torn transaction left must not be copied: a done in it would take a live message along.
+  const LastBatch last =
+      valid_octets < header.octets ? LastBatch::Acknowledged : LastBatch::MayBeTorn;
+  Result<Scanned> scanned =
+      scan_segment(**file, header, valid_octets, CheckBodies::LastBatchOnly, last);
   if (!scanned) return scanned.error();
   return std::move(scanned->catalog);
 }
@@ -146,7 +150,7 @@ bool Reclaimer::free_dead() {
       continue;
     }
     const bool is_low = segment.state == SegmentState::Failed || segment.is_draining ||
-                        segment.live_octets < state_.options.segment_octets / 4;
+                        segment.live() < state_.options.segment_octets / 4;
     if (!is_low || segment.wants_drain) continue;
     segment.wants_drain = true;
     // Most segments die of themselves a moment later: waiting saves the copying.
@@ -432,10 +436,7 @@ void Reclaimer::spill_events() {
       }
       {
         const std::scoped_lock lock(state_.mutex);
-        for (const EventRef& ref : state_.events.spilled_up_to(first, last)) {
-          --state_.segments.at(ref.place.slot).live_events;
-          state_.note_less(ref.place.slot);
-        }
+        for (const EventRef& ref : state_.events.spilled_up_to(first, last)) state_.release(ref);
       }
       maintain();
     });

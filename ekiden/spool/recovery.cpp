@@ -272,8 +272,10 @@ class Recovery {
       state_.next_event = std::max(state_.next_event, file.last + 1);
     state_.next_event = std::max(state_.next_event, cursor_ + 1);
     state_.events.restore(std::move(events_), std::move(spilled), cursor_);
-    for (const EventRef& ref : state_.events.refs())
+    for (const EventRef& ref : state_.events.refs()) {
       ++state_.segments.at(ref.place.slot).live_events;
+      state_.segments.at(ref.place.slot).live_octets += ref.octets;
+    }
 
     const Result<std::vector<std::string>> kept = list_quarantined(state_.disk);
     if (kept) {
@@ -312,7 +314,8 @@ class Recovery {
     const auto limit = limits_.find(slot);
     Result<Scanned> scanned = scan_segment(
         **file, segment.header, limit == limits_.end() ? segment.header.octets : limit->second,
-        CheckBodies::LastBatchOnly);
+        CheckBodies::LastBatchOnly,
+        limit == limits_.end() ? LastBatch::MayBeTorn : LastBatch::Acknowledged);
     if (!scanned) return scanned.error();
     if (is_first_scan) {
       base::log::info("spool_segment_scanned", {{"segment", slot},

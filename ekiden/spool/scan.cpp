@@ -21,8 +21,13 @@ struct Record {
 
 class Scanner {
  public:
-  Scanner(File& file, const SegmentHeader& header, std::uint32_t end, CheckBodies bodies)
-      : file_(file), header_(header), end_(std::min(end, header.octets)), bodies_(bodies) {}
+  Scanner(File& file, const SegmentHeader& header, std::uint32_t end, CheckBodies bodies,
+          LastBatch last)
+      : file_(file),
+        header_(header),
+        end_(std::min(end, header.octets)),
+        bodies_(bodies),
+        last_(last) {}
 
   Result<Scanned> run() {
     scanned_.catalog.life = header_.life;
@@ -37,7 +42,7 @@ class Scanner {
       expected = start + round_to_page(batch->length);
       Result<std::optional<BatchHeader>> following = find_batch(expected);
       if (!following) return following.error();
-      const Result<void> read = read_batch(*batch, !*following);
+      const Result<void> read = read_batch(*batch, !*following && last_ == LastBatch::MayBeTorn);
       if (!read) return read.error();
       batch = *following;
     }
@@ -160,6 +165,7 @@ class Scanner {
   const SegmentHeader& header_;
   std::uint32_t end_;
   CheckBodies bodies_;
+  LastBatch last_;
   Scanned scanned_;
   std::uint64_t last_number_ = 0;
   std::string window_, octets_;
@@ -169,8 +175,8 @@ class Scanner {
 }  // namespace
 
 Result<Scanned> scan_segment(File& file, const SegmentHeader& header,
-                             std::uint32_t valid_octets_max, CheckBodies bodies) {
-  return Scanner(file, header, valid_octets_max, bodies).run();
+                             std::uint32_t valid_octets_max, CheckBodies bodies, LastBatch last) {
+  return Scanner(file, header, valid_octets_max, bodies, last).run();
 }
 
 }  // namespace ekiden::spool

@@ -11,6 +11,10 @@ namespace ekiden::spool {
 
 enum class CheckBodies { LastBatchOnly, All };
 
+/// Whether the last batch may be one that a crash tore, or is known to have been acknowledged:
+/// a sidecar or a limit says so.
+enum class LastBatch { MayBeTorn, Acknowledged };
+
 /// A place in a segment that was acknowledged once and cannot be read now.
 struct Damage {
   base::MessageId id;        ///< zero when even that is lost
@@ -32,6 +36,6 @@ struct Scanned {
 ///
 /// Errors: Io.
 Result<Scanned> scan_segment(File& file, const SegmentHeader& header,
-                             std::uint32_t valid_octets_max, CheckBodies bodies);
+                             std::uint32_t valid_octets_max, CheckBodies bodies, LastBatch last);
 
 }  // namespace ekiden::spool

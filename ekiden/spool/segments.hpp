@@ -23,14 +23,21 @@ struct Segment {
   SegmentState state = SegmentState::Missing;
   std::uint32_t end = 0;  ///< octets valid and durable
   std::uint32_t live_messages = 0, live_progress = 0, live_events = 0;
-  std::uint32_t pins = 0;  ///< reads on the pool that must find it as it is
-  std::uint64_t live_octets = 0;
+  std::uint32_t pins = 0;         ///< reads on the pool that must find it as it is
+  std::uint64_t live_octets = 0;  ///< of messages and events
   /// Dones in this segment that are needed, by the slot that may hold their message.
   std::map<std::uint32_t, std::uint32_t> needed_by;
   bool is_draining = false;    ///< copied forward now, or holds stale copies: dones name it
   bool is_drain_vain = false;  ///< a drain left something alive; not tried again in this run
   bool wants_drain = false;
 
+  /// About how many octets live: exact for messages and events, an estimate from below for the
+  /// rest, so that a segment of copies alone is never worth copying again.
+  std::uint64_t live() const {
+    std::uint64_t dones = 0;
+    for (const auto& [slot, count] : needed_by) dones += count;
+    return live_octets + (live_progress + dones) * std::uint64_t{kHeaderOctets};
+  }
   bool is_dead() const {
     return live_messages == 0 && live_progress == 0 && live_events == 0 && pins == 0 &&
            needed_by.empty();

@@ -52,14 +52,22 @@ struct JournalState {
   /// A progress record has one position less pointing into it.
   void release(Place place) {
     Segment& segment = segments.at(place.slot);
-    if (--segment.live_progress == 0) note_less(place.slot);
+    --segment.live_progress;
+    note_less(place.slot);
+  }
+  /// The events are safe elsewhere.
+  void release(const EventRef& ref) {
+    Segment& segment = segments.at(ref.place.slot);
+    --segment.live_events;
+    segment.live_octets -= ref.octets;
+    note_less(ref.place.slot);
   }
   /// Something in the segment died: it may be ready for reclaiming.
   void note_less(std::uint32_t slot) {
     const Segment& segment = segments.at(slot);
-    if (segment.state != SegmentState::Active &&
-        (segment.is_dead() || segment.live_octets < options.segment_octets / 4))
-      if (!segment.wants_drain || segment.is_dead()) maybe_dead.push_back(slot);
+    if (segment.state == SegmentState::Active) return;
+    const bool is_low = !segment.wants_drain && segment.live() < options.segment_octets / 4;
+    if (is_low || segment.is_dead()) maybe_dead.push_back(slot);
   }
 };
 

@@ -177,10 +177,24 @@ std::unique_ptr<net::Stream> SimulatedInternet::dial(net::Endpoint from, net::En
   auto place = places.find(to);
   if (place == places.end() || place->second.accept.empty()) return nullptr;
   auto pipe = std::make_shared<Pipe>(Pipe{world_, *this, {}});
+  std::erase_if(pipes_, [](const auto& known) { return known.expired(); });
+  pipes_.push_back(pipe);
   auto server = std::make_unique<SimulatedStream>(pipe, 1, to, from);
   std::vector<std::function<void(std::unique_ptr<net::Stream>)>*>& accept = place->second.accept;
   (*accept[place->second.next++ % accept.size()])(std::move(server));
   return std::make_unique<SimulatedStream>(pipe, 0, from, to);
+}
+
+void SimulatedInternet::drop_waiting() {
+  for (const std::weak_ptr<Pipe>& known : std::exchange(pipes_, {})) {
+    const std::shared_ptr<Pipe> pipe = known.lock();
+    if (!pipe) continue;
+    for (Pipe::End& end : pipe->ends) {
+      // Moved out first: the coroutine that dies with it closes its stream.
+      const base::Completion<bool> reader = std::exchange(end.reader, {});
+      const base::Completion<bool> writer = std::exchange(end.writer, {});
+    }
+  }
 }
 
 base::Task<Result<std::unique_ptr<net::Stream>>> SimulatedNetwork::connect(

@@ -20,8 +20,8 @@ struct Weather {
   unsigned split = 200;          ///< of writes: arrives in pieces
 };
 
-/// Two ends of a connection, each with what has arrived for it.
-class SimulatedStream;
+/// What the two ends of a connection share.
+struct Pipe;
 
 /// The simulated internet: who listens where, and streams between them. Every worker and every
 /// simulated peer shares one.
@@ -40,8 +40,12 @@ class SimulatedInternet {
   /// A client outside the relay connects at once. Null when nobody listens.
   std::unique_ptr<net::Stream> dial(net::Endpoint from, net::Endpoint to);
 
+  /// Destroys every coroutine that waits on a connection: part of the end of the world.
+  void drop_waiting();
+
  private:
   World& world_;
+  std::vector<std::weak_ptr<Pipe>> pipes_;
 };
 
 /// One host's view: its outgoing connections come from `address`.

@@ -39,12 +39,13 @@ base::Task<bool> LineStream::write(std::string octets, base::Steady deadline) {
 }
 
 Receiver::Receiver(SimulatedInternet& internet, base::Worker& worker, net::Endpoint where,
-                   std::string name)
+                   std::string name, std::vector<Receipt>& receipts)
     : internet_(internet),
       worker_(worker),
       name_(std::move(name)),
       tasks_(worker),
-      network_(internet, where.address) {
+      network_(internet, where.address),
+      receipts_(receipts) {
   listener_ = std::move(*network_.listen(where, {}, [this](std::unique_ptr<net::Stream> stream) {
     if (temper.is_down) return;
     tasks_.spawn(serve(std::move(stream)));

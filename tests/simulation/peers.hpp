@@ -51,10 +51,10 @@ struct Temper {
 /// exist (550 5.1.1).
 class Receiver {
  public:
+  /// `receipts` outlives it: what a server has stored survives a crash of the world around it.
   Receiver(SimulatedInternet& internet, base::Worker& worker, net::Endpoint where,
-           std::string name);
+           std::string name, std::vector<Receipt>& receipts);
   Temper temper;
-  const std::vector<Receipt>& receipts() const { return receipts_; }
 
  private:
   base::Task<void> serve(std::unique_ptr<net::Stream> stream);
@@ -68,7 +68,7 @@ class Receiver {
   base::TaskGroup tasks_;
   SimulatedNetwork network_;
   std::unique_ptr<net::Listener> listener_;
-  std::vector<Receipt> receipts_;
+  std::vector<Receipt>& receipts_;
 };
 
 /// A message as a client tried to hand it over, and what it was told.

@@ -4,7 +4,8 @@
 // promise is compared with what the receivers got. `--seed=N` replays one seed.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include <algorithm>
+#include <optional>
 
 #include "tests/simulation/peers.hpp"
 #include "tests/simulation/simulated_relay.hpp"
@@ -46,11 +47,23 @@ TEST_P(PowerCut, EveryPromiseIsKept) {
   internet.weather.reset = 5;
   spool::testing::SimulatedDisk disk(world.random().next());
   MemorySink sink;
-  SimulatedWorker outside(world, 0);
-  Receiver receiver(internet, outside.worker(), kReceiver, "mx.receiver.example");
-  Receiver senders(internet, outside.worker(), kSenders, "mx.sender.example");
-  receiver.temper = {
-      .defers_recipient = 100, .defers_message = 100, .drops_in_data = 50, .drops_after_dot = 20};
+  std::vector<Receipt> received, reported;
+  struct Outside {
+    Outside(World& world, SimulatedInternet& internet, std::vector<Receipt>& received,
+            std::vector<Receipt>& reported)
+        : worker(world, 0),
+          receiver(internet, worker.worker(), kReceiver, "mx.receiver.example", received),
+          senders(internet, worker.worker(), kSenders, "mx.sender.example", reported),
+          clients(worker.worker()) {
+      receiver.temper = {.defers_recipient = 100,
+                         .defers_message = 100,
+                         .drops_in_data = 50,
+                         .drops_after_dot = 20};
+    }
+    SimulatedWorker worker;
+    Receiver receiver, senders;
+    base::TaskGroup clients;
+  };
   SimulatedRelay relay(world, internet, disk, sink, settings(), zones);
   std::string problem;
   ASSERT_TRUE(relay.start(problem)) << problem;
@@ -59,7 +72,9 @@ TEST_P(PowerCut, EveryPromiseIsKept) {
   const unsigned crashes = static_cast<unsigned>(world.random().below(4));
   std::size_t number = 0;
   for (unsigned life = 0; life <= crashes; ++life) {
-    base::TaskGroup clients(outside.worker());
+    // A crash takes the world's connections with it, so the outside begins anew as well.
+    std::optional<Outside> outside;
+    outside.emplace(world, internet, received, reported);
     const std::size_t count = 1 + world.random().below(12);
     for (std::size_t i = 0; i < count; ++i) {
       auto submission = std::make_shared<Submission>();
@@ -72,7 +87,7 @@ TEST_P(PowerCut, EveryPromiseIsKept) {
       submissions.push_back(submission);
       const std::size_t octets = 100 + world.random().below(20'000);
       world.after(base::Duration(static_cast<std::int64_t>(world.random().below(3'000'000))),
-                  [&internet, &clients, submission, octets] {
+                  [&internet, &clients = outside->clients, submission, octets] {
                     clients.spawn(submit(internet, kClient, kRelay, submission, octets));
                   });
     }
@@ -92,11 +107,11 @@ TEST_P(PowerCut, EveryPromiseIsKept) {
   for (const auto& submission : submissions) {
     for (const std::string& recipient : submission->recipients) {
       std::size_t copies = 0, reports = 0;
-      for (const Receipt& receipt : receiver.receipts())
+      for (const Receipt& receipt : received)
         if (receipt.octets.find(submission->token) != std::string::npos)
           copies += static_cast<std::size_t>(
               std::count(receipt.recipients.begin(), receipt.recipients.end(), recipient));
-      for (const Receipt& receipt : senders.receipts())
+      for (const Receipt& receipt : reported)
         if (receipt.octets.find(submission->token) != std::string::npos &&
             receipt.octets.find("Final-Recipient: rfc822; " + recipient) != std::string::npos)
           ++reports;

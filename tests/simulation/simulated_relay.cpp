@@ -88,6 +88,8 @@ bool SimulatedRelay::start(std::string& problem) {
 
 void SimulatedRelay::crash(Crash how) {
   // First the coroutines, while what they refer to still stands.
+  running_->relay->abandon();
+  internet_.drop_waiting();
   world_.drop_everything();
   running_.reset();
   world_.drop_everything();

@@ -60,14 +60,16 @@ bool World::run_until(base::Steady until, std::uint64_t steps_max) {
 }
 
 void World::drop_everything() {
-  // Destroying one coroutine may post, cancel or drop others; until nothing is left.
-  do {
+  // Destroying one coroutine may post, cancel or drop others. What it posts goes to the context it
+  // began under, which therefore stays, shut down, until the world ends.
+  for (int pass = 0; pass < 8; ++pass) {
     auto agenda = std::exchange(agenda_, {});
     when_.clear();
     agenda.clear();
-    if (io_) io_->shutdown();
-    io_ = std::make_unique<Context>();
-  } while (!agenda_.empty());
+    io_->shutdown();
+    for (const auto& old : old_) old->shutdown();
+  }
+  old_.push_back(std::exchange(io_, std::make_unique<Context>()));
 }
 
 void SimulatedExecutor::post(base::Work work) {

@@ -56,6 +56,7 @@ class World {
 
   base::SeededRandom random_;
   std::unique_ptr<Context> io_;
+  std::vector<std::unique_ptr<Context>> old_;  ///< of earlier lives
   base::Steady steady_;
   base::Duration wall_offset_{};
   std::map<Key, base::Work> agenda_;

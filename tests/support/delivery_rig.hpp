@@ -88,7 +88,7 @@ struct Rig {
   Rig() {
     spool.executor = &loop.loop().executor();
     context.start_tls = [this](std::unique_ptr<net::Stream> stream, TlsRequest request,
-                               base::Steady deadline) {
+                               base::Steady deadline, std::string&) {
       return handshake(std::move(stream), std::move(request), deadline);
     };
     plan.ehlo_name = "relay.example";

@@ -75,10 +75,19 @@ class FakeServer {
         continue;
       }
       if (is_in_data_) {
-        const std::string seen = "\r\n" + input_;
-        const std::size_t end = seen.find("\r\n.\r\n");
-        if (end == std::string::npos) return;
-        mail_.octets = end == 0 ? "" : input_.substr(0, end);
+        // The lone dot, at the very beginning or after a line's end.
+        std::size_t end = std::string::npos;
+        if (input_.starts_with(".\r\n")) {
+          end = 0;
+        } else if (const auto at = input_.find("\r\n.\r\n", scanned_); at != std::string::npos) {
+          end = at + 2;
+        }
+        if (end == std::string::npos) {
+          scanned_ = input_.size() < 5 ? 0 : input_.size() - 5;
+          return;
+        }
+        scanned_ = 0;
+        mail_.octets = input_.substr(0, end);
         input_.erase(0, end + 3);
         is_in_data_ = false;
         end_mail();
@@ -149,6 +158,7 @@ class FakeServer {
   Mail mail_;
   bool has_mail_ = false, is_in_data_ = false;
   std::size_t bdat_left_ = 0;
+  std::size_t scanned_ = 0;  // of a message's octets: no end before it
 };
 
 /// A network of fake servers.

@@ -1,0 +1,193 @@
+#include "ekiden/spool/verify.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "ekiden/base/text.hpp"
+#include "ekiden/spool/catalog.hpp"
+#include "ekiden/spool/error.hpp"
+#include "ekiden/spool/large_file.hpp"
+#include "ekiden/spool/quarantine.hpp"
+#include "ekiden/spool/scan.hpp"
+#include "ekiden/spool/segments.hpp"
+
+namespace ekiden::spool {
+namespace {
+
+class Verifier {
+ public:
+  explicit Verifier(Disk& disk) : disk_(disk) {}
+
+  Result<Verification> run() {
+    if (const auto read = read_headers(); !read) return read.error();
+    std::sort(
+        segments_.begin(), segments_.end(),
+        [](const SegmentHeader& a, const SegmentHeader& b) { return a.sequence > b.sequence; });
+    for (const SegmentHeader& header : segments_)
+      if (const auto walked = walk(header); !walked) return walked.error();
+    count_live();
+    check_large_files();
+    if (const auto kept = list_quarantined(disk_)) seen_.quarantined = kept->size();
+    if (unsaid_ > 0) seen_.findings.push_back(std::to_string(unsaid_) + " more findings");
+    return std::move(seen_);
+  }
+
+ private:
+  struct Live {
+    std::uint32_t recipients = 0;
+    std::uint64_t size = 0;
+    std::string file;
+    /// Newest sequence and whether it is final, per recipient.
+    std::map<std::uint32_t, std::pair<std::uint64_t, bool>> progress;
+  };
+
+  Result<void> read_headers() {
+    const Result<std::vector<std::string>> names = disk_.list("journal");
+    if (!names) return names.error();
+    for (const std::string& name : *names) {
+      const auto slot = name.size() == 12 && name.ends_with(".seg")
+                            ? base::parse_u64(name.substr(0, 8))
+                            : std::nullopt;
+      if (!slot) {
+        find("journal/" + name + " is not a segment");
+        continue;
+      }
+      Result<std::unique_ptr<File>> file = disk_.open("journal/" + name, Open::Existing);
+      if (!file) return file.error();
+      std::string page(kPage, '\0');
+      const Result<std::size_t> got = (*file)->read_at(0, page);
+      if (!got) return got.error();
+      SegmentHeader header;
+      const HeaderState state = decode_segment_page(page, header);
+      ++seen_.segments;
+      if (state == HeaderState::Damaged ||
+          (state == HeaderState::Valid && header.life.slot != *slot)) {
+        find("journal/" + name + ": both copies of the header are damaged");
+      } else if (state == HeaderState::Empty || !header.is_used) {
+        ++seen_.free_segments;
+      } else {
+        segments_.push_back(header);
+      }
+    }
+    return {};
+  }
+
+  Result<void> walk(const SegmentHeader& header) {
+    const std::string path = segment_path(header.life.slot);
+    Result<std::unique_ptr<File>> file = disk_.open(path, Open::Existing);
+    if (!file) return file.error();
+    const auto limit = limits_.find(header.life.slot);
+    const bool has_failed = limit != limits_.end() && limit->second.life == header.life;
+    const Result<Catalog> sidecar =
+        Catalog::read_sidecar(disk_, header.life,
+                              {Catalog::Dones, Catalog::Limits, Catalog::Progresses,
+                               Catalog::Events, Catalog::Heads, Catalog::Metas});
+    const Result<Scanned> scanned = scan_segment(
+        **file, header, has_failed ? limit->second.length : header.octets, CheckBodies::All,
+        has_failed || sidecar ? LastBatch::Acknowledged : LastBatch::MayBeTorn);
+    if (!scanned) return scanned.error();
+    seen_.batches += scanned->batches;
+    seen_.records += scanned->records;
+    seen_.torn_records += scanned->torn_records;
+    for (const Damage& damage : scanned->damaged)
+      find(path + " at " + std::to_string(damage.offset) + ": " + damage.reason + " of " +
+           (damage.id == base::MessageId{} ? std::string("unknown message")
+                                           : base::format_message_id(damage.id)) +
+           " is damaged");
+    const Catalog& catalog = scanned->catalog;
+    check_sidecar(header, sidecar, catalog, has_failed);
+    catalog.each_limit([this](const LimitPart& l) { limits_.emplace(l.life.slot, l); });
+    catalog.each_done([this](base::MessageId id, const DonePart&) {
+      ++seen_.dones;
+      done_.insert(id);
+    });
+    catalog.each_event([this](const Catalog::Event&) { ++seen_.event_records; });
+    catalog.each_progress([this](base::MessageId id, std::uint32_t, const ProgressPart& part) {
+      ++seen_.progress;
+      if (done_.contains(id)) return;
+      for (const Progress& change : part.changes) {
+        auto& newest = live_[id].progress[change.recipient];
+        if (part.sequence >= newest.first) newest = {part.sequence, is_final(change.state)};
+      }
+    });
+    // The metas are in memory here, for a scan has everything.
+    catalog.each_message([this](const Catalog::Head& head, const MessagePart& part) {
+      if (done_.contains(head.id)) return;
+      Live& live = live_[head.id];
+      live.recipients = part.recipients;
+      live.size = part.body_size;
+      live.file = part.file;
+    });
+    return {};
+  }
+
+  void check_sidecar(const SegmentHeader& header, const Result<Catalog>& sidecar,
+                     const Catalog& scanned, bool has_failed) {
+    if (!sidecar) {
+      // Missing is usual: the segment in use at a crash, or a sidecar too large to keep.
+      if (!has_failed) ++seen_.scanned;
+      if (sidecar.error() == make_error_code(Errc::Corrupt))
+        find(sidecar_path(header.life) + " is torn; a start will scan the segment");
+      return;
+    }
+    ++seen_.sidecars;
+    for (std::size_t i = 0; i < Catalog::kSections; ++i)
+      if (sidecar->section(static_cast<Catalog::Section>(i)) !=
+          scanned.section(static_cast<Catalog::Section>(i))) {
+        find(sidecar_path(header.life) + " does not agree with its segment");
+        return;
+      }
+  }
+
+  void count_live() {
+    for (const auto& [id, live] : live_) {
+      if (live.recipients == 0) continue;  // progress of a message whose done may be gone
+      std::uint64_t open = live.recipients;
+      for (const auto& [recipient, newest] : live.progress) open -= newest.second ? 1 : 0;
+      if (open == 0) continue;
+      ++seen_.messages;
+      seen_.recipients += open;
+      seen_.octets += live.size;
+      if (live.file.empty()) continue;
+      named_.insert(live.file);
+      ++seen_.large_files;
+      if (const auto checked = check_large(disk_, live.file); !checked)
+        find(live.file + " of " + base::format_message_id(id) + ": " + checked.error().message());
+    }
+  }
+
+  void check_large_files() {
+    const Result<std::vector<std::string>> names = disk_.list("large");
+    if (!names) return;
+    for (const std::string& name : *names)
+      if (!named_.contains("large/" + name)) ++seen_.orphans;
+  }
+
+  void find(std::string what) {
+    if (seen_.findings.size() < kFindingsMax) {
+      seen_.findings.push_back(std::move(what));
+    } else {
+      ++unsaid_;
+    }
+  }
+
+  Disk& disk_;
+  Verification seen_;
+  std::uint64_t unsaid_ = 0;
+  std::vector<SegmentHeader> segments_;
+  std::map<std::uint32_t, LimitPart> limits_;
+  std::unordered_set<base::MessageId> done_;
+  std::unordered_map<base::MessageId, Live> live_;
+  std::set<std::string> named_;
+};
+
+}  // namespace
+
+Result<Verification> verify_spool(Disk& disk) {
+  return Verifier(disk).run();
+}
+
+}  // namespace ekiden::spool
