@@ -411,9 +411,10 @@ void Reclaimer::end_drain(std::uint32_t slot, bool has_failed) {
   state_.maybe_dead.push_back(slot);
   // It stays marked as draining while it exists: dones must name it, for it holds old copies.
   if (segment.is_dead()) return;
-  base::log::warning(
-      "spool_drain_incomplete",
-      {{"segment", slot}, {"messages", segment.live_messages}, {"failed", has_failed ? 1 : 0}});
+  if (segment.pins == 0)  // else a sidecar is still being written from it
+    base::log::warning(
+        "spool_drain_incomplete",
+        {{"segment", slot}, {"messages", segment.live_messages}, {"failed", has_failed ? 1 : 0}});
   candidates_.push_back({slot, clock_.steady() + kDrainAgain});
 }
 
