@@ -272,8 +272,7 @@ void Dispatcher::assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
   const queue::LaneLimits limits{
       .connections_max = options_.connections_per_site_max,
       .bulk_connections_max = std::max(1U, options_.connections_per_site_max * 4 / 5),
-      .recipients_per_transaction_max = plan->recipients_per_transaction_max,
-      .mixes_domains = !plan->targets.empty() && !plan->targets.front().is_from_mx};
+      .recipients_per_transaction_max = plan->recipients_per_transaction_max};
   const std::uint32_t lane = scheduler_.lane(plan->site, limits);
   if (lanes_.size() <= lane) lanes_.resize(lane + 1);
   lanes_[lane].plan = std::move(plan);
@@ -410,6 +409,29 @@ void Dispatcher::forget_message(base::MessageId id, const Error& error) {
   for (const std::uint32_t slot : slots) scheduler_.remove(slot);
 }
 
+/// A recipient's own last reply says more than why its site rests: it is read back.
+void Dispatcher::expire(base::MessageId id, std::uint32_t index,
+                        std::shared_ptr<const queue::Resident> resident,
+                        std::shared_ptr<const Routed> routed, Peer peer, smtp::Reply last) {
+  parts_.port.load_progress(
+      id, [this, id, index, resident = std::move(resident), routed = std::move(routed),
+           peer = std::move(peer),
+           last = std::move(last)](Result<std::vector<spool::Progress>> found) mutable {
+        if (found) {
+          for (const spool::Progress& progress : *found)
+            if (progress.recipient == index && !progress.reply.empty())
+              last = smtp::parse_reply_text(progress.reply);
+        }
+        settle_soon(id, std::move(resident), *routed, peer,
+                    {Verdict{.recipient = index,
+                             .state = spool::State::Expired,
+                             .reply = std::move(last),
+                             .is_attempt = false,
+                             .detail = "not delivered in time"}});
+        wake();
+      });
+}
+
 void Dispatcher::settle_alarms(base::Time now) {
   std::vector<queue::Alarm> alarms;
   scheduler_.advance(now, alarms);
@@ -419,7 +441,8 @@ void Dispatcher::settle_alarms(base::Time now) {
     const queue::RecipientEntry& entry = scheduler_.recipient(slot);
     const std::shared_ptr<const queue::Resident> resident =
         scheduler_.message(entry.message).resident;
-    const std::shared_ptr<const Routed> routed = route_of(parts_.routing, scheduler_.domain_name(entry.domain));
+    const std::shared_ptr<const Routed> routed =
+        route_of(parts_.routing, scheduler_.domain_name(entry.domain));
     smtp::Reply last;
     Peer peer;
     if (entry.lane < lanes_.size()) {
@@ -428,12 +451,7 @@ void Dispatcher::settle_alarms(base::Time now) {
     }
     if (alarm.cause == queue::Cause::Expired) {
       scheduler_.settle(slot);
-      settle_soon(alarm.id, resident, *routed, peer,
-                  {Verdict{.recipient = alarm.index,
-                           .state = spool::State::Expired,
-                           .reply = std::move(last),
-                           .is_attempt = false,
-                           .detail = "not delivered in time"}});
+      expire(alarm.id, alarm.index, resident, routed, peer, std::move(last));
     } else {
       with_meta(alarm.id, resident,
                 [this, id = alarm.id, index = alarm.index,

@@ -156,6 +156,9 @@ class Dispatcher final : public queue::Intake {
                    const Routed& routed, const Peer& peer, std::vector<Verdict> verdicts);
   void hold_soon(base::MessageId id, std::shared_ptr<const queue::Resident> resident,
                  std::uint32_t recipient, std::string why);
+  void expire(base::MessageId id, std::uint32_t index,
+              std::shared_ptr<const queue::Resident> resident, std::shared_ptr<const Routed> routed,
+              Peer peer, smtp::Reply last);
   void forget_message(base::MessageId id, const Error& error);
 
   // The owner's side of a connection.
