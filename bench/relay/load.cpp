@@ -2,7 +2,7 @@
 // as little as possible from what it measures.
 //
 //   load --port P --messages N [--size OCTETS] [--sessions S] [--new] [--pipeline]
-//        [--rate PER_SECOND] [--acks FILE] [--time-limit SECONDS]
+//        [--rate PER_SECOND] [--acks FILE] [--time-limit SECONDS] [--first N] [--errors-max N]
 //
 // --new: a connection for each message; without it each session keeps its own. --pipeline: MAIL,
 // RCPT and DATA in one write. --rate: messages become due at this rate and free sessions take them
@@ -10,8 +10,9 @@
 // answered 250 its number and the time, as 64-bit integers (microseconds of CLOCK_MONOTONIC).
 //
 // A message counts when its 250 after the final dot is here. One that is refused or cut off for
-// now counts as an error and is sent again. The last line on standard output:
-//   acked N errors E offered O seconds T rate R p50 A p95 B p99 C max D
+// now counts as an error and is sent again; unanswered are those of them whose final dot had been
+// sent. --first: the number of the first message. The last line on standard output:
+//   acked N errors E unanswered U offered O seconds T rate R p50 A p95 B p99 C max D
 // with times to 250 in milliseconds, from MAIL (or the connect, with --new) on; under --rate from
 // the instant at which the message was due.
 #include <arpa/inet.h>
@@ -63,6 +64,8 @@ struct Options {
   double rate = 0;
   std::string acks;
   double time_limit_s = 600;
+  std::uint64_t first = 1;
+  std::uint64_t errors_max = 0;  ///< 0: half of the messages, and 10,000
 };
 
 enum class Stage : std::uint8_t {
@@ -82,12 +85,12 @@ enum class Stage : std::uint8_t {
 struct Session {
   int fd = -1;
   Stage stage = Stage::Resting;
-  std::int64_t begun_us = 0;     ///< of the message, or of the connect
+  std::int64_t begun_us = 0;  ///< of the message, or of the connect
   std::int64_t connect_us = 0;
   std::int64_t wakes_at = 0;
-  std::uint64_t message = 0;     ///< its number, from 1; 0: none
-  int replies_missing = 0;       ///< in Stage::Group
-  std::string head;              ///< the message's first fields
+  std::uint64_t message = 0;  ///< its number, from 1; 0: none
+  int replies_missing = 0;    ///< in Stage::Group
+  std::string head;           ///< the message's first fields
   std::string_view out, out_after;
   char in[2048];
   std::size_t in_size = 0;
@@ -155,12 +158,15 @@ class Load {
     return head;
   }
 
+  std::uint64_t number_of(const Session& session) const {
+    return options_.first + session.message - 1;
+  }
   bool has_due() const { return taken_ < (options_.rate > 0 ? offered_ : options_.messages); }
 
   /// Puts what has become due into the hands of sessions that wait.
   void offer(std::int64_t now) {
-    const auto whole = static_cast<std::uint64_t>(static_cast<double>(now - start_us_) * 1e-6 *
-                                                  options_.rate);
+    const auto whole =
+        static_cast<std::uint64_t>(static_cast<double>(now - start_us_) * 1e-6 * options_.rate);
     offered_ = std::min(whole, options_.messages);
     while (has_due() && !idle_.empty()) {
       Session& session = *idle_.back();
@@ -178,8 +184,8 @@ class Load {
     session.message = ++taken_;
     session.begun_us = now_us();
     if (options_.rate > 0)
-      session.begun_us = start_us_ + static_cast<std::int64_t>(
-                                         static_cast<double>(taken_) * 1e6 / options_.rate);
+      session.begun_us =
+          start_us_ + static_cast<std::int64_t>(static_cast<double>(taken_) * 1e6 / options_.rate);
   }
 
   /// A session without a connection begins, when there is something to do.
@@ -232,7 +238,9 @@ class Load {
   void failed(Session& session, const char* why) {
     if (++errors_ <= 3)
       std::fprintf(stderr, "load: %s: %.*s\n", why, static_cast<int>(session.in_size), session.in);
-    if (errors_ > options_.messages / 2 + 10'000) {
+    if (session.stage == Stage::Body) ++unanswered_;
+    if (errors_ >
+        (options_.errors_max != 0 ? options_.errors_max : options_.messages / 2 + 10'000)) {
       std::fprintf(stderr, "load: too many errors\n");
       report();
       std::exit(1);
@@ -296,7 +304,7 @@ class Load {
   }
 
   void body(Session& session) {
-    session.head = format_head(session.message);
+    session.head = format_head(number_of(session));
     write(session, Stage::Body, session.head, filler_);
   }
 
@@ -320,8 +328,8 @@ class Load {
 
   void read(Session& session) {
     for (;;) {
-      const ssize_t n = ::read(session.fd, session.in + session.in_size,
-                               sizeof session.in - session.in_size);
+      const ssize_t n =
+          ::read(session.fd, session.in + session.in_size, sizeof session.in - session.in_size);
       if (n < 0 && errno == EAGAIN) return;
       if (n <= 0) {
         if (session.stage == Stage::Quit) {
@@ -399,7 +407,7 @@ class Load {
     last_ack_us_ = now;
     ++acked_;
     if (acks_ != nullptr) {
-      const std::int64_t record[2] = {static_cast<std::int64_t>(session.message), now};
+      const std::int64_t record[2] = {static_cast<std::int64_t>(number_of(session)), now};
       std::fwrite(record, sizeof record, 1, acks_);
     }
     session.message = 0;
@@ -414,16 +422,17 @@ class Load {
     std::sort(times_us_.begin(), times_us_.end());
     const auto at = [&](double part) {
       if (times_us_.empty()) return 0.0;
-      return static_cast<double>(
-                 times_us_[static_cast<std::size_t>(static_cast<double>(times_us_.size() - 1) *
-                                                    part)]) /
+      return static_cast<double>(times_us_[static_cast<std::size_t>(
+                 static_cast<double>(times_us_.size() - 1) * part)]) /
              1000.0;
     };
     const double seconds = static_cast<double>(last_ack_us_ - start_us_) * 1e-6;
     std::printf(
-        "acked %llu errors %llu offered %llu seconds %.3f rate %.1f p50 %.3f p95 %.3f p99 %.3f "
+        "acked %llu errors %llu unanswered %llu offered %llu seconds %.3f rate %.1f p50 %.3f p95 "
+        "%.3f p99 %.3f "
         "max %.3f\n",
         static_cast<unsigned long long>(acked_), static_cast<unsigned long long>(errors_),
+        static_cast<unsigned long long>(unanswered_),
         static_cast<unsigned long long>(options_.rate > 0 ? offered_ : options_.messages), seconds,
         seconds > 0 ? static_cast<double>(acked_) / seconds : 0, at(.5), at(.95), at(.99), at(1));
   }
@@ -435,7 +444,7 @@ class Load {
   std::vector<std::int64_t> times_us_;
   std::FILE* acks_ = nullptr;
   int epoll_ = -1;
-  std::uint64_t acked_ = 0, errors_ = 0, offered_ = 0, taken_ = 0;
+  std::uint64_t acked_ = 0, errors_ = 0, unanswered_ = 0, offered_ = 0, taken_ = 0;
   std::int64_t start_us_ = 0, last_ack_us_ = 0;
 };
 
@@ -443,11 +452,12 @@ class Load {
 
 int main(int argc, char** argv) {
   Options options;
-  const option known[] = {
-      {"port", 1, nullptr, 'p'},     {"messages", 1, nullptr, 'm'}, {"size", 1, nullptr, 'l'},
-      {"sessions", 1, nullptr, 's'}, {"new", 0, nullptr, 'n'},      {"pipeline", 0, nullptr, 'g'},
-      {"rate", 1, nullptr, 'r'},     {"acks", 1, nullptr, 'a'},     {"time-limit", 1, nullptr, 't'},
-      {nullptr, 0, nullptr, 0}};
+  const option known[] = {{"port", 1, nullptr, 'p'},       {"messages", 1, nullptr, 'm'},
+                          {"size", 1, nullptr, 'l'},       {"sessions", 1, nullptr, 's'},
+                          {"new", 0, nullptr, 'n'},        {"pipeline", 0, nullptr, 'g'},
+                          {"rate", 1, nullptr, 'r'},       {"acks", 1, nullptr, 'a'},
+                          {"time-limit", 1, nullptr, 't'}, {"first", 1, nullptr, 'f'},
+                          {"errors-max", 1, nullptr, 'e'}, {nullptr, 0, nullptr, 0}};
   for (int c = 0; (c = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
     switch (c) {
       case 'p':
@@ -473,6 +483,12 @@ int main(int argc, char** argv) {
         break;
       case 'a':
         options.acks = optarg;
+        break;
+      case 'f':
+        options.first = std::strtoull(optarg, nullptr, 10);
+        break;
+      case 'e':
+        options.errors_max = std::strtoull(optarg, nullptr, 10);
         break;
       case 't':
         options.time_limit_s = std::atof(optarg);

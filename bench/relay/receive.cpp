@@ -108,8 +108,7 @@ class Session {
   /// Looks for CRLF "." CRLF; what stays in `tail_` is the end of what came before.
   std::string_view data(std::string_view rest) {
     static constexpr std::string_view kEnd = "\r\n.\r\n";
-    if (head_.size() < kHeadOctetsMax)
-      head_.append(rest.substr(0, kHeadOctetsMax - head_.size()));
+    if (head_.size() < kHeadOctetsMax) head_.append(rest.substr(0, kHeadOctetsMax - head_.size()));
     // The end may begin in an earlier read.
     std::string seam = tail_;
     seam.append(rest.substr(0, kEnd.size() - 1));

@@ -55,8 +55,7 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
   }
   base::log::stop();
-  const double days =
-      std::chrono::duration<double, std::ratio<86'400>>(simulated).count();
+  const double days = std::chrono::duration<double, std::ratio<86'400>>(simulated).count();
   std::printf("seeds %llu findings %llu sim_days %.1f messages %llu\n",
               static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(found), days,
               static_cast<unsigned long long>(messages));
