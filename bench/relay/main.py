@@ -36,11 +36,16 @@ def arguments():
                         help="twice the end-to-end rate is offered")
     parser.add_argument("--latency", action="store_true",
                         help="time to 250 at half of the top rate")
+    parser.add_argument("--patience", type=int, metavar="SECONDS", help="to wait for a quiet "
+                        "machine before each run (30; 3 with --quick); 0: and no run is repeated")
     parser.add_argument("--sink", choices=["auto", "smtp-sink", "receive", "ekiden"],
                         default="auto", help="who takes what is delivered")
     parser.add_argument("--data", help="the folder on the disk to measure; emptied afterwards")
     parser.add_argument("--cgroup", choices=["auto", "1", "2"], default="auto")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.patience is None:
+        options.patience = 3 if options.quick else 30
+    return options
 
 
 def measure_cells(stage, options, cells):
@@ -51,9 +56,9 @@ def measure_cells(stage, options, cells):
             for name in options.relays:
                 count = measure.message_count(name, size, sessions, options.quick)
                 # A neighbour's work colours a run: those are done again, a few times.
-                for attempt in range(1 if options.quick else 3):
+                for _ in range(1 if options.quick or options.patience == 0 else 3):
                     run = measure.throughput(stage, RELAYS[name], name, size, sessions, mode,
-                                             count, options.sink, 3 if options.quick else 30)
+                                             count, options.sink, options.patience)
                     runs.append(run)
                     syncs = "?" if run["syncs"] is None else f"{run['syncs']:.3f}"
                     say(f"  {round_number + 1}/{options.rounds} {name:8} {size // 1024:4} KiB "

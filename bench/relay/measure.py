@@ -273,7 +273,7 @@ def medians(runs):
     """The median of each figure over the runs of one cell; undisturbed ones if there are any."""
     runs = [r for r in runs if r["complete"]] or runs
     quiet = [r for r in runs if not r["disturbed"]] or runs
-    result = {"runs": len(quiet), "of": len(runs),
+    result = {"undisturbed": sum(not r["disturbed"] for r in runs), "of": len(runs),
               "complete": all(r["complete"] for r in quiet)}
     for key, value in quiet[0].items():
         if isinstance(value, (int, float)) and not isinstance(value, bool):

@@ -47,7 +47,7 @@ def throughput(cells):
         for name, m in by_relay.items():
             is_relay = name != "direct"
             rows.append([
-                name if is_relay else "no relay", f"{m['runs']} of {m['of']}",
+                name if is_relay else "no relay", f"{m['undisturbed']} of {m['of']}",
                 number(m["accept"]), ratio(m["accept"], postfix.get("accept")),
                 number(m["end_to_end"]), ratio(m["end_to_end"], postfix.get("end_to_end")),
                 number(m["cpu"], 3) if is_relay else "–",
