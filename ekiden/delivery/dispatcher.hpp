@@ -100,6 +100,7 @@ class Dispatcher final : public queue::Intake {
   void reroute(Reroute request, std::shared_ptr<Tally> tally);
   bool is_stopping() const { return is_stopping_; }
   base::Worker& worker() { return parts_.worker; }
+  unsigned worker_index() const { return parts_.worker.index; }
   spool::Port& port() { return parts_.port; }
   struct LaneInfo {
     std::shared_ptr<const Plan> plan;

@@ -86,6 +86,8 @@ Tally Orders::give(const Settlement::Context& context, const std::vector<OrderTa
 void Orders::carry_out(const Settlement::Context& context,
                        const std::vector<std::uint32_t>& recipients) {
   if (waiting_.empty()) return;
+  Settlement::Context own = context;
+  own.peer = {};  // What follows is our doing, not the peer's.
   for (const std::uint32_t recipient : recipients) {
     const auto found = waiting_.find({context.id, recipient});
     if (found == waiting_.end()) continue;
@@ -94,7 +96,7 @@ void Orders::carry_out(const Settlement::Context& context,
     OrderTarget target;
     target.recipient = recipient;
     // Picked again meanwhile: `give` remembers it again. Settled: it stays as it ended.
-    give(context, {std::move(target)}, order);
+    give(own, {std::move(target)}, order);
   }
 }
 

@@ -10,7 +10,6 @@ namespace ekiden::delivery {
 void Settlement::expand(const Context& context, std::vector<spool::Progress> expanded,
                         queue::Accepted into, std::vector<spool::Progress> progress,
                         std::string detail, base::Completion<Result<void>> done) {
-  const base::Time now = parts_.worker.clock.now();
   spool::Transaction transaction;
   spool::NewMessage message;
   message.id = into.id;

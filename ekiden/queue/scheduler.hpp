@@ -101,6 +101,7 @@ class Scheduler {
   std::uint32_t lane(std::string_view site, const LaneLimits& limits);
   std::uint32_t find_lane(std::string_view site) const;
   const std::string& site_of(std::uint32_t lane) const { return lanes_[lane].site; }
+  const LaneLimits& limits(std::uint32_t lane) const { return lanes_[lane].limits; }
   void set_limits(std::uint32_t lane, const LaneLimits& limits) { lanes_[lane].limits = limits; }
 
   /// A lane where one more connection should be opened now, or kNone. Each call moves on to the
