@@ -10,6 +10,7 @@
 #include <cstring>
 #include <future>
 
+#include "apps/http_endpoints.hpp"
 #include "apps/relay.hpp"
 #include "apps/tls_layers.hpp"
 #include "ekiden/account/authenticator.hpp"
@@ -196,12 +197,15 @@ int serve(config::Loaded loaded) {
               settings);
   if (!relay.open(problem)) return fail(problem);
 
+  HttpEndpoints http(runtime.worker(0), places.front()->network, tls, relay, metrics);
+
   std::promise<int> finished;
   bool is_stopping = false;  // worker 0 only
   const auto stop = [&](int code) {
     if (is_stopping) return;
     is_stopping = true;
     base::log::info("stopping", {});
+    http.stop([] {});
     relay.stop(relay.settings()->node.shutdown_timeout,
                [&finished, code] { finished.set_value(code); });
   };
@@ -209,7 +213,8 @@ int serve(config::Loaded loaded) {
     runtime.pool().post([&] {
       config::Loaded again = config::load(loaded.file);
       std::string refused;
-      for (const config::Diagnostic& error : again.errors()) refused = config::format_diagnostic(error);
+      for (const config::Diagnostic& error : again.errors())
+        refused = config::format_diagnostic(error);
       auto fresh = std::make_shared<const config::Settings>(std::move(again.settings));
       if (refused.empty()) (void)load_tls(*fresh, tls, runtime.worker(0).clock.now(), refused);
       runtime.worker(0).executor.post([&, fresh, refused] {
@@ -231,6 +236,7 @@ int serve(config::Loaded loaded) {
   runtime.worker(0).executor.post([&] {
     watcher.emplace(runtime.worker(0), runtime.pool(), **accounts);
     relay.start([&](std::string said) {
+      if (said.empty()) (void)http.listen(*settings, said);
       if (!said.empty()) {
         base::log::error("start_failed", {{"problem", said}});
         stop(kFailed);

@@ -82,6 +82,7 @@ class Relay {
   spool::Journal& spool() { return *journal_; }
   delivery::Neighbours& neighbours() { return *neighbours_; }
   std::shared_ptr<const config::Settings> settings() const { return settings_; }
+  base::Clock& clock() { return surroundings_.workers.front().worker.clock; }
   unsigned worker_count() const { return static_cast<unsigned>(parts_.size()); }
   std::uint64_t sessions() const;
 

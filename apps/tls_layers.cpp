@@ -28,26 +28,23 @@ namespace {
 
 base::Task<Result<std::unique_ptr<net::Stream>>> connect_tls(
     std::shared_ptr<tls::ClientContext> context, std::unique_ptr<net::Stream> stream,
-    delivery::TlsRequest request, base::Steady deadline) {
+    delivery::TlsRequest request, base::Steady deadline, std::string& why) {
   tls::ClientOptions options;
   options.server_name = std::move(request.server_name);
   options.verify = request.verify;
   options.session_key = std::move(request.session_key);
   options.level =
       request.level == delivery::TlsLevel::Compatible ? tls::Level::Compatible : tls::Level::Modern;
-  std::string why;
-  Result<std::unique_ptr<net::Stream>> wrapped =
-      co_await tls::connect(*context, std::move(stream), std::move(options), deadline, &why);
-  if (!wrapped && !why.empty()) base::log::debug("tls_handshake_failed", {{"why", why}});
-  co_return wrapped;
+  co_return co_await tls::connect(*context, std::move(stream), std::move(options), deadline, &why);
 }
 
 }  // namespace
 
 delivery::StartTls client_tls(TlsContexts& contexts) {
   return [&contexts](std::unique_ptr<net::Stream> stream, delivery::TlsRequest request,
-                     base::Steady deadline) {
-    return connect_tls(contexts.client.load(), std::move(stream), std::move(request), deadline);
+                     base::Steady deadline, std::string& why) {
+    return connect_tls(contexts.client.load(), std::move(stream), std::move(request), deadline,
+                       why);
   };
 }
 

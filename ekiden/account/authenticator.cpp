@@ -26,7 +26,6 @@ Authenticator::Authenticator(base::Worker& worker, const AuthenticatorShared& sh
                              const AuthenticatorOptions& options)
     : worker_(worker),
       shared_(shared),
-      cache_(worker.random, options.cache_entries_max),
       unmatchable_(unmatchable_hash(options.cost)),
       accepted_(attempts(shared.metrics, "accepted")),
       refused_(attempts(shared.metrics, "refused")),
@@ -51,8 +50,8 @@ base::Task<Verdict> Authenticator::verify(std::string name, Secret password, net
 
   static const Credential kNobody;
   const Credential& checked = credential == nullptr ? kNobody : *credential;
-  std::string tag = cache_.tag(checked, password.view());
-  const bool is_cached = cache_.find(tag);
+  std::string tag = shared_.pool.successes().tag(checked, password.view());
+  const bool is_cached = shared_.pool.successes().find(tag);
   if (!is_cached || !attempt.is_known) co_await sleep(attempt.wait);
   bool is_right = is_cached;
   if (is_cached) {
@@ -74,7 +73,7 @@ base::Task<Verdict> Authenticator::verify(std::string name, Secret password, net
       co_return counted(Verdict::Busy);
     }
   }
-  if (is_right) cache_.insert(std::move(tag));
+  if (is_right) shared_.pool.successes().insert(std::move(tag));
   co_return conclude(name, client, is_right);
 }
 

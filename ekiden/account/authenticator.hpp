@@ -8,7 +8,6 @@
 #include "ekiden/account/password.hpp"
 #include "ekiden/account/password_pool.hpp"
 #include "ekiden/account/snapshot.hpp"
-#include "ekiden/account/success_cache.hpp"
 #include "ekiden/account/throttle.hpp"
 #include "ekiden/base/metrics.hpp"
 #include "ekiden/base/task.hpp"
@@ -28,7 +27,6 @@ struct AuthenticatorShared {
 
 struct AuthenticatorOptions {
   PasswordCost cost;  ///< of the hash checked for users that do not exist
-  std::size_t cache_entries_max = 4096;
 };
 
 enum class Verdict {
@@ -67,7 +65,6 @@ class Authenticator {
 
   base::Worker& worker_;
   AuthenticatorShared shared_;
-  SuccessCache cache_;
   std::string unmatchable_;
   base::Counter &accepted_, &refused_, &busy_, &cached_;
 };

@@ -69,7 +69,7 @@ struct SaslServerTest : testing::Test {
   Throttle throttle{{}, test.random};
   PasswordPool pool{test.blocking, {2, 4}};
   AuthenticatorShared shared{source, throttle, pool, HashKey(std::string(32, 'k')), metrics};
-  Authenticator authenticator{test.worker, shared, {kCheap, 8}};
+  Authenticator authenticator{test.worker, shared, {kCheap}};
   SaslServer server{authenticator};
   smtp::SaslContext context;
   std::string api_key = "ek_" + std::string(43, 'Q');
@@ -247,6 +247,19 @@ TEST_F(SaslServerTest, GuessingIsSlowAndTheCachedOwnerIsNot) {
   EXPECT_EQ(waited, seconds(0));
 }
 
+TEST_F(SaslServerTest, EveryWorkerKnowsWhatOneHasLearnt) {
+  EXPECT_EQ(auth_plain("alice", "correct horse").kind, Kind::Success);
+  for (int i = 0; i < 12; ++i) auth_plain("alice", "guess" + std::to_string(i));
+  Authenticator other(test.worker, shared, {kCheap});
+  base::Duration waited{0};
+  std::string name = "alice";
+  Secret password{std::string("correct horse")};
+  net::Address client = boost::asio::ip::make_address("192.0.2.1");
+  EXPECT_EQ(test.run(other.verify(std::move(name), std::move(password), client), &waited),
+            Verdict::Accepted);
+  EXPECT_EQ(waited, seconds(0)) << "though somebody guesses behind the same address";
+}
+
 TEST_F(SaslServerTest, ExternalIsTheOwnerOfTheCertificate) {
   context.certificate_sha256 = std::string(64, 'b');
   EXPECT_EQ(server.begin("EXTERNAL", context), nullptr);
@@ -344,18 +357,19 @@ TEST_F(SaslServerTest, ScramPlusIsOfferedWhereTheChannelCanBeBoundAndNoticesADow
 
 TEST(SuccessCache, ForgetsTheOldestAndKnowsVersions) {
   base::SeededRandom random(1);
-  SuccessCache cache(random, 2);
+  SuccessCache cache(random, 32);  // two in each of the 16 shards
   Credential c;
   c.id = 1;
   const auto tag = [&](std::string_view password) { return cache.tag(c, password); };
-  cache.insert(tag("a"));
-  cache.insert(tag("b"));
-  EXPECT_TRUE(cache.find(tag("a")));
-  cache.insert(tag("c"));
-  EXPECT_TRUE(cache.find(tag("a")));
-  EXPECT_FALSE(cache.find(tag("b")));
+  cache.insert(tag("kept"));
+  for (int i = 0; i < 1000; ++i) {
+    cache.insert(tag(std::to_string(i)));
+    EXPECT_TRUE(cache.find(tag("kept"))) << "what is asked for stays";
+  }
+  EXPECT_TRUE(cache.find(tag("999")));
+  EXPECT_FALSE(cache.find(tag("0")));
   c.version = 2;
-  EXPECT_FALSE(cache.find(tag("a")));
+  EXPECT_FALSE(cache.find(tag("kept")));
 }
 
 }  // namespace

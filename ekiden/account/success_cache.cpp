@@ -18,21 +18,31 @@ std::string SuccessCache::tag(const Credential& credential, std::string_view pas
   return tag;
 }
 
+SuccessCache::Shard& SuccessCache::shard_of(const std::string& tag) {
+  // A tag is a keyed hash: each of its octets is uniform.
+  return shards_[static_cast<unsigned char>(tag.front()) % kShards];
+}
+
 bool SuccessCache::find(const std::string& tag) {
-  const auto found = index_.find(tag);
-  if (found == index_.end()) return false;
-  newest_first_.splice(newest_first_.begin(), newest_first_, found->second);
+  Shard& shard = shard_of(tag);
+  const std::lock_guard lock(shard.mutex);
+  const auto found = shard.index.find(tag);
+  if (found == shard.index.end()) return false;
+  shard.newest_first.splice(shard.newest_first.begin(), shard.newest_first, found->second);
   return true;
 }
 
 void SuccessCache::insert(std::string tag) {
-  if (entries_max_ == 0 || find(tag)) return;
-  if (newest_first_.size() >= entries_max_) {
-    index_.erase(newest_first_.back());
-    newest_first_.pop_back();
+  if (shard_entries_max_ == 0 || find(tag)) return;
+  Shard& shard = shard_of(tag);
+  const std::lock_guard lock(shard.mutex);
+  if (shard.index.contains(tag)) return;
+  if (shard.newest_first.size() >= shard_entries_max_) {
+    shard.index.erase(shard.newest_first.back());
+    shard.newest_first.pop_back();
   }
-  newest_first_.push_front(std::move(tag));
-  index_.emplace(newest_first_.front(), newest_first_.begin());
+  shard.newest_first.push_front(std::move(tag));
+  shard.index.emplace(shard.newest_first.front(), shard.newest_first.begin());
 }
 
 }  // namespace ekiden::account

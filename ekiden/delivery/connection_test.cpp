@@ -667,7 +667,7 @@ TEST(Connection, SendsBinaryInOneChunk) {
   rig.host().script.ehlo = "250-x\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 BINARYMIME\r\n";
   auto meta = Rig::meta({"b@x.example"});
   meta->envelope.body = message::BodyType::BinaryMime;
-  const std::string body = std::string("a: b\r\n\r\n\0\n.\r\n.\r\nend", 21);
+  const std::string body = std::string("a: b\r\n\r\n\0\n.\r\n.\r\nend", 19);
   rig.feed.jobs.push_back(rig.job(meta, body));
   rig.run();
   EXPECT_EQ(rig.feed.result(0).outcome, Outcome::Delivered);

@@ -17,8 +17,7 @@ namespace {
 /// Compares with the file beside the test; EKIDEN_UPDATE_GOLDEN=1 writes it.
 void expect_golden(std::string text, const std::string& name) {
   std::erase(text, '\r');
-  const std::string path =
-      std::string(__FILE__).substr(0, std::string(__FILE__).rfind('/') + 1) + name + ".expected";
+  const std::string path = EKIDEN_GOLDEN_DIR + name + ".expected";
   if (std::getenv("EKIDEN_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << text;
   std::ifstream file(path);
   std::stringstream expected;

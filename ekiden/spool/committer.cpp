@@ -18,13 +18,10 @@ namespace {
 
 /// A batch takes what waits, up to this; the rest makes the next one.
 constexpr std::uint64_t kBatchOctetsMax = 8u << 20;
-/// Past it a segment gets no sidecar and is scanned at start.
-constexpr std::size_t kCatalogOctetsMax = 32u << 20;
+/// Past it the catalogue is not kept while the segment fills; the pool reads it again at the end.
+constexpr std::size_t kCatalogOctetsMax = 8u << 20;
 constexpr base::Duration kRetryFirst = std::chrono::milliseconds(100);
 constexpr base::Duration kRetryMax = std::chrono::seconds(5);
-/// Room for the limits and headers that a new segment begins with.
-constexpr std::uint64_t kLimitRoom = 128;
-constexpr std::uint64_t kLifeRoom = 16;
 /// Failed segments that still exist; with so many, wait for the disk to let us remove some.
 constexpr std::size_t kFailedMax = 16;
 
@@ -314,7 +311,11 @@ void Committer::seal() {
   Segment& segment = state_.segments.at(*active_);
   segment.state = SegmentState::Sealed;
   state_.note_less(*active_);
-  if (has_catalog_ && active_has_batch_) housekeeping_->segment_sealed(std::move(catalog_));
+  if (active_has_batch_) {
+    std::optional<Catalog> catalog;
+    if (has_catalog_) catalog = std::move(catalog_);
+    housekeeping_->segment_sealed(segment.header, std::move(catalog));
+  }
   catalog_.clear();
   has_catalog_ = false;
   active_.reset();
@@ -330,240 +331,6 @@ void Committer::fail_active() {
   active_file_.reset();
   has_catalog_ = false;
   catalog_.clear();
-}
-
-void Committer::build(std::uint64_t room) {
-  std::uint32_t transaction = 0;
-  if (!active_has_batch_) {
-    for (const LimitPart& limit : state_.limits) {
-      append_limit(batch_.small(), limit);
-      batch_.add(RecordType::Limit, 0, {}, transaction++);
-    }
-  }
-  std::uint64_t used = kHeaderOctets + batch_.records() * kLimitRoom;
-  if (step_) {
-    const std::uint64_t cost =
-        step_->octets + step_->damaged.size() * (draining_.size() + 1) * kLifeRoom;
-    if (used + cost <= room) {
-      used += cost;
-      has_step_ = true;
-      build_copies(*step_);
-      // Each copy stands alone, but one transaction number will do: no reader but a torn scan
-      // looks at it, and then the source is still there.
-      ++transaction;
-    }
-  }
-  while (!waiting_.empty()) {
-    Submission& head = *waiting_.front();
-    const bool may_write = !head.is_new_mail() || (is_healthy_ && !keeps_reserve_);
-    const std::uint64_t cost = cost_of(head);
-    if (may_write && used + cost > room) break;
-    std::unique_ptr<Submission> one = std::move(waiting_.front());
-    waiting_.pop_front();
-    if (!one->transaction.may_wait) --urgent_;
-    if (!one->is_new_mail()) updates_octets_ -= one->octets;
-    if (!may_write) {
-      complete(std::move(one), is_healthy_ ? make_error_code(Errc::NoSpace) : last_error_);
-      continue;
-    }
-    if (!build_submission(*one, transaction++)) {
-      complete(std::move(one), Errc::Io);
-      continue;
-    }
-    used += cost;
-    chosen_.push_back(std::move(one));
-  }
-}
-
-Committer::Pending* Committer::pending_of(base::MessageId id) {
-  const auto known = pending_.find(id);
-  if (known != pending_.end()) return &known->second;
-  const std::uint32_t at = state_.index.find(id);
-  if (at == Index::kNone) return nullptr;
-  Pending& pending = pending_[id];
-  pending.open = state_.index.entry(at).open;
-  return &pending;
-}
-
-bool Committer::build_submission(Submission& submission, std::uint32_t transaction) {
-  Transaction& t = submission.transaction;
-  for (const NewMessage& message : t.messages) {
-    if (message.recipients == 0 || message.recipients > kRecipientsMax ||
-        pending_of(message.id) != nullptr) {
-      base::log::error("spool_message_invalid", {{"message", base::format_message_id(message.id)},
-                                                 {"recipients", message.recipients}});
-      return false;
-    }
-  }
-  for (std::size_t i = 0; i < t.messages.size(); ++i) {
-    const NewMessage& message = t.messages[i];
-    append_message(batch_.small(), message);
-    const std::uint32_t record = batch_.add(RecordType::Message, 0, message.id, transaction,
-                                            message.body.octets.view(), submission.body_crcs[i]);
-    Effect effect{Effect::Insert};
-    effect.record = record;
-    effect.id = message.id;
-    effect.recipients = message.recipients;
-    effect.has_file = !message.body.is_in_memory();
-    effects_.push_back(std::move(effect));
-    Pending& pending = pending_[message.id];
-    pending.open = message.recipients;
-    pending.is_new = true;
-    if (!message.progress.empty()) build_update(message.id, message.progress, transaction);
-  }
-  for (const Update& update : t.updates) build_update(update.id, update.changes, transaction);
-  for (const base::MessageId id : submission.quarantined)
-    build_done(id, DoneReason::Quarantined, transaction);
-  for (const base::MessageId id : submission.finished)
-    build_done(id, DoneReason::Finished, transaction);
-  if (!t.events.empty()) {
-    append_events(batch_.small(), t.events);
-    Effect effect{Effect::AddEvents};
-    effect.id.high = state_.next_event++;
-    effect.record = batch_.add(RecordType::Event, 0, effect.id, transaction);
-    // Shared, not moved: a failed batch is built again from the same transaction.
-    effect.events = std::make_shared<const std::vector<std::string>>(t.events);
-    effects_.push_back(std::move(effect));
-  }
-  return true;
-}
-
-void Committer::build_update(base::MessageId id, const std::vector<Progress>& changes,
-                             std::uint32_t transaction) {
-  Pending* const pending = pending_of(id);
-  // Cancelled, or done: usual, and nothing to keep.
-  if (pending == nullptr || pending->is_done) return;
-  const std::uint32_t at = pending->is_new ? Index::kNone : state_.index.find(id);
-  const std::uint32_t recipients = [&] {
-    if (at != Index::kNone) return state_.index.entry(at).recipients;
-    for (const Effect& effect : effects_)
-      if (effect.kind == Effect::Insert && effect.id == id) return effect.recipients;
-    return 0u;
-  }();
-  const auto was_final = [&](std::uint32_t recipient) {
-    if (at != Index::kNone && state_.index.progress(at, recipient).is_final()) return true;
-    return std::find(pending->finals.begin(), pending->finals.end(), recipient) !=
-           pending->finals.end();
-  };
-  const auto first = static_cast<std::uint32_t>(changed_.size());
-  const std::vector<Progress>* written = &changes;
-  std::vector<Progress> allowed;
-  for (const Progress& change : changes) {
-    if (change.recipient >= recipients || was_final(change.recipient)) {
-      // There is exactly one final state; a second would change what has been told already.
-      if (written == &changes) {
-        allowed.assign(changes.data(), &change);
-        written = &allowed;
-      }
-      base::log::error("spool_change_ignored",
-                       {{"message", base::format_message_id(id)}, {"recipient", change.recipient}});
-      continue;
-    }
-    if (written == &allowed) allowed.push_back(change);
-    changed_.push_back({change.recipient, is_final(change.state)});
-    if (is_final(change.state)) {
-      pending->finals.push_back(change.recipient);
-      --pending->open;
-    }
-  }
-  if (written->empty()) return;
-  if (pending->open == 0) {
-    changed_.resize(first);
-    build_done(id, DoneReason::Finished, transaction);
-    return;
-  }
-  append_progress(batch_.small(), state_.next_progress++, *written);
-  Effect effect{Effect::Advance};
-  effect.id = id;
-  effect.record = batch_.add(RecordType::Progress, 0, id, transaction);
-  effect.first = first;
-  effect.count = static_cast<std::uint32_t>(changed_.size()) - first;
-  effects_.push_back(std::move(effect));
-}
-
-void Committer::build_done(base::MessageId id, DoneReason reason, std::uint32_t transaction) {
-  Pending* const pending = pending_of(id);
-  if (pending == nullptr || pending->is_done) return;
-  pending->is_done = true;
-  DonePart done;
-  done.reason = reason;
-  done.copies = draining_;
-  const std::uint32_t at = pending->is_new ? Index::kNone : state_.index.find(id);
-  const SegmentLife own = at == Index::kNone
-                              ? state_.segments.at(*active_).header.life
-                              : state_.segments.at(state_.index.entry(at).place.slot).header.life;
-  if (std::find(done.copies.begin(), done.copies.end(), own) == done.copies.end())
-    done.copies.push_back(own);
-  append_done(batch_.small(), done);
-  Effect effect{Effect::Erase};
-  effect.id = id;
-  effect.record = batch_.add(RecordType::Done, 0, id, transaction);
-  effect.first = static_cast<std::uint32_t>(lives_.size());
-  effect.count = static_cast<std::uint32_t>(done.copies.size());
-  lives_.insert(lives_.end(), done.copies.begin(), done.copies.end());
-  effects_.push_back(std::move(effect));
-}
-
-void Committer::build_copies(CopyStep& step) {
-  for (CopyStep::Message& message : step.messages) {
-    const std::uint32_t at = state_.index.find(message.id);
-    if (at == Index::kNone || state_.index.entry(at).place != message.from) continue;
-    batch_.small().append(message.small);
-    Effect effect{Effect::Move};
-    effect.id = message.id;
-    effect.from = message.from;
-    effect.has_file = message.has_file;
-    effect.record =
-        batch_.add(RecordType::Message, kCopied, message.id, 0, message.body, message.body_crc);
-    effects_.push_back(std::move(effect));
-  }
-  for (CopyStep::Fold& fold : step.folds) {
-    const std::uint32_t at = state_.index.find(fold.id);
-    if (at == Index::kNone) continue;
-    std::vector<Progress> newest;
-    const auto first = static_cast<std::uint32_t>(changed_.size());
-    for (const CopyStep::Change& change : fold.changes) {
-      const ProgressPlace now = state_.index.progress(at, change.progress.recipient);
-      if (!now || now.place() != change.from) continue;
-      newest.push_back(change.progress);
-      changed_.push_back({change.progress.recipient, is_final(change.progress.state)});
-    }
-    if (newest.empty()) continue;
-    append_progress(batch_.small(), state_.next_progress++, newest);
-    Effect effect{Effect::Advance};
-    effect.id = fold.id;
-    effect.record = batch_.add(RecordType::Progress, kCopied, fold.id, 0);
-    effect.first = first;
-    effect.count = static_cast<std::uint32_t>(newest.size());
-    effects_.push_back(std::move(effect));
-  }
-  for (CopyStep::Done& done : step.dones) {
-    DonePart part = done.part;
-    std::erase_if(part.copies, [&](const SegmentLife& life) {
-      return life.slot == step.slot || !state_.segments.is_same_life(life);
-    });
-    if (part.copies.empty()) continue;
-    append_done(batch_.small(), part);
-    Effect effect{Effect::MoveDone};
-    effect.id = done.id;
-    effect.from.slot = step.slot;
-    effect.record = batch_.add(RecordType::Done, kCopied, done.id, 0);
-    effect.first = static_cast<std::uint32_t>(lives_.size());
-    effect.count = static_cast<std::uint32_t>(part.copies.size());
-    lives_.insert(lives_.end(), part.copies.begin(), part.copies.end());
-    effects_.push_back(std::move(effect));
-  }
-  for (CopyStep::Event& event : step.events) {
-    const EventRef* const ref = state_.events.find(event.sequence);
-    if (ref == nullptr || ref->place != event.from) continue;
-    batch_.small().append(event.small);
-    Effect effect{Effect::MoveEvents};
-    effect.id.high = event.sequence;
-    effect.from = event.from;
-    effect.record = batch_.add(RecordType::Event, kCopied, effect.id, 0);
-    effects_.push_back(std::move(effect));
-  }
-  for (const base::MessageId id : step.damaged) build_done(id, DoneReason::Quarantined, 0);
 }
 
 void Committer::apply() {

@@ -20,7 +20,8 @@ namespace ekiden::spool {
 class Housekeeping {
  public:
   virtual ~Housekeeping() = default;
-  virtual void segment_sealed(Catalog catalog) = 0;
+  /// Without `catalog`, which grew too large to keep, the segment is read again.
+  virtual void segment_sealed(const SegmentHeader& header, std::optional<Catalog> catalog) = 0;
   virtual void file_unused(std::string path) = 0;
   /// A message whose body lies in a file is done; its record still says where.
   virtual void large_message_done(SegmentLife life, std::uint32_t header) = 0;
@@ -84,6 +85,10 @@ class Committer {
     std::uint32_t first = 0, count = 0;  ///< in changed_ or lives_
     SharedEvents events;
   };
+  /// At most what a limit record, and what one more segment in a done, takes.
+  static constexpr std::uint64_t kLimitRoom = 128;
+  static constexpr std::uint64_t kLifeRoom = 16;
+
   struct Changed {
     std::uint32_t recipient;
     bool is_final;

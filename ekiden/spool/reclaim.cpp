@@ -76,14 +76,34 @@ void Reclaimer::stop(base::Work idle) {
   }
 }
 
-void Reclaimer::segment_sealed(Catalog catalog) {
-  auto shared = std::make_shared<Catalog>(std::move(catalog));
-  on_pool([this, shared] {
-    const Result<void> written = shared->write_sidecar(state_.disk);
+void Reclaimer::segment_sealed(const SegmentHeader& header, std::optional<Catalog> catalog) {
+  // Pinned: it must not begin another life while the pool reads it.
+  ++state_.segments.at(header.life.slot).pins;
+  auto shared = std::make_shared<std::optional<Catalog>>(std::move(catalog));
+  on_pool([this, header, shared] {
+    Result<void> written;
+    if (!*shared) {
+      Result<Catalog> read = read_catalog(state_, header, header.octets);
+      if (read) {
+        *shared = std::move(*read);
+      } else {
+        written = read.error();
+      }
+    }
+    if (*shared) written = (*shared)->write_sidecar(state_.disk);
     // Without it the segment is scanned at start: slower, nothing worse.
     if (!written)
       base::log::warning("spool_sidecar_failed",
-                         {{"segment", shared->life.slot}, {"error", written.error().message()}});
+                         {{"segment", header.life.slot}, {"error", written.error().message()}});
+    unpin(header.life.slot);
+  });
+}
+
+/// From the pool: the committer may free the segment again.
+void Reclaimer::unpin(std::uint32_t slot) {
+  executor_.post([this, slot] {
+    const std::scoped_lock lock(state_.mutex);
+    if (--state_.segments.at(slot).pins == 0) state_.note_less(slot);
   });
 }
 
@@ -107,10 +127,7 @@ void Reclaimer::large_message_done(SegmentLife life, std::uint32_t header) {
       const auto part = decode_message(data.small);
       if (part && !part->file.empty()) (void)state_.disk.remove(std::string(part->file));
     }
-    executor_.post([this, slot = life.slot] {
-      const std::scoped_lock lock(state_.mutex);
-      if (--state_.segments.at(slot).pins == 0) state_.note_less(slot);
-    });
+    unpin(life.slot);
   });
 }
 

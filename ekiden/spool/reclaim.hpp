@@ -28,7 +28,7 @@ class Reclaimer final : public Housekeeping {
         clock_(clock),
         pool_(pool) {}
 
-  void segment_sealed(Catalog catalog) override;
+  void segment_sealed(const SegmentHeader& header, std::optional<Catalog> catalog) override;
   void file_unused(std::string path) override;
   void large_message_done(SegmentLife life, std::uint32_t header) override;
   void step_copied(std::unique_ptr<CopyStep> step) override;
@@ -49,6 +49,7 @@ class Reclaimer final : public Housekeeping {
 
   void on_pool(base::Work work);
   void job_ended();
+  void unpin(std::uint32_t slot);
   bool free_dead();
   bool release_segment(std::uint32_t slot);
   void keep_reserve();

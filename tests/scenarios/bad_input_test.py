@@ -84,8 +84,10 @@ class BadInput(support.Scenario):
                  (b"NOOP " + b"x" * 400 + b"\r\n", 250))
         for line, code in cases:
             with self.subTest(line=line[:40]):
-                replies = self.replies(line + b"NOOP\r\n")
-                self.assertEqual(len(replies), 2, replies)
+                wire = self.relay_.wire()
+                wire.greet()
+                wire.send(line)
+                replies = [wire.reply(), wire.command("NOOP")]
                 self.assertIn(replies[0].code, (code, 500, 502) if code >= 500 else (code,),
                               replies)
                 self.assertEqual(replies[1].code, 250)
@@ -98,7 +100,7 @@ class BadInput(support.Scenario):
                         "<a@b.test", "a@b.test>", "<<a@b.test>>", "<a@b.test>junk", "<\x01@b.test>"):
             with self.subTest(address=address[:40]):
                 replies = self.replies(f"MAIL FROM:{address}\r\n".encode())
-                self.assertIn(replies[0].code, (501, 553, 555), replies)
+                self.assertIn(replies[0].code, (500, 501, 553, 555), replies)
 
     def test_too_many_errors_end_the_session(self):
         replies = self.replies(b"FOO\r\n" * 1000, most=1000)

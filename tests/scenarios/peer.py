@@ -79,6 +79,7 @@ class Peer:
             asyncio.set_event_loop(self._loop)
             self._loop.create_task(begin())
             self._loop.run_forever()
+            self._loop.close()
 
         self._thread = threading.Thread(target=run, daemon=True)
         self._thread.start()
@@ -96,7 +97,7 @@ class Peer:
                 task.cancel()
             for writer in list(self._writers):
                 writer.close()
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.05)  # for the tasks to end
             self._loop.stop()
 
         if self._thread.is_alive():
@@ -208,10 +209,10 @@ class Peer:
                 usual = "354 go on" if transaction and transaction.recipients else \
                     "503 5.5.1 no recipients"
                 if await self._reply(session, writer, verb, line, usual) == 354:
-                    data = b""
+                    data = bytearray()
                     while (one := await reader.readuntil(b"\r\n")) != b".\r\n":
                         data += one[1:] if one.startswith(b".") else one
-                    await self._end(session, writer, transaction, line, data)
+                    await self._end(session, writer, transaction, line, bytes(data))
                     transaction = None
             elif verb == "BDAT":
                 size, *last = argument.split()

@@ -36,9 +36,9 @@ class Pipelining(support.Scenario):
         relay, peer = self.relay_to_peer()
         wire = relay.wire()
         wire.greet()
-        wire.send(b"MAIL FROM:<bad\r\nRCPT TO:<b@dest.test>\r\nDATA\r\nNOOP\r\n")
-        replies = [wire.reply().code for _ in range(4)]
-        self.assertEqual(replies, [501, 503, 503, 250])
+        wire.send(b"MAIL FROM:<bad\r\nRCPT TO:<b@dest.test>\r\nDATA\r\n")
+        self.assertEqual([wire.reply().code for _ in range(3)], [501, 503, 503])
+        self.assertReply(wire.command("NOOP"), 250)
         self.assertEqual(peer.received, [])
 
     def test_message_octets_before_the_354_are_refused(self):

@@ -116,11 +116,15 @@ TEST_P(PowerCut, EveryPromiseIsKept) {
             receipt.octets.find("Final-Recipient: rfc822; " + recipient) != std::string::npos)
           ++reports;
       const bool is_bad = recipient.starts_with("bad");
-      if (is_bad) EXPECT_EQ(copies, 0u) << submission->token;
+      if (is_bad) {
+        EXPECT_EQ(copies, 0u) << submission->token;
+      }
       if (submission->is_accepted) {
         ++accepted;
         EXPECT_GE(copies + reports, 1u) << submission->token << " to " << recipient << " is lost";
-        if (is_bad) EXPECT_GE(reports, 1u) << submission->token << " has no report";
+        if (is_bad) {
+          EXPECT_GE(reports, 1u) << submission->token << " has no report";
+        }
       } else if (!submission->was_sent_whole) {
         EXPECT_EQ(copies + reports, 0u) << submission->token << " was never handed over";
       }

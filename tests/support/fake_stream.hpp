@@ -16,7 +16,8 @@ namespace ekiden::test {
 ///
 /// Sharing: one thread; the FakeStream that is its other end keeps it alive.
 struct FakePeer {
-  std::string to_us;       ///< sent and not yet read by the stream
+  std::string to_us;  ///< sent, and not yet read by the stream from `read_at` on
+  std::size_t read_at = 0;
   std::string received;    ///< everything the stream wrote
   bool has_ended = false;  ///< the peer sent its FIN: EndOfStream once to_us is read
   bool is_reset = false;   ///< reads and writes fail with Reset
@@ -27,6 +28,7 @@ struct FakePeer {
   net::Endpoint remote, local;
   std::optional<net::TlsInfo> tls;
 
+  bool has_octets() const { return read_at < to_us.size(); }
   void send(std::string_view octets) {
     to_us += octets;
     wake();
@@ -55,12 +57,17 @@ class FakeStream final : public net::Stream {
   Result<std::size_t> try_read(std::span<char> into) override {
     if (peer_->is_closed) return net::Errc::Closed;
     if (peer_->is_reset) return net::Errc::Reset;
-    if (peer_->to_us.empty()) {
+    if (!peer_->has_octets()) {
       return peer_->has_ended ? net::Errc::EndOfStream : net::Errc::WouldBlock;
     }
-    const std::size_t count = std::min({into.size(), peer_->to_us.size(), peer_->read_max});
-    std::copy_n(peer_->to_us.begin(), count, into.begin());
-    peer_->to_us.erase(0, count);
+    const std::string_view waiting = std::string_view(peer_->to_us).substr(peer_->read_at);
+    const std::size_t count = std::min({into.size(), waiting.size(), peer_->read_max});
+    std::copy_n(waiting.begin(), count, into.begin());
+    peer_->read_at += count;
+    if (!peer_->has_octets()) {
+      peer_->to_us.clear();
+      peer_->read_at = 0;
+    }
     return count;
   }
 
@@ -81,7 +88,7 @@ class FakeStream final : public net::Stream {
   base::Task<Result<void>> wait(net::Direction direction, base::Steady deadline) override {
     if (peer_->is_closed) co_return net::Errc::Closed;
     const bool is_ready = direction == net::Direction::Read
-                              ? !peer_->to_us.empty() || peer_->has_ended || peer_->is_reset
+                              ? peer_->has_octets() || peer_->has_ended || peer_->is_reset
                               : peer_->room != 0 || peer_->is_reset;
     if (is_ready) co_return Result<void>();
     auto begin = [&](base::Completion<Result<void>> done) {

@@ -182,6 +182,16 @@ class InboundBench {
     client.port = 40000;
   }
 
+  /// Sessions end as at a shutdown, those inside a message by their time-outs.
+  ~InboundBench() {
+    spool.let_go();
+    if (service) service->close();
+    settle();
+    for (int i = 0; i < 3; ++i) advance(std::chrono::minutes(10));
+  }
+  InboundBench(const InboundBench&) = delete;
+  InboundBench& operator=(const InboundBench&) = delete;
+
   std::shared_ptr<FakePeer> connect(std::string_view early = {}) {
     auto peer = std::make_shared<FakePeer>();
     peer->remote = client;
