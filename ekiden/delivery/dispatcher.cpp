@@ -419,7 +419,8 @@ void Dispatcher::settle_alarms(base::Time now) {
     const queue::RecipientEntry& entry = scheduler_.recipient(slot);
     const std::shared_ptr<const queue::Resident> resident =
         scheduler_.message(entry.message).resident;
-    const std::shared_ptr<const Routed> routed = route_of(parts_.routing, scheduler_.domain_name(entry.domain));
+    const std::shared_ptr<const Routed> routed =
+        route_of(parts_.routing, scheduler_.domain_name(entry.domain));
     smtp::Reply last;
     Peer peer;
     if (entry.lane < lanes_.size()) {

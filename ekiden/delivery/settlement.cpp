@@ -265,9 +265,8 @@ void Settlement::submit(std::shared_ptr<Batch> batch) {
     }
     // Shut down: these recipients are found as queued at the next start.
     if (result.error() == make_error_code(spool::Errc::Closed)) return;
-    parts_.worker.clock.call_after(kRefusedPause, [this, batch = std::move(batch)]() mutable {
-      submit(std::move(batch));
-    });
+    parts_.worker.clock.call_after(
+        kRefusedPause, [this, batch = std::move(batch)]() mutable { submit(std::move(batch)); });
   });
 }
 

@@ -52,8 +52,8 @@ struct Temper {
 class Receiver {
  public:
   /// `receipts` outlives it: what a server has stored survives a crash of the world around it.
-  Receiver(SimulatedInternet& internet, base::Worker& worker, net::Endpoint where,
-           std::string name, std::vector<Receipt>& receipts);
+  Receiver(SimulatedInternet& internet, base::Worker& worker, net::Endpoint where, std::string name,
+           std::vector<Receipt>& receipts);
   Temper temper;
 
  private:
