@@ -268,7 +268,9 @@ void Scheduler::opened(std::uint32_t lane) {
   ++lanes_[lane].opening;
 }
 
-void Scheduler::served(std::uint32_t lane) { --lanes_[lane].opening; }
+void Scheduler::served(std::uint32_t lane) {
+  --lanes_[lane].opening;
+}
 
 void Scheduler::closed(std::uint32_t lane) {
   --lanes_[lane].connections;
