@@ -48,6 +48,8 @@ struct Surroundings {
   const account::SnapshotSource& accounts;
   base::Random& random;
   base::Metrics& metrics;
+  /// Of the journal; small in simulation, so that segments come and go.
+  std::uint32_t segment_octets = spool::JournalOptions{}.segment_octets;
 };
 
 /// A whole relay: inbound, spool, scheduler, delivery, events. The same object graph in the real
