@@ -178,12 +178,18 @@ void Relay::stop(base::Duration budget, base::Work done) {
   for (const auto& owned : parts_) {
     Part& part = *owned;
     part.place.worker.executor.post([&part, budget, one_done] {
+      // A session that is not over in time has not been answered 250: it is broken off.
+      auto are_sessions_over = std::make_shared<bool>(false);
+      const auto sessions_over = [one_done, are_sessions_over] {
+        if (!std::exchange(*are_sessions_over, true)) one_done();
+      };
       part.listeners.close();
-      part.listeners.when_empty(one_done);
+      part.listeners.when_empty(sessions_over);
       part.dispatcher.stop(one_done);
-      part.place.worker.clock.call_after(budget, [&part] {
+      part.place.worker.clock.call_after(budget, [&part, sessions_over] {
         part.connection_tasks.close();
         part.dispatcher.abort();
+        sessions_over();
       });
     });
   }

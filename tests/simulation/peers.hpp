@@ -43,6 +43,7 @@ struct Temper {
   unsigned defers_message = 0;     ///< 451 after the dot
   unsigned drops_in_data = 0;
   unsigned drops_after_dot = 0;  ///< stores, then closes without a reply
+  unsigned forgets = 0;          ///< answers 250 and stores nothing: a broken peer
   base::Duration slowness{};     ///< before each reply
   bool is_down = false;          ///< refuses connections
 };
