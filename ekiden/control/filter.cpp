@@ -98,7 +98,8 @@ boost::json::object to_json(const Filter& filter) {
 std::optional<Filter> filter_from_json(const boost::json::object& json, std::string& problem) {
   Filter filter;
   for (const auto& [key, value] : json) {
-    const auto refuse = [&](const char* why) {
+    // clang 14 captures a structured binding only by name.
+    const auto refuse = [&problem, &key = key](const char* why) {
       problem = "the filter's field \"" + base::printable(key, 60) + "\" " + why;
       return std::nullopt;
     };

@@ -1,5 +1,5 @@
 """Goal: /metrics balances, /healthz tells the truth, and HTTP nonsense does no harm.
-Method: a mix of ends; the invariant of design.md §1; malformed requests."""
+Method: a mix of ends; the invariant of docs/FLOW.md; malformed requests."""
 import support
 from support import LOOPBACK, eventually
 
