@@ -105,4 +105,12 @@ apps::Relay& SimulatedRelay::relay() {
   return *running_->relay;
 }
 
+base::Worker& SimulatedRelay::worker(unsigned index) {
+  return running_->places[index]->worker.worker();
+}
+
+base::Metrics& SimulatedRelay::metrics() {
+  return running_->metrics;
+}
+
 }  // namespace ekiden::simulation

@@ -49,6 +49,8 @@ class SimulatedRelay {
 
   bool is_running() const { return running_ != nullptr; }
   apps::Relay& relay();
+  base::Worker& worker(unsigned index);
+  base::Metrics& metrics();
 
  private:
   struct Running;
