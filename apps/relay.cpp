@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "apps/next_hop_verifier.hpp"
 #include "ekiden/base/log.hpp"
 #include "ekiden/delivery/tls_memory.hpp"
 #include "ekiden/inbound/admission.hpp"
@@ -14,7 +15,8 @@ namespace ekiden::apps {
 /// afterwards.
 struct Relay::Part {
   Part(RelayWorker& at, Relay& relay, std::shared_ptr<const delivery::RouteSet> routes,
-       inbound::ClientLimits& limits, inbound::Instruments& instruments)
+       inbound::ClientLimits& limits, inbound::Instruments& instruments,
+       delivery::ProbeMemory& probe_memory)
       : place(at),
         port(relay.journal_->attach(at.worker.executor)),
         routing(std::move(routes), at.resolver),
@@ -22,6 +24,8 @@ struct Relay::Part {
         connection{at.worker,   connection_tasks, relay.surroundings_.pool,
                    at.resolver, at.network,       *port,
                    tls_memory,  at.start_tls,     connection_options(*relay.settings_)},
+        probe(connection, routing, probe_memory),
+        verifier(probe),
         dispatcher({at.worker, *relay.journal_, *port, relay.budget_, routing, *relay.neighbours_,
                     relay.surroundings_.metrics,
                     [this](std::shared_ptr<const delivery::Plan> plan, delivery::Feed& feed) {
@@ -30,7 +34,7 @@ struct Relay::Part {
                    dispatcher_options(*relay.settings_), settlement_options(*relay.settings_)),
         ids(0, static_cast<std::uint8_t>(at.worker.index), at.worker.random),
         listeners({at.worker, *relay.journal_, *port, dispatcher, ids, relay.surroundings_.accounts,
-                   limits, instruments, at.sasl, nullptr, at.tls, at.proxy}) {}
+                   limits, instruments, at.sasl, &verifier, at.tls, at.proxy}) {}
 
   RelayWorker& place;
   std::unique_ptr<spool::Port> port;
@@ -38,6 +42,8 @@ struct Relay::Part {
   delivery::TlsMemory tls_memory;
   base::TaskGroup connection_tasks;
   delivery::ConnectionContext connection;
+  delivery::RecipientProbe probe;
+  NextHopVerifier verifier;
   delivery::Dispatcher dispatcher;
   base::MessageIdSource ids;
   inbound::ListenerService listeners;
@@ -48,6 +54,7 @@ struct Relay::Shared {
   explicit Shared(base::Metrics& metrics) : instruments(metrics) {}
   inbound::ClientLimits limits;
   inbound::Instruments instruments;
+  delivery::ProbeMemory probe_memory;
 };
 
 Relay::Relay(Surroundings surroundings, std::shared_ptr<const config::Settings> settings)
@@ -78,8 +85,8 @@ Result<void> Relay::open(std::string& problem) {
   std::shared_ptr<const delivery::RouteSet> routes = route_set(*settings_, problem);
   if (!routes) return make_error_code(spool::Errc::Closed);
   for (RelayWorker& place : surroundings_.workers)
-    parts_.push_back(
-        std::make_unique<Part>(place, *this, routes, shared_->limits, shared_->instruments));
+    parts_.push_back(std::make_unique<Part>(place, *this, routes, shared_->limits,
+                                            shared_->instruments, shared_->probe_memory));
 
   std::uint64_t messages = 0;
   const Result<void> recovered = journal_->recover([&](const spool::Recovered& found) {
@@ -142,6 +149,7 @@ void Relay::reload(std::shared_ptr<const config::Settings> settings) {
     part.place.worker.executor.post([&part, routes, listeners, settings, old] {
       part.routing.replace(routes);
       part.connection.options = connection_options(*settings);
+      part.probe.set_options(part.connection.options);
       part.dispatcher.set_options(dispatcher_options(*settings), settlement_options(*settings));
       part.dispatcher.forget_routes();
       for (const config::Listener& before : old->listener) {
@@ -168,7 +176,7 @@ void Relay::stop(base::Duration budget, base::Work done) {
     base::Work done;
   };
   auto stopping = std::make_shared<Stopping>();
-  stopping->left = static_cast<unsigned>(parts_.size()) * 2;
+  stopping->left = static_cast<unsigned>(parts_.size()) * 3;
   stopping->done = std::move(done);
   const auto one_done = [this, stopping] {
     if (--stopping->left > 0) return;
@@ -181,6 +189,7 @@ void Relay::stop(base::Duration budget, base::Work done) {
       part.listeners.close();
       part.listeners.when_empty(one_done);
       part.dispatcher.stop(one_done);
+      part.probe.stop(one_done);
       part.place.worker.clock.call_after(budget, [&part] {
         part.connection_tasks.close();
         part.dispatcher.abort();
