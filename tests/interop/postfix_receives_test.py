@@ -80,7 +80,7 @@ class PostfixReceives(interop.Interop):
         self.assertEqual(dsn.field("Status"), "5.1.1")
         self.assertIn("User unknown in virtual mailbox table", dsn.field("Diagnostic-Code"))
 
-    def test_large_chunked_and_dotted_bodies_arrive_whole(self):
+    def test_large_and_dotted_bodies_arrive_whole(self):
         self.pair().start()
         bodies = [".\r\n..\r\n.x\r\n", "x" * 70 + "\r\n", ("y" * 900 + "\r\n") * 3000]
         for count, body in enumerate(bodies, 1):
@@ -88,6 +88,11 @@ class PostfixReceives(interop.Interop):
             self.mail(count)
         stored = {mail.partition(b"\n\n")[2] for mail in self.postfix_.mails()}
         self.assertEqual(stored, {body.replace("\r\n", "\n").encode() for body in bodies})
+
+    def test_chunked_when_the_route_prefers_it(self):
+        self.pair(bdat=True).start().send(body=message(body=".\r\n.x\r\n"))
+        self.assertEqual(self.mail().partition(b"\n\n")[2], b".\n.x\n")
+        eventually(lambda: " bdat=1 " in self.postfix_.log(), 20)
 
     def test_many_messages_keep_their_connection(self):
         self.pair().start()
