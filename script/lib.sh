@@ -37,3 +37,14 @@ build() {
   configure "$preset"
   cmake --build "build/$preset" -j "$(jobs)" ${1:+--target "$@"}
 }
+
+# The programs that measure (bench/relay), which need nothing but a compiler.
+bench_tools() {
+  local tool
+  mkdir -p build/bench/tools
+  for tool in load receive monitor; do
+    if [ "bench/relay/$tool.cpp" -nt "build/bench/tools/$tool" ]; then
+      g++ -std=c++20 -O2 -Wall -Wextra -o "build/bench/tools/$tool" "bench/relay/$tool.cpp"
+    fi
+  done
+}

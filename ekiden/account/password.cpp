@@ -86,8 +86,8 @@ std::string hash_api_key(const HashKey& node_key, std::string_view api_key) {
 ScramKeys make_scram_keys(std::string_view password, std::string salt, std::uint32_t iterations) {
   EKIDEN_ASSERT(iterations >= kScramIterationsMin && password.size() <= kPasswordOctetsMax,
                 "checked where they were read");
-  // RFC 5802 §2.2 prepares passwords with SASLprep (lenient): for ASCII that changes nothing; of
-  // other text the octets count as given, for SCRAM as for PLAIN.
+  // RFC 5802 §2.2 (lenient): passwords are not prepared with SASLprep. For ASCII that would change
+  // nothing; of other text the octets count as given, for SCRAM as for PLAIN.
   std::string salted(SHA256_DIGEST_LENGTH, '\0');
   const int done = PKCS5_PBKDF2_HMAC(
       password.data(), static_cast<int>(password.size()), octets_of(salt),

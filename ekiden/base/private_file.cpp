@@ -118,4 +118,17 @@ Result<std::string> load_or_create_private_file(const std::string& path,
   return load(path, size_max);
 }
 
+Result<void> replace_private_file(const std::string& path, std::string_view octets) {
+  std::string aside = path + ".XXXXXX";
+  const File file(::mkostemp(aside.data(), O_CLOEXEC));
+  if (!file.is_open()) return last_error();
+  Result<void> result = fill(file.get(), path, octets);
+  if (result && ::rename(aside.c_str(), path.c_str()) != 0) result = last_error();
+  if (!result) {
+    ::unlink(aside.c_str());
+    return result;
+  }
+  return sync_folder(path);
+}
+
 }  // namespace ekiden::base

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "ekiden/base/result.hpp"
 
@@ -20,5 +21,10 @@ Result<void> ensure_private_file(const std::string& path);
 Result<std::string> load_or_create_private_file(const std::string& path,
                                                 const std::function<std::string()>& contents,
                                                 std::size_t size_max = 4096);
+
+/// Puts `octets` in the place of the file's contents, mode 0600: after a crash the file has the old
+/// ones or the new ones, and after this has returned the new ones.
+/// Errors: errno.
+Result<void> replace_private_file(const std::string& path, std::string_view octets);
 
 }  // namespace ekiden::base

@@ -62,6 +62,10 @@ bool matches_pattern(std::string_view pattern, std::string_view text) {
 }
 
 bool matches(const Filter& f, const FilterSubject& s) {
+  return matches_but(f, s, Unknown::Nothing);
+}
+
+bool matches_but(const Filter& f, const FilterSubject& s, Unknown unknown) {
   if (f.message && *f.message != s.message) return false;
   if (f.older_than > base::Duration{} && s.age <= f.older_than) return false;
   if (!f.tenant.empty() && f.tenant != s.tenant) return false;
@@ -70,6 +74,7 @@ bool matches(const Filter& f, const FilterSubject& s) {
   if (!f.source.empty() && f.source != s.source) return false;
   if (!f.site.empty() && f.site != s.site) return false;
   if (!f.domain.empty() && !matches_pattern(f.domain, s.domain)) return false;
+  if (unknown == Unknown::AddressesAndReply) return true;
   // The null reverse-path is written "<>", because an empty field asks for nothing.
   if (f.sender == "<>" ? !s.sender.empty()
                        : !f.sender.empty() && !matches_pattern(f.sender, s.sender)) {
@@ -93,7 +98,8 @@ boost::json::object to_json(const Filter& filter) {
 std::optional<Filter> filter_from_json(const boost::json::object& json, std::string& problem) {
   Filter filter;
   for (const auto& [key, value] : json) {
-    const auto refuse = [&](const char* why) {
+    // clang 14 captures a structured binding only by name.
+    const auto refuse = [&problem, &key = key](const char* why) {
       problem = "the filter's field \"" + base::printable(key, 60) + "\" " + why;
       return std::nullopt;
     };

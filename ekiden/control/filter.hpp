@@ -15,8 +15,8 @@ namespace ekiden::control {
 /// filter means all of them.
 ///
 /// `domain`, `sender` and `recipient` may hold "*", which stands for any run of characters; they
-/// are compared without regard to ASCII case. A whole `recipient` is found by its hash, a pattern
-/// needs every candidate's address read back.
+/// are compared without regard to ASCII case. A whole `recipient` is found by its hash, so the case
+/// of its local part counts; a pattern needs every candidate's address read back.
 struct Filter {
   std::string domain, tenant, stream, sender, recipient, provider, source, site;
   std::string reply;  ///< a part of the last reply's text
@@ -34,6 +34,10 @@ struct FilterSubject {
   base::Duration age{};
 };
 bool matches(const Filter& filter, const FilterSubject& subject);
+
+/// What of the subject is not known yet: those fields of the filter are passed over.
+enum class Unknown : std::uint8_t { Nothing, AddressesAndReply };
+bool matches_but(const Filter& filter, const FilterSubject& subject, Unknown unknown);
 
 /// `*` stands for any run of characters; ASCII case does not count.
 bool matches_pattern(std::string_view pattern, std::string_view text);

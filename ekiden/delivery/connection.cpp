@@ -127,11 +127,18 @@ class Attempt {
       }
       end_.peer = session.peer();
       take_failure(session);
-      if (session.tls_error().empty() || !may_fall_back || entry.level == TlsLevel::Plain) {
+      // A peer that offers STARTTLS and breaks off when asked for it cannot do it at any level.
+      const auto& failure = session.failure();
+      const bool is_broken_off =
+          failure && failure->is_local && static_cast<Phase>(failure->phase) == Phase::StartTls;
+      const bool has_tls_failed = !session.tls_error().empty();
+      if (!(has_tls_failed || is_broken_off) || !may_fall_back || entry.level == TlsLevel::Plain) {
         co_return;
       }
-      entry.level = entry.level == TlsLevel::Modern ? TlsLevel::Compatible : TlsLevel::Plain;
-      if (entry.why.empty()) entry.why = session.tls_error();
+      entry.level = entry.level == TlsLevel::Modern && has_tls_failed ? TlsLevel::Compatible
+                                                                      : TlsLevel::Plain;
+      if (entry.why.empty())
+        entry.why = has_tls_failed ? session.tls_error() : failure->reply.text();
       is_new = true;
       connected = co_await connect_one(context_, *plan_, endpoint);
       if (connected.stream == nullptr) {

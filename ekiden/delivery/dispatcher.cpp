@@ -10,6 +10,8 @@
 #include "ekiden/base/log.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/delivery/connection_feed.hpp"
+#include "ekiden/queue/address_hash.hpp"
+#include "ekiden/queue/domain_key.hpp"
 #include "ekiden/smtp/address.hpp"
 
 namespace ekiden::delivery {
@@ -20,17 +22,25 @@ constexpr base::Duration kDelayMax = std::chrono::seconds(1);
 /// While the spool takes no updates nothing is attempted; asked again after this.
 constexpr base::Duration kSpoolPause = std::chrono::milliseconds(500);
 constexpr base::Duration kRouteValidFor = std::chrono::hours(24);
-/// A domain whose next hop is given with the message is known by this mark and the next hop.
-constexpr char kNextHopMark = '=';
+/// A message that could not be read for a while is tried again after this.
+constexpr base::Duration kUnreadablePause = std::chrono::seconds(10);
 
 std::string domain_key(const message::Meta& meta, std::uint32_t recipient) {
-  if (!meta.details.next_hop.empty()) return kNextHopMark + meta.details.next_hop;
-  return smtp::domain_of(meta.envelope.recipients[recipient].address);
+  return queue::domain_key(smtp::domain_of(meta.envelope.recipients[recipient].address),
+                           meta.details.next_hop);
 }
 
 std::shared_ptr<const Routed> route_of(Routing& routing, std::string_view key) {
-  if (!key.empty() && key.front() == kNextHopMark) return routing.route({}, key.substr(1));
-  return routing.route(key, {});
+  return routing.route(queue::domain_of_key(key), queue::next_hop_of_key(key));
+}
+
+/// What was known of the recipient before.
+void apply(const spool::Progress& progress, queue::Arrival& arrival) {
+  arrival.attempts = progress.attempts;
+  arrival.flags = progress.flags;
+  arrival.due = progress.due;
+  if (const auto code = base::parse_u64(std::string_view(progress.reply).substr(0, 3)))
+    arrival.reply_code = static_cast<std::uint16_t>(*code);
 }
 
 std::uint64_t octets_in_memory(const queue::Accepted& message) {
@@ -47,7 +57,10 @@ Dispatcher::Dispatcher(Parts parts, DispatcherOptions options, SettlementOptions
           {parts_.worker, parts_.port, scheduler_, parts_.metrics, tasks_,
            [this](queue::Accepted message) { take(std::move(message)); }, [this] { wake(); }},
           std::move(settlement)),
+      orders_(scheduler_, settlement_, parts_.worker.clock),
       tasks_(parts_.worker),
+      recovered_(parts_.metrics.counter("ekiden_recipients_recovered_total",
+                                        "Recipients that were queued when the relay started")),
       queued_gauge_(parts_.metrics.gauge("ekiden_recipients_queued",
                                          "Recipients without a disposition",
                                          {{"worker", std::to_string(parts_.worker.index)}})),
@@ -63,6 +76,7 @@ Dispatcher::~Dispatcher() {
 
 void Dispatcher::drop_waiting() {
   for (auto& [key, feed] : feeds_) feed->drop();
+  settlement_.drop_waiting();
 }
 
 base::Duration Dispatcher::delay() const {
@@ -116,8 +130,11 @@ void Dispatcher::take(queue::Accepted message) {
                                         {}});
       group = groups.end() - 1;
     }
-    group->second.arrivals.push_back(
-        arrival_of(meta, i, base::hash64(meta.envelope.recipients[i].address), *routed));
+    queue::Arrival arrival =
+        arrival_of(meta, i, queue::address_hash(meta.envelope.recipients[i].address), *routed);
+    for (const spool::Progress& progress : message.progress)
+      if (progress.recipient == i) apply(progress, arrival);
+    group->second.arrivals.push_back(arrival);
     group->second.domains.push_back(std::move(key));
   }
   const unsigned here = parts_.worker.index;
@@ -139,6 +156,7 @@ void Dispatcher::add(Moving moving) {
   scheduler_.add({moving.id, std::move(moving.resident), moving.received, moving.size,
                   moving.tenant, moving.stream},
                  moving.arrivals, parts_.worker.clock.now());
+  note_queued();
   wake();
 }
 
@@ -161,14 +179,8 @@ void Dispatcher::recover(Neighbours& neighbours, const spool::Recovered& found) 
                                                    ? std::string_view(routed->plan->site)
                                                    : std::string_view(key));
     queue::Arrival arrival =
-        arrival_of(meta, i, base::hash64(meta.envelope.recipients[i].address), *routed);
-    if (newest != nullptr) {
-      arrival.attempts = newest->attempts;
-      arrival.flags = newest->flags;
-      arrival.due = newest->due;
-      if (const auto code = base::parse_u64(std::string_view(newest->reply).substr(0, 3)))
-        arrival.reply_code = static_cast<std::uint16_t>(*code);
-    }
+        arrival_of(meta, i, queue::address_hash(meta.envelope.recipients[i].address), *routed);
+    if (newest != nullptr) apply(*newest, arrival);
     Moving& moving = groups[owner];
     moving.arrivals.push_back(arrival);
     moving.domains.push_back(std::move(key));
@@ -185,7 +197,13 @@ void Dispatcher::recover(Neighbours& neighbours, const spool::Recovered& found) 
     dispatcher.scheduler_.add(
         {moving.id, nullptr, moving.received, moving.size, moving.tenant, moving.stream},
         moving.arrivals, dispatcher.parts_.worker.clock.now());
+    dispatcher.recovered_.add(moving.arrivals.size());
+    dispatcher.note_queued();
   }
+}
+
+void Dispatcher::note_queued() {
+  queued_gauge_.set(static_cast<std::int64_t>(scheduler_.size()));
 }
 
 void Dispatcher::wake() {
@@ -215,7 +233,7 @@ void Dispatcher::pump() {
   }
   arm_timer();
   lag_us_.store(scheduler_.lag(now).count(), std::memory_order_relaxed);
-  queued_gauge_.set(static_cast<std::int64_t>(scheduler_.size()));
+  note_queued();
 }
 
 void Dispatcher::arm_timer() {
@@ -252,7 +270,7 @@ void Dispatcher::resolve_domains(base::Time) {
 }
 
 base::Task<void> Dispatcher::resolve(std::uint32_t domain, std::shared_ptr<const Routed> routed) {
-  std::string name = scheduler_.domain_name(domain);
+  std::string name(queue::domain_of_key(scheduler_.domain_name(domain)));
   const MxPlanned planned = co_await parts_.routing.plan_mx(std::move(name), routed->index);
   if (planned.plan) {
     assign(domain, planned.plan, routed->retry, planned.valid_for);
@@ -272,10 +290,10 @@ void Dispatcher::assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
   const queue::LaneLimits limits{
       .connections_max = options_.connections_per_site_max,
       .bulk_connections_max = std::max(1U, options_.connections_per_site_max * 4 / 5),
-      .recipients_per_transaction_max = plan->recipients_per_transaction_max,
-      .mixes_domains = !plan->targets.empty() && !plan->targets.front().is_from_mx};
+      .recipients_per_transaction_max = plan->recipients_per_transaction_max};
   const std::uint32_t lane = scheduler_.lane(plan->site, limits);
   if (lanes_.size() <= lane) lanes_.resize(lane + 1);
+  scheduler_.set_source(lane, plan->source_name);
   lanes_[lane].plan = std::move(plan);
   lanes_[lane].retry = retry;
   const base::Time now = parts_.worker.clock.now();
@@ -362,6 +380,13 @@ void Dispatcher::with_meta(base::MessageId id, std::shared_ptr<const queue::Resi
   parts_.port.load_meta(id, [this, id, use = std::move(use)](Result<std::string> octets) mutable {
     const Result<message::Meta> meta =
         octets ? message::decode_meta(*octets) : Result<message::Meta>(octets.error());
+    if (!meta && meta.error() == make_error_code(spool::Errc::Io)) {
+      // The disk may heal; what was to be done is done then.
+      parts_.worker.clock.call_after(kUnreadablePause, [this, id, use = std::move(use)]() mutable {
+        with_meta(id, nullptr, std::move(use));
+      });
+      return;
+    }
     if (!meta) {
       // The spool has set it aside and raised the alert; here it only leaves the queue.
       forget_message(id, meta.error());
@@ -375,13 +400,16 @@ void Dispatcher::with_meta(base::MessageId id, std::shared_ptr<const queue::Resi
 void Dispatcher::settle_soon(base::MessageId id, std::shared_ptr<const queue::Resident> resident,
                              const Routed& routed, const Peer& peer,
                              std::vector<Verdict> verdicts) {
-  Settlement::Context context{id, nullptr, peer, routed.name, {}, {}, routed.retry};
+  Settlement::Context context{id, nullptr, peer, routed.name, {}, {}, routed.retry, nullptr};
   auto boxed = std::make_unique<std::pair<Settlement::Context, std::vector<Verdict>>>(
       std::move(context), std::move(verdicts));
   with_meta(id, std::move(resident),
             [this, boxed = std::move(boxed)](std::shared_ptr<const message::Meta> meta) {
               boxed->first.meta = std::move(meta);
+              std::vector<std::uint32_t> recipients;
+              for (const Verdict& verdict : boxed->second) recipients.push_back(verdict.recipient);
               settlement_.settle(boxed->first, std::move(boxed->second));
+              orders_.carry_out(boxed->first, recipients);
             });
 }
 
@@ -408,6 +436,32 @@ void Dispatcher::forget_message(base::MessageId id, const Error& error) {
        slot = scheduler_.recipient(slot).sibling)
     slots.push_back(slot);
   for (const std::uint32_t slot : slots) scheduler_.remove(slot);
+  orders_.forget(id);
+  settlement_.count_quarantined(slots.size());
+  note_queued();
+}
+
+/// A recipient's own last reply says more than why its site rests: it is read back.
+void Dispatcher::expire(base::MessageId id, std::uint32_t index,
+                        std::shared_ptr<const queue::Resident> resident,
+                        std::shared_ptr<const Routed> routed, Peer peer, smtp::Reply last) {
+  parts_.port.load_progress(
+      id, [this, id, index, resident = std::move(resident), routed = std::move(routed),
+           peer = std::move(peer),
+           last = std::move(last)](Result<std::vector<spool::Progress>> found) mutable {
+        if (found) {
+          for (const spool::Progress& progress : *found)
+            if (progress.recipient == index && !progress.reply.empty())
+              last = smtp::parse_reply_text(progress.reply);
+        }
+        settle_soon(id, std::move(resident), *routed, peer,
+                    {Verdict{.recipient = index,
+                             .state = spool::State::Expired,
+                             .reply = std::move(last),
+                             .is_attempt = false,
+                             .detail = "not delivered in time"}});
+        wake();
+      });
 }
 
 void Dispatcher::settle_alarms(base::Time now) {
@@ -419,7 +473,8 @@ void Dispatcher::settle_alarms(base::Time now) {
     const queue::RecipientEntry& entry = scheduler_.recipient(slot);
     const std::shared_ptr<const queue::Resident> resident =
         scheduler_.message(entry.message).resident;
-    const std::shared_ptr<const Routed> routed = route_of(parts_.routing, scheduler_.domain_name(entry.domain));
+    const std::shared_ptr<const Routed> routed =
+        route_of(parts_.routing, scheduler_.domain_name(entry.domain));
     smtp::Reply last;
     Peer peer;
     if (entry.lane < lanes_.size()) {
@@ -428,12 +483,7 @@ void Dispatcher::settle_alarms(base::Time now) {
     }
     if (alarm.cause == queue::Cause::Expired) {
       scheduler_.settle(slot);
-      settle_soon(alarm.id, resident, *routed, peer,
-                  {Verdict{.recipient = alarm.index,
-                           .state = spool::State::Expired,
-                           .reply = std::move(last),
-                           .is_attempt = false,
-                           .detail = "not delivered in time"}});
+      expire(alarm.id, alarm.index, resident, routed, peer, std::move(last));
     } else {
       with_meta(alarm.id, resident,
                 [this, id = alarm.id, index = alarm.index,

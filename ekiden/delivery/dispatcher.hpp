@@ -15,6 +15,8 @@
 #include "ekiden/base/worker.hpp"
 #include "ekiden/delivery/job.hpp"
 #include "ekiden/delivery/neighbours.hpp"
+#include "ekiden/delivery/orders.hpp"
+#include "ekiden/delivery/reroute.hpp"
 #include "ekiden/delivery/routing.hpp"
 #include "ekiden/delivery/settlement.hpp"
 #include "ekiden/queue/intake.hpp"
@@ -93,7 +95,12 @@ class Dispatcher final : public queue::Intake {
   queue::Scheduler& scheduler() { return scheduler_; }
   const queue::Scheduler& scheduler() const { return scheduler_; }
   Settlement& settlement() { return settlement_; }
+  Orders& orders() { return orders_; }
+  /// Sends recipients of a message that is queued here elsewhere.
+  void reroute(Reroute request, std::shared_ptr<Tally> tally);
+  bool is_stopping() const { return is_stopping_; }
   base::Worker& worker() { return parts_.worker; }
+  unsigned worker_index() const { return parts_.worker.index; }
   spool::Port& port() { return parts_.port; }
   struct LaneInfo {
     std::shared_ptr<const Plan> plan;
@@ -156,7 +163,15 @@ class Dispatcher final : public queue::Intake {
                    const Routed& routed, const Peer& peer, std::vector<Verdict> verdicts);
   void hold_soon(base::MessageId id, std::shared_ptr<const queue::Resident> resident,
                  std::uint32_t recipient, std::string why);
+  void expire(base::MessageId id, std::uint32_t index,
+              std::shared_ptr<const queue::Resident> resident, std::shared_ptr<const Routed> routed,
+              Peer peer, smtp::Reply last);
   void forget_message(base::MessageId id, const Error& error);
+  void defer_unread(const queue::Pick& pick);
+  void obey_orders(base::MessageId id, const std::vector<std::uint32_t>& recipients);
+  void note_queued();
+  base::Task<Result<spool::Body>> own_body(base::MessageId id);
+  base::Task<void> move_on(Reroute request, std::shared_ptr<Tally> tally);
 
   // The owner's side of a connection.
   void ask(std::uint64_t link, std::uint32_t wants);
@@ -177,6 +192,7 @@ class Dispatcher final : public queue::Intake {
   DispatcherOptions options_;
   queue::Scheduler scheduler_;
   Settlement settlement_;
+  Orders orders_;
   base::TaskGroup tasks_;
   std::vector<LaneInfo> lanes_;
   std::map<std::uint64_t, Link> links_;
@@ -190,6 +206,7 @@ class Dispatcher final : public queue::Intake {
   base::TimerId timer_ = base::TimerId::None;
   base::Time timer_at_ = base::Time::max();
   std::atomic<std::int64_t> lag_us_{0};
+  base::Counter& recovered_;
   base::Gauge& queued_gauge_;
   base::Gauge& connections_gauge_;
 };

@@ -12,6 +12,8 @@ namespace {
 /// Connections opened in one turn; the next turn goes on.
 constexpr unsigned kOpeningsPerTurn = 64;
 constexpr unsigned kDoublingsMax = 16;
+/// A message that could not be read for a while is tried again after this.
+constexpr base::Duration kUnreadablePause = std::chrono::seconds(10);
 
 /// The job keeps the resident alive, and with it the message's share of the memory budget.
 Job job_of(const queue::Pick& pick, const std::shared_ptr<const queue::Resident>& resident) {
@@ -120,6 +122,11 @@ base::Task<void> Dispatcher::load_and_grant(std::uint64_t link, std::vector<queu
     Result<spool::Loaded> loaded = co_await base::suspend<Result<spool::Loaded>>(std::move(begin));
     Result<message::Meta> meta =
         loaded ? message::decode_meta(loaded->meta) : Result<message::Meta>(loaded.error());
+    if (!meta && meta.error() == make_error_code(spool::Errc::Io)) {
+      // The disk may heal: they wait a little, and no attempt is used up.
+      defer_unread(pick);
+      continue;
+    }
     if (!meta) {
       forget_message(pick.id, meta.error());
       continue;
@@ -154,6 +161,31 @@ void Dispatcher::grant(std::uint64_t id, std::vector<Job> jobs) {
   });
 }
 
+void Dispatcher::defer_unread(const queue::Pick& pick) {
+  const base::Time now = parts_.worker.clock.now();
+  for (const std::uint32_t index : pick.recipients) {
+    const std::uint32_t slot = scheduler_.find(pick.id, index);
+    if (slot == queue::kNone) continue;
+    const queue::RecipientEntry& entry = scheduler_.recipient(slot);
+    scheduler_.defer(slot, now + kUnreadablePause, now, entry.attempts, entry.reply_code);
+  }
+  obey_orders(pick.id, pick.recipients);
+}
+
+/// The recipients are no longer in a transaction: what an operator wanted meanwhile is done now.
+void Dispatcher::obey_orders(base::MessageId id, const std::vector<std::uint32_t>& recipients) {
+  if (orders_.is_empty()) return;
+  const std::uint32_t at = scheduler_.find_message(id);
+  if (at == queue::kNone) return;
+  with_meta(id, scheduler_.message(at).resident,
+            [this, id, recipients](std::shared_ptr<const message::Meta> meta) {
+              Settlement::Context context;
+              context.id = id;
+              context.meta = std::move(meta);
+              orders_.carry_out(context, recipients);
+            });
+}
+
 void Dispatcher::put_back(base::MessageId id, const std::vector<std::uint32_t>& recipients) {
   const base::Time now = parts_.worker.clock.now();
   // From the back, so that the first ends up first.
@@ -162,6 +194,7 @@ void Dispatcher::put_back(base::MessageId id, const std::vector<std::uint32_t>& 
     if (slot != queue::kNone && scheduler_.recipient(slot).place == queue::Place::InFlight)
       scheduler_.put_back(slot, now);
   }
+  obey_orders(id, recipients);
   wake();
 }
 
@@ -169,7 +202,7 @@ void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> 
                          std::uint64_t id) {
   const auto place = links_.find(id);
   Settlement::Context context{
-      result.id, std::move(meta), std::move(result.peer), {}, {}, result.duration, {}};
+      result.id, std::move(meta), std::move(result.peer), {}, {}, result.duration, {}, nullptr};
   if (place != links_.end()) {
     const std::uint32_t lane = place->second.lane;
     const LaneInfo& info = lanes_[lane];
@@ -179,7 +212,7 @@ void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> 
     if (result.duration.count() > 0) scheduler_.note_duration(lane, result.duration);
   }
   std::vector<Verdict> verdicts;
-  std::vector<std::uint32_t> untried;
+  std::vector<std::uint32_t> tried, untried;
   for (RecipientResult& recipient : result.recipients) {
     if (recipient.outcome == Outcome::NotTried) {
       untried.push_back(recipient.recipient);
@@ -202,9 +235,13 @@ void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> 
         verdict.state = spool::State::Queued;
         break;
     }
+    tried.push_back(verdict.recipient);
     verdicts.push_back(std::move(verdict));
   }
-  if (!verdicts.empty()) settlement_.settle(context, std::move(verdicts));
+  if (!verdicts.empty()) {
+    settlement_.settle(context, std::move(verdicts));
+    orders_.carry_out(context, tried);
+  }
   if (!untried.empty()) put_back(context.id, untried);
 }
 

@@ -2,6 +2,8 @@
 // - A recipient that is being settled is in Place::Settling, so nothing else happens to it.
 // - It leaves the scheduler only after its final state is durable; a deferral goes back to
 //   waiting at once, because losing its record costs at most an early retry.
+// - A disposition is counted when its recipient leaves the scheduler, so that what came, what went
+//   and what is queued agree whenever nothing is under way.
 // - A batch that the spool refused is kept and submitted again until it is taken.
 #include "ekiden/delivery/settlement.hpp"
 
@@ -55,6 +57,12 @@ Settlement::Settlement(Parts parts, SettlementOptions options)
                                       "Recipients given up after their time")),
       cancelled_(parts_.metrics.counter("ekiden_recipients_cancelled_total",
                                         "Recipients discarded by route or operator")),
+      expanded_(parts_.metrics.counter("ekiden_recipients_expanded_total",
+                                       "Recipients that other recipients stand for now")),
+      added_(parts_.metrics.counter("ekiden_recipients_added_total",
+                                    "Recipients that stand for expanded ones")),
+      quarantined_(parts_.metrics.counter("ekiden_recipients_quarantined_total",
+                                          "Recipients of messages that could not be read back")),
       generated_(parts_.metrics.counter("ekiden_recipients_generated_total",
                                         "Recipients of DSNs and notices of our own")),
       queued_(parts_.metrics.histogram("ekiden_delivery_seconds", "From 250 to delivery")) {}
@@ -64,7 +72,11 @@ events::Event Settlement::event_of(const Context& context, const Verdict& verdic
   const message::Meta& meta = *context.meta;
   const base::Time now = parts_.worker.clock.now();
   events::Event event;
-  event.id = events::event_id(context.id, verdict.recipient, kind, entry.attempts);
+  // An operator may hold and release the same recipient many times between two attempts.
+  const bool is_repeatable = kind == events::Kind::Held || kind == events::Kind::Released;
+  event.id = events::event_id(
+      context.id, verdict.recipient, kind,
+      is_repeatable ? static_cast<std::uint32_t>(base::to_unix_us(now) / 1000) : entry.attempts);
   event.time = now;
   event.kind = kind;
   event.message = context.id;
@@ -169,22 +181,9 @@ void Settlement::settle(const Context& context, std::vector<Verdict> verdicts) {
     }
 
     parts_.scheduler.settle(slot);
-    switch (verdict.state) {
-      case spool::State::Delivered:
-        delivered_.add();
-        queued_.observe_us(static_cast<std::uint64_t>(std::max<std::int64_t>(
-            0, base::to_unix_us(now) - base::to_unix_us(context.meta->details.received))));
-        break;
-      case spool::State::Bounced:
-        bounced_.add();
-        break;
-      case spool::State::Expired:
-        expired_.add();
-        break;
-      default:
-        cancelled_.add();
-        break;
-    }
+    if (verdict.state == spool::State::Delivered)
+      queued_.observe_us(static_cast<std::uint64_t>(std::max<std::int64_t>(
+          0, base::to_unix_us(now) - base::to_unix_us(context.meta->details.received))));
     Report* report = nullptr;
     if ((verdict.state == spool::State::Bounced || verdict.state == spool::State::Expired) &&
         wants_report(context, verdict.recipient, message::DsnKind::Failed))
@@ -193,7 +192,7 @@ void Settlement::settle(const Context& context, std::vector<Verdict> verdicts) {
         wants_report(context, verdict.recipient, message::DsnKind::Relayed))
       report = &relayed;
 
-    const Done done{context.id, verdict.recipient};
+    const Done done{context.id, verdict.recipient, verdict.state};
     if (report == nullptr) {
       record(context, verdict, kind, entry, gathering_.transaction.events);
       update.changes.push_back(std::move(progress));
@@ -206,7 +205,10 @@ void Settlement::settle(const Context& context, std::vector<Verdict> verdicts) {
     }
   }
 
-  if (!update.changes.empty()) gathering_.transaction.updates.push_back(std::move(update));
+  if (!update.changes.empty()) {
+    gathering_.transaction.updates.push_back(std::move(update));
+    if (context.until_durable) gathering_.until_durable.push_back(context.until_durable);
+  }
   if (!failed.verdicts.empty()) parts_.tasks.spawn(this->report(std::move(failed)));
   if (!relayed.verdicts.empty()) parts_.tasks.spawn(this->report(std::move(relayed)));
   parts_.wake();
@@ -229,7 +231,7 @@ void Settlement::notify_delay(const Context& context, std::uint32_t recipient, s
 }
 
 void Settlement::record_hold(const Context& context, std::uint32_t recipient, bool is_held,
-                             std::string detail) {
+                             std::string detail, std::string reply) {
   const std::uint32_t slot = parts_.scheduler.find(context.id, recipient);
   if (slot == queue::kNone) return;
   const queue::RecipientEntry& entry = parts_.scheduler.recipient(slot);
@@ -242,7 +244,8 @@ void Settlement::record_hold(const Context& context, std::uint32_t recipient, bo
                                               entry.flags,
                                               entry.attempts,
                                               base::from_unix_us(entry.due_us),
-                                              {}}}});
+                                              std::move(reply)}}});
+  if (context.until_durable) gathering_.until_durable.push_back(context.until_durable);
   parts_.wake();
 }
 
@@ -265,19 +268,46 @@ void Settlement::submit(std::shared_ptr<Batch> batch) {
     }
     // Shut down: these recipients are found as queued at the next start.
     if (result.error() == make_error_code(spool::Errc::Closed)) return;
-    parts_.worker.clock.call_after(kRefusedPause, [this, batch = std::move(batch)]() mutable {
-      submit(std::move(batch));
-    });
+    parts_.worker.clock.call_after(
+        kRefusedPause, [this, batch = std::move(batch)]() mutable { submit(std::move(batch)); });
   });
 }
 
 void Settlement::finished(const Batch& batch) {
   for (const Done& done : batch.done) {
     const std::uint32_t slot = parts_.scheduler.find(done.id, done.recipient);
-    if (slot != queue::kNone) parts_.scheduler.remove(slot);
+    if (slot == queue::kNone) continue;
+    parts_.scheduler.remove(slot);
+    count(done.state);
   }
-  for (const queue::Accepted& message : batch.generated) parts_.enqueue(message);
+  for (const queue::Accepted& message : batch.generated) {
+    generated_.add(message.meta->envelope.recipients.size());
+    parts_.enqueue(message);
+  }
   parts_.wake();
+}
+
+void Settlement::count(spool::State state) {
+  switch (state) {
+    case spool::State::Queued:
+      break;
+    case spool::State::Delivered:
+      delivered_.add();
+      break;
+    case spool::State::Bounced:
+      bounced_.add();
+      break;
+    case spool::State::Expired:
+      expired_.add();
+      break;
+    case spool::State::Expanded:
+      expanded_.add();
+      break;
+    case spool::State::Suppressed:
+    case spool::State::Cancelled:
+      cancelled_.add();
+      break;
+  }
 }
 
 }  // namespace ekiden::delivery

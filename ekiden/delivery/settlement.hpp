@@ -71,15 +71,28 @@ class Settlement {
     std::string route, source;
     base::Duration duration{};
     queue::RetryPolicy retry;
+    /// Kept until everything that the verdicts caused is durable: whoever waits for that learns
+    /// it from its end.
+    std::shared_ptr<const void> until_durable;
   };
   void settle(const Context& context, std::vector<Verdict> verdicts);
 
   /// A delay notice is due for one recipient.
   void notify_delay(const Context& context, std::uint32_t recipient, smtp::Reply last);
 
-  /// An operator's hold or release: progress and event.
+  /// An operator's hold or release: progress and event. `reply`: the last one as text, to be kept.
   void record_hold(const Context& context, std::uint32_t recipient, bool is_held,
-                   std::string detail);
+                   std::string detail, std::string reply = {});
+
+  /// A message that takes some recipients of another over, the old ones as `Expanded`. `done`
+  /// hears whether it is durable; then the new one is queued and the old ones have left.
+  void expand(const Context& context, std::vector<spool::Progress> expanded, queue::Accepted into,
+              std::vector<spool::Progress> progress, std::string detail,
+              base::Completion<Result<void>> done);
+  base::MessageId next_id() { return ids_.next(parts_.worker.clock.now()); }
+
+  /// A message of the queue cannot be read: its recipients went with it to quarantine.
+  void count_quarantined(std::uint64_t recipients) { quarantined_.add(recipients); }
 
   /// Submits what has gathered. Called once a turn.
   void flush();
@@ -92,16 +105,21 @@ class Settlement {
 
   void set_options(SettlementOptions options) { options_ = std::move(options); }
 
+  /// The process ends: gives up what nobody will write any more.
+  void drop_waiting() { gathering_ = {}; }
+
  private:
   struct Done {
     base::MessageId id;
     std::uint32_t recipient;
+    spool::State state;
   };
   /// One submission under way, kept until it succeeded.
   struct Batch {
     spool::Transaction transaction;
     std::vector<Done> done;
     std::vector<queue::Accepted> generated;
+    std::vector<std::shared_ptr<const void>> until_durable;
   };
   struct Report {
     Context context;
@@ -127,6 +145,7 @@ class Settlement {
   base::Task<void> report(Report report);
   void submit(std::shared_ptr<Batch> batch);
   void finished(const Batch& batch);
+  void count(spool::State state);
 
   Parts parts_;
   SettlementOptions options_;
@@ -138,6 +157,9 @@ class Settlement {
   base::Counter& bounced_;
   base::Counter& expired_;
   base::Counter& cancelled_;
+  base::Counter& expanded_;
+  base::Counter& added_;
+  base::Counter& quarantined_;
   base::Counter& generated_;
   base::Histogram& queued_;
 };

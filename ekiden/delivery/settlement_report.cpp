@@ -109,7 +109,7 @@ base::Task<void> Settlement::report(Report report) {
   batch->transaction.events = std::move(report.events);
   batch->transaction.events.push_back(events::encode_event(event));
   batch->done = std::move(report.done);
-  generated_.add();
+  if (report.context.until_durable) batch->until_durable.push_back(report.context.until_durable);
   base::log::info("report", {{"message", base::format_message_id(request.id)},
                              {"about", base::format_message_id(about)},
                              {"recipient", event.recipient}});

@@ -18,6 +18,8 @@ const char* place_name(Place place) {
       return "settling";
     case Place::Held:
       return "held";
+    case Place::Parked:
+      return "parked";
   }
   return "free";
 }

@@ -27,7 +27,9 @@ enum class Place : std::uint8_t {
   InFlight,    ///< given to a connection
   Settling,    ///< its outcome is on the way to the disk
   Held,        ///< until an operator releases it, or it expires
+  Parked,      ///< due, in its domain's list: the domain is suspended
 };
+inline constexpr std::size_t kPlaces = 8;
 const char* place_name(Place place);
 
 /// Kept in spool::Progress::flags.

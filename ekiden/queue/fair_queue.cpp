@@ -29,9 +29,26 @@ FairQueue::Flow& FairQueue::flow_of(std::uint32_t klass, const Klass& how) {
   Flow& flow = flows_[at];
   // A flow that was idle starts now: it has saved up nothing.
   if (flow.list.size == 0) flow.start = std::max(flow.start, now_);
-  ++size_;
-  if (flow.how.level == Level::High) ++high_;
+  count(flow, 1);
   return flow;
+}
+
+void FairQueue::count(const Flow& flow, std::uint32_t more) {
+  if (flow.how.is_suspended) return;
+  size_ += more;
+  if (flow.how.level == Level::High) high_ += more;
+}
+
+void FairQueue::set_suspended(std::uint32_t klass, bool is_suspended) {
+  const std::size_t at = find(klass);
+  if (at == flows_.size() || flows_[at].how.is_suspended == is_suspended) return;
+  Flow& flow = flows_[at];
+  // Unsigned, so that a negative count is a large positive one that wraps back.
+  if (is_suspended) count(flow, 0U - flow.list.size);
+  flow.how.is_suspended = is_suspended;
+  // What it did not use while it was suspended is not saved up.
+  flow.start = std::max(flow.start, now_);
+  if (!is_suspended) count(flow, flow.list.size);
 }
 
 void FairQueue::push_back(Slab<RecipientEntry>& entries, std::uint32_t slot, std::uint32_t klass,
@@ -47,14 +64,13 @@ void FairQueue::push_front(Slab<RecipientEntry>& entries, std::uint32_t slot, st
 void FairQueue::remove(Slab<RecipientEntry>& entries, std::uint32_t slot, std::uint32_t klass) {
   Flow& flow = flows_[find(klass)];
   flow.list.remove(entries, slot);
-  --size_;
-  if (flow.how.level == Level::High) --high_;
+  count(flow, 0U - 1U);
 }
 
 std::uint32_t FairQueue::peek(bool high_only) const {
   const Flow* best = nullptr;
   for (const Flow& flow : flows_) {
-    if (flow.list.size == 0) continue;
+    if (flow.list.size == 0 || flow.how.is_suspended) continue;
     if (flow.how.level != Level::High && (high_only || high_ > 0)) continue;
     if (best == nullptr || flow.start < best->start) best = &flow;
   }

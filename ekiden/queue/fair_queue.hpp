@@ -15,6 +15,7 @@ enum class Level : std::uint8_t { High, Normal };
 struct Klass {
   Level level = Level::Normal;
   std::uint32_t weight = 1;
+  bool is_suspended = false;  ///< its recipients stay and are not handed out
 };
 
 /// The ready recipients of one lane, handed out so that high streams go first and the others
@@ -30,12 +31,16 @@ class FairQueue {
                   const Klass& how);
   void remove(Slab<RecipientEntry>& entries, std::uint32_t slot, std::uint32_t klass);
 
+  /// Takes effect on what waits; `how` says it for what comes.
+  void set_suspended(std::uint32_t klass, bool is_suspended);
+
   /// The recipient whose turn it is, still queued. With `high_only` just the urgent ones.
   std::uint32_t peek(bool high_only) const;
 
   /// Removes it and charges its class.
   void take(Slab<RecipientEntry>& entries, std::uint32_t slot, std::uint32_t klass);
 
+  /// Without those of suspended classes.
   std::uint32_t size() const { return size_; }
   std::uint32_t high() const { return high_; }
 
@@ -46,6 +51,8 @@ class FairQueue {
     RecipientList list;
     std::uint64_t start = 0;  ///< virtual time at which its next recipient starts
   };
+  /// Keeps `size_` and `high_`: one more, or one less, in this flow.
+  void count(const Flow& flow, std::uint32_t more);
   Flow& flow_of(std::uint32_t klass, const Klass& how);
   std::size_t find(std::uint32_t klass) const;
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "ekiden/base/ids.hpp"
 #include "ekiden/base/time.hpp"
@@ -15,6 +16,8 @@ struct Accepted {
   base::MessageId id;
   std::shared_ptr<const message::Meta> meta;
   spool::Body body;
+  /// Of recipients that do not start afresh, because they were another message's before.
+  std::vector<spool::Progress> progress = {};
 };
 
 /// Where inbound hands over what it has answered 250 for, and what holds it back when the relay

@@ -1,12 +1,14 @@
 // Invariants:
-// - Every recipient is in exactly one Place; Unresolved is in its domain's list, Ready in its
-//   lane's queue, the others in no list.
+// - Every recipient is in exactly one Place; Unresolved and Parked are in their domain's list,
+//   Ready in its lane's queue, the others in no list.
 // - Every recipient that is not InFlight or Settling has one timer: the earliest of what can
 //   happen to it. So expiry reaches it wherever it is.
 // - A message entry lives as long as one of its recipients does.
 #include "ekiden/queue/scheduler.hpp"
 
 #include <algorithm>
+
+#include "ekiden/queue/domain_key.hpp"
 
 namespace ekiden::queue {
 namespace {
@@ -23,7 +25,12 @@ Scheduler::Scheduler(base::Time now) : wheel_(recipients_, now) {}
 std::uint32_t Scheduler::domain(std::string_view name) {
   const auto [place, is_new] =
       domain_index_.try_emplace(std::string(name), static_cast<std::uint32_t>(domains_.size()));
-  if (is_new) domains_.push_back({.name = std::string(name)});
+  if (is_new) {
+    const std::string_view plain = domain_of_key(name);
+    if (plain.size() != name.size()) next_hop_domains_.push_back(place->second);
+    domains_.push_back({.name = std::string(name)});
+    domains_.back().is_suspended = suspended_.contains(Suspendable::Domain, plain);
+  }
   return place->second;
 }
 
@@ -32,6 +39,7 @@ std::uint32_t Scheduler::klass(std::string_view tenant, std::string_view stream)
     if (classes_[i].stream == stream && classes_[i].tenant == tenant) return i;
   const Level level = stream == "transactional" ? Level::High : Level::Normal;
   classes_.push_back({std::string(tenant), std::string(stream), {level, 1}});
+  classes_.back().how.is_suspended = is_class_suspended(classes_.back());
   return static_cast<std::uint32_t>(classes_.size() - 1);
 }
 
@@ -68,12 +76,12 @@ void Scheduler::add(const ArrivingMessage& message, const std::vector<Arrival>& 
     if (arrival.delay_notice != base::Time::max() && (arrival.flags & kDelayNoticeSent) == 0)
       delay_notices_[slot] = arrival.delay_notice;
     if ((arrival.flags & kHeld) != 0) {
-      recipient.place = Place::Held;
+      move_to(slot, Place::Held);
       set_alarm(slot);
     } else if (arrival.due <= now) {
       make_due(slot, now);
     } else {
-      recipient.place = Place::Waiting;
+      move_to(slot, Place::Waiting);
       set_alarm(slot);
     }
   }
@@ -91,18 +99,28 @@ void Scheduler::set_alarm(std::uint32_t slot) {
   wheel_.set(slot, base::from_unix_us(when));
 }
 
+void Scheduler::move_to(std::uint32_t slot, Place place) {
+  Place& now = recipients_[slot].place;
+  --places_[static_cast<std::size_t>(now)];
+  ++places_[static_cast<std::size_t>(place)];
+  now = place;
+}
+
 void Scheduler::make_due(std::uint32_t slot, base::Time now) {
   RecipientEntry& entry = recipients_[slot];
   entry.due_us = base::to_unix_us(now);
   Domain& domain = domains_[entry.domain];
-  if (domain.lane != kNone && domain.expires > now) {
+  if (domain.is_suspended) {
+    move_to(slot, Place::Parked);
+    domain.waiting.push_back(recipients_, slot);
+  } else if (domain.lane != kNone && domain.expires > now) {
     entry.lane = domain.lane;
-    entry.place = Place::Ready;
+    move_to(slot, Place::Ready);
     const std::uint32_t klass = klass_of(entry);
     lanes_[domain.lane].ready.push_back(recipients_, slot, klass, classes_[klass].how);
     list_lane(domain.lane);
   } else {
-    entry.place = Place::Unresolved;
+    move_to(slot, Place::Unresolved);
     domain.waiting.push_back(recipients_, slot);
     if (!domain.is_asked && domain.waiting.size == 1) unresolved_.push_back(entry.domain);
   }
@@ -114,6 +132,7 @@ void Scheduler::leave(std::uint32_t slot) {
   RecipientEntry& entry = recipients_[slot];
   switch (entry.place) {
     case Place::Unresolved:
+    case Place::Parked:
       domains_[entry.domain].waiting.remove(recipients_, slot);
       break;
     case Place::Ready:
@@ -156,7 +175,7 @@ std::uint32_t Scheduler::next_unresolved() {
     const std::uint32_t at = unresolved_.back();
     unresolved_.pop_back();
     Domain& domain = domains_[at];
-    if (domain.waiting.size == 0 || domain.is_asked) continue;
+    if (domain.waiting.size == 0 || domain.is_asked || domain.is_suspended) continue;
     domain.is_asked = true;
     return at;
   }
@@ -167,6 +186,7 @@ void Scheduler::assign_domain(std::uint32_t at, std::uint32_t lane_slot, base::T
                               base::Time now) {
   Domain& domain = domains_[at];
   domain.is_asked = false;
+  if (domain.is_suspended) return;  // Asked for again when it is resumed.
   domain.lane = lane_slot;
   // What waits now is delivered by this plan even when its time is already over.
   domain.expires = std::max(expires, now + base::Duration(1));
@@ -181,6 +201,7 @@ void Scheduler::fail_domain(std::uint32_t at, const std::function<void(const Pic
   Domain& domain = domains_[at];
   domain.is_asked = false;
   domain.lane = kNone;
+  if (domain.is_suspended) return;
   while (domain.waiting.head != kNone) {
     const std::uint32_t slot = domain.waiting.head;
     RecipientEntry& entry = recipients_[slot];
@@ -197,7 +218,10 @@ void Scheduler::forget_domain(std::uint32_t at) {
 std::uint32_t Scheduler::lane(std::string_view site, const LaneLimits& limits) {
   const auto [place, is_new] =
       lane_index_.try_emplace(std::string(site), static_cast<std::uint32_t>(lanes_.size()));
-  if (is_new) lanes_.push_back({.site = std::string(site), .limits = limits, .ready = {}});
+  if (is_new) {
+    lanes_.push_back({.site = std::string(site), .source = {}, .limits = limits, .ready = {}});
+    lanes_.back().is_suspended = suspended_.contains(Suspendable::Site, site);
+  }
   return place->second;
 }
 
@@ -244,7 +268,9 @@ void Scheduler::opened(std::uint32_t lane) {
   ++lanes_[lane].opening;
 }
 
-void Scheduler::served(std::uint32_t lane) { --lanes_[lane].opening; }
+void Scheduler::served(std::uint32_t lane) {
+  --lanes_[lane].opening;
+}
 
 void Scheduler::closed(std::uint32_t lane) {
   --lanes_[lane].connections;
@@ -253,7 +279,11 @@ void Scheduler::closed(std::uint32_t lane) {
 std::optional<Pick> Scheduler::pick(std::uint32_t at, base::Time now) {
   Lane& lane = lanes_[at];
   if (lane.is_suspended || lane.rests_until > now) return std::nullopt;
-  const std::uint32_t first = lane.ready.peek(false);
+  std::uint32_t first = lane.ready.peek(false);
+  while (first != kNone && domains_[recipients_[first].domain].is_suspended) {
+    park(first);
+    first = lane.ready.peek(false);
+  }
   if (first == kNone) return std::nullopt;
 
   RecipientEntry& leader = recipients_[first];
@@ -271,13 +301,14 @@ std::optional<Pick> Scheduler::pick(std::uint32_t at, base::Time now) {
   for (std::uint32_t slot = message.first; slot != kNone; slot = recipients_[slot].sibling) {
     RecipientEntry& entry = recipients_[slot];
     const bool fits = slot == first || (entry.place == Place::Ready && entry.lane == at &&
-                                        (entry.domain == domain || lane.limits.mixes_domains));
+                                        (entry.domain == domain || lane.limits.mixes_domains) &&
+                                        !domains_[entry.domain].is_suspended);
     if (!fits) continue;
     // One place is kept for the leader, whose turn it is.
     if (slot != first && others == lane.limits.recipients_per_transaction_max - 1) continue;
     others += slot != first ? 1 : 0;
     lane.ready.take(recipients_, slot, message.klass);
-    entry.place = Place::InFlight;
+    move_to(slot, Place::InFlight);
     ++lane.in_flight;
     wheel_.cancel(slot);
     pick.recipients.push_back(entry.index);
@@ -290,8 +321,79 @@ void Scheduler::rest(std::uint32_t lane, base::Time until) {
   lanes_[lane].rests_until = until;
 }
 
-void Scheduler::suspend(std::uint32_t lane, bool is_suspended) {
-  lanes_[lane].is_suspended = is_suspended;
+void Scheduler::set_source(std::uint32_t at, std::string_view source) {
+  Lane& lane = lanes_[at];
+  lane.source = source;
+  lane.is_suspended = suspended_.contains(Suspendable::Site, lane.site) ||
+                      suspended_.contains(Suspendable::Source, source);
+}
+
+bool Scheduler::is_class_suspended(const ClassNames& names) const {
+  return suspended_.contains(Suspendable::Tenant, names.tenant) ||
+         suspended_.contains(Suspendable::Stream, names.stream);
+}
+
+void Scheduler::suspend(Suspendable kind, std::string_view name, bool is_suspended,
+                        base::Time now) {
+  suspended_.set(kind, name, is_suspended);
+  switch (kind) {
+    case Suspendable::Tenant:
+    case Suspendable::Stream:
+      suspend_classes(now);
+      break;
+    case Suspendable::Site:
+    case Suspendable::Source:
+      suspend_lanes(now);
+      break;
+    case Suspendable::Domain:
+      if (const auto found = domain_index_.find(std::string(name)); found != domain_index_.end())
+        suspend_domain(domains_[found->second], found->second, is_suspended);
+      for (const std::uint32_t at : next_hop_domains_)
+        if (domain_of_key(domains_[at].name) == name)
+          suspend_domain(domains_[at], at, is_suspended);
+      break;
+  }
+}
+
+void Scheduler::suspend_classes(base::Time now) {
+  for (std::uint32_t at = 0; at < classes_.size(); ++at) {
+    const bool is_suspended = is_class_suspended(classes_[at]);
+    if (classes_[at].how.is_suspended == is_suspended) continue;
+    classes_[at].how.is_suspended = is_suspended;
+    for (std::uint32_t l = 0; l < lanes_.size(); ++l) {
+      lanes_[l].ready.set_suspended(at, is_suspended);
+      if (is_suspended || lanes_[l].ready.size() == 0) continue;
+      // The time that it was suspended is no lag of ours.
+      lanes_[l].rests_until = std::max(lanes_[l].rests_until, now);
+      list_lane(l);
+    }
+  }
+}
+
+void Scheduler::suspend_lanes(base::Time now) {
+  for (Lane& lane : lanes_) {
+    const bool is_suspended = suspended_.contains(Suspendable::Site, lane.site) ||
+                              suspended_.contains(Suspendable::Source, lane.source);
+    if (lane.is_suspended && !is_suspended) lane.rests_until = std::max(lane.rests_until, now);
+    lane.is_suspended = is_suspended;
+  }
+}
+
+void Scheduler::suspend_domain(Domain& domain, std::uint32_t at, bool is_suspended) {
+  if (domain.is_suspended == is_suspended) return;
+  domain.is_suspended = is_suspended;
+  if (is_suspended) return;
+  // Asked for anew: then all of them go on, as after any answer.
+  domain.lane = kNone;
+  if (domain.waiting.size > 0 && !domain.is_asked) unresolved_.push_back(at);
+}
+
+void Scheduler::park(std::uint32_t slot) {
+  RecipientEntry& entry = recipients_[slot];
+  if (entry.place != Place::Ready || !domains_[entry.domain].is_suspended) return;
+  leave(slot);
+  move_to(slot, Place::Parked);
+  domains_[entry.domain].waiting.push_back(recipients_, slot);
 }
 
 std::uint32_t Scheduler::find(base::MessageId id, std::uint32_t index) const {
@@ -310,7 +412,7 @@ base::Time Scheduler::delay_notice(std::uint32_t slot) const {
 void Scheduler::settle(std::uint32_t slot) {
   leave(slot);
   wheel_.cancel(slot);
-  recipients_[slot].place = Place::Settling;
+  move_to(slot, Place::Settling);
 }
 
 void Scheduler::defer(std::uint32_t slot, base::Time due, base::Time now, std::uint16_t attempts,
@@ -323,7 +425,7 @@ void Scheduler::defer(std::uint32_t slot, base::Time due, base::Time now, std::u
   if (due <= now) {
     make_due(slot, now);
   } else {
-    entry.place = Place::Waiting;
+    move_to(slot, Place::Waiting);
     set_alarm(slot);
   }
 }
@@ -332,11 +434,11 @@ void Scheduler::put_back(std::uint32_t slot, base::Time now) {
   leave(slot);
   RecipientEntry& entry = recipients_[slot];
   const std::uint32_t lane = entry.lane;
-  if (lane == kNone) {
+  if (lane == kNone || domains_[entry.domain].is_suspended) {
     make_due(slot, now);
     return;
   }
-  entry.place = Place::Ready;
+  move_to(slot, Place::Ready);
   const std::uint32_t klass = klass_of(entry);
   lanes_[lane].ready.push_front(recipients_, slot, klass, classes_[klass].how);
   list_lane(lane);
@@ -346,7 +448,7 @@ void Scheduler::put_back(std::uint32_t slot, base::Time now) {
 void Scheduler::hold(std::uint32_t slot) {
   leave(slot);
   RecipientEntry& entry = recipients_[slot];
-  entry.place = Place::Held;
+  move_to(slot, Place::Held);
   entry.flags |= kHeld;
   set_alarm(slot);
 }
@@ -371,6 +473,7 @@ void Scheduler::remove(std::uint32_t slot) {
   std::uint32_t* link = &message.first;
   while (*link != slot) link = &recipients_[*link].sibling;
   *link = recipients_[slot].sibling;
+  move_to(slot, Place::Free);
   recipients_.give_back(slot);
   if (--message.recipients == 0) {
     ids_.erase(at, messages_);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "ekiden/queue/entries.hpp"
 #include "ekiden/queue/fair_queue.hpp"
 #include "ekiden/queue/id_index.hpp"
+#include "ekiden/queue/suspended.hpp"
 #include "ekiden/queue/wheel.hpp"
 
 namespace ekiden::queue {
@@ -19,7 +21,7 @@ namespace ekiden::queue {
 /// A recipient as it comes to a worker: fresh, recovered, or moved from another worker.
 struct Arrival {
   std::uint32_t index = 0;
-  std::string_view domain;  ///< canonical
+  std::string_view domain;  ///< queue::domain_key
   std::uint64_t address_hash = 0;
   std::uint16_t attempts = 0;
   std::uint16_t reply_code = 0;
@@ -99,6 +101,7 @@ class Scheduler {
   std::uint32_t lane(std::string_view site, const LaneLimits& limits);
   std::uint32_t find_lane(std::string_view site) const;
   const std::string& site_of(std::uint32_t lane) const { return lanes_[lane].site; }
+  const LaneLimits& limits(std::uint32_t lane) const { return lanes_[lane].limits; }
   void set_limits(std::uint32_t lane, const LaneLimits& limits) { lanes_[lane].limits = limits; }
 
   /// A lane where one more connection should be opened now, or kNone. Each call moves on to the
@@ -118,10 +121,24 @@ class Scheduler {
   /// No connection until then: the site does not answer, or an operator said so.
   void rest(std::uint32_t lane, base::Time until);
   base::Time resting_until(std::uint32_t lane) const { return lanes_[lane].rests_until; }
-  void suspend(std::uint32_t lane, bool is_suspended);
   bool is_suspended(std::uint32_t lane) const { return lanes_[lane].is_suspended; }
+  /// The source that the lane's connections leave from.
+  void set_source(std::uint32_t lane, std::string_view source);
   std::uint32_t failures(std::uint32_t lane) const { return lanes_[lane].failures; }
   void set_failures(std::uint32_t lane, std::uint32_t count) { lanes_[lane].failures = count; }
+
+  // --- suspension
+
+  /// Takes effect at once, and on what comes later. What is suspended is not picked, opens no
+  /// connection and is not looked at again until it is resumed; it expires as it would otherwise.
+  ///
+  /// Recipients of a suspended domain that are ready already are parked when their turn comes;
+  /// a walk that calls `park` for each of them spares their lanes a connection for nothing.
+  void suspend(Suspendable kind, std::string_view name, bool is_suspended, base::Time now);
+  const Suspended& suspended() const { return suspended_; }
+  bool is_domain_suspended(std::uint32_t domain) const { return domains_[domain].is_suspended; }
+  /// Nothing unless it is ready and its domain suspended.
+  void park(std::uint32_t slot);
 
   // --- what becomes of a recipient
 
@@ -158,6 +175,8 @@ class Scheduler {
 
   std::size_t size() const { return recipients_.size(); }
   std::size_t message_count() const { return messages_.size(); }
+  /// How many recipients are there.
+  std::uint32_t count(Place place) const { return places_[static_cast<std::size_t>(place)]; }
   struct LaneView {
     std::string_view site;
     std::uint32_t ready, in_flight, connections, failures;
@@ -181,10 +200,11 @@ class Scheduler {
     std::uint32_t lane = kNone;
     base::Time expires{};
     bool is_asked = false;  ///< handed out by next_unresolved, not answered yet
+    bool is_suspended = false;
     RecipientList waiting;
   };
   struct Lane {
-    std::string site;
+    std::string site, source;
     LaneLimits limits;
     FairQueue ready;
     std::uint32_t connections = 0;
@@ -203,6 +223,11 @@ class Scheduler {
 
   std::uint32_t domain(std::string_view name);
   std::uint32_t klass(std::string_view tenant, std::string_view stream);
+  bool is_class_suspended(const ClassNames& names) const;
+  void suspend_classes(base::Time now);
+  void suspend_domain(Domain& domain, std::uint32_t at, bool is_suspended);
+  void suspend_lanes(base::Time now);
+  void move_to(std::uint32_t slot, Place place);
   void make_due(std::uint32_t slot, base::Time now);
   void leave(std::uint32_t slot);
   void set_alarm(std::uint32_t slot);
@@ -217,6 +242,8 @@ class Scheduler {
   Wheel wheel_;
   std::vector<Domain> domains_;
   std::unordered_map<std::string, std::uint32_t> domain_index_;
+  /// Of them, those whose key names a next hop.
+  std::vector<std::uint32_t> next_hop_domains_;
   std::vector<std::uint32_t> unresolved_;
   std::vector<Lane> lanes_;
   std::unordered_map<std::string, std::uint32_t> lane_index_;
@@ -224,6 +251,8 @@ class Scheduler {
   std::vector<std::uint32_t> wanting_;
   std::size_t wanting_next_ = 0;
   std::vector<ClassNames> classes_;
+  Suspended suspended_;
+  std::array<std::uint32_t, kPlaces> places_{};
   /// By recipient slot; few messages ask for a notice.
   std::unordered_map<std::uint32_t, base::Time> delay_notices_;
   base::Duration lag_{};

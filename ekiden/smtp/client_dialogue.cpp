@@ -165,7 +165,7 @@ ClientAction ClientDialogue::read_replies(std::string_view octets) {
 ClientAction ClientDialogue::on_reply(Reply reply) {
   switch (state_) {
     case State::Greeting:
-      // RFC 5321 §3.1 (lenient): any 2xx but 220 would be odd, and is not trusted.
+      // RFC 5321 §3.1: another 2xx than 220 would be odd, and is not trusted.
       if (reply.code == 220) return say_ehlo("EHLO ", State::Ehlo);
       if (reply.is_transient() || reply.is_permanent()) {
         return fail(ClientPhase::Greeting, std::move(reply), false);

@@ -105,4 +105,23 @@ void append_reply(std::string& out, const Reply& reply) {
   }
 }
 
+Reply parse_reply_text(std::string_view text) {
+  Reply reply;
+  const auto code = base::parse_u64(text.substr(0, 3));
+  if (!code) return reply;
+  reply.code = static_cast<std::uint16_t>(*code);
+  text.remove_prefix(std::min<std::size_t>(4, text.size()));
+  if (const auto enhanced = parse_enhanced_code(text.substr(0, text.find(' ')))) {
+    reply.enhanced = *enhanced;
+    text.remove_prefix(std::min(text.find(' '), text.size() - 1) + 1);
+  }
+  constexpr std::string_view kBetweenLines = " / ";
+  for (;;) {
+    const std::size_t end = text.find(kBetweenLines);
+    reply.lines.emplace_back(text.substr(0, end));
+    if (end == std::string_view::npos) return reply;
+    text.remove_prefix(end + kBetweenLines.size());
+  }
+}
+
 }  // namespace ekiden::smtp

@@ -35,6 +35,9 @@ struct Reply {
   std::string text() const;
 };
 
+/// Reads what Reply::text wrote; code 0 when it is no such text.
+Reply parse_reply_text(std::string_view text);
+
 /// Appends the reply as it goes on the wire, the enhanced code on every line (RFC 2034 §4).
 void append_reply(std::string& out, const Reply& reply);
 

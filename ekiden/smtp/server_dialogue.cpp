@@ -321,8 +321,8 @@ std::optional<Action> ServerDialogue::on_line(std::string_view line) {
 // --- greeting, TLS, AUTH ---
 
 void ServerDialogue::on_hello(const Command& command) {
-  // RFC 5321 §4.1.4 (lenient): what stands there is not judged; clients greet with file names,
-  // "localhost" and bracketed addresses. Only nothing at all is refused.
+  // RFC 5321 §4.1.4 (lenient): what stands behind EHLO is not judged; clients greet with file
+  // names, "localhost" and bracketed addresses. Only nothing at all is refused.
   if (command.argument.empty()) {
     refuse(501, {5, 5, 4}, "Syntax: EHLO your.name");
     return;

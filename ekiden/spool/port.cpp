@@ -31,7 +31,6 @@ class JournalPort final : public Port {
     auto submission = std::make_unique<Submission>();
     submission->transaction = std::move(transaction);
     submission->done = std::move(done);
-    submission->port = state_;
     // Summed here, on the worker, where the octets are warm and there are many of us.
     for (const NewMessage& message : submission->transaction.messages)
       submission->body_crcs.push_back(base::crc32c(message.body.octets.view()));
@@ -48,6 +47,8 @@ class JournalPort final : public Port {
     if (is_first) {
       state_->home.post([state = state_, committer = &services_.committer] {
         Submission* const first = std::exchange(state->first, nullptr);
+        // Named only now: until it is pushed, the state owns it.
+        for (Submission* s = first; s != nullptr; s = s->next) s->port = state;
         if (first != nullptr) committer->submit(first, std::exchange(state->last, nullptr));
       });
     }

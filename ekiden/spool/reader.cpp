@@ -72,6 +72,7 @@ Result<Loaded> Reader::load(base::MessageId id, WithBody body, bool& quarantine)
   RecordData data;
   std::uint32_t recipients = 0;
   Place last{};
+  std::uint64_t last_epoch = 0;
   Result<void> read = Errc::NotFound;
   for (int i = 0; i < kTries; ++i) {
     Place place;
@@ -84,8 +85,9 @@ Result<Loaded> Reader::load(base::MessageId id, WithBody body, bool& quarantine)
       recipients = state_.index.entry(at).recipients;
       epoch = state_.segments.at(place.slot).header.life.epoch;
     }
-    if (i > 0 && place == last) break;
+    if (i > 0 && place == last && epoch == last_epoch) break;
     last = place;
+    last_epoch = epoch;
     const Result<std::shared_ptr<File>> file = state_.segments.files.open(place.slot);
     if (!file) {
       read = file.error();

@@ -235,6 +235,8 @@ void Reclaimer::start_drain() {
     drain_->valid_octets =
         segment.state == SegmentState::Failed ? segment.end : segment.header.octets;
     segment.is_draining = true;
+    // Were it freed before the end, the pool would read its next life for this one.
+    ++segment.pins;
     on_pool([this, drain = drain_] { gather(drain); });
     return;
   }
@@ -405,12 +407,14 @@ void Reclaimer::step_copied(std::unique_ptr<CopyStep> step) {
 void Reclaimer::end_drain(std::uint32_t slot, bool has_failed) {
   drain_.reset();
   Segment& segment = state_.segments.at(slot);
+  --segment.pins;
   state_.maybe_dead.push_back(slot);
   // It stays marked as draining while it exists: dones must name it, for it holds old copies.
   if (segment.is_dead()) return;
-  base::log::warning(
-      "spool_drain_incomplete",
-      {{"segment", slot}, {"messages", segment.live_messages}, {"failed", has_failed ? 1 : 0}});
+  if (segment.pins == 0)  // else a sidecar is still being written from it
+    base::log::warning(
+        "spool_drain_incomplete",
+        {{"segment", slot}, {"messages", segment.live_messages}, {"failed", has_failed ? 1 : 0}});
   candidates_.push_back({slot, clock_.steady() + kDrainAgain});
 }
 

@@ -28,6 +28,11 @@ void Submission::measure() {
   octets += (quarantined.size() + finished.size()) * kRecordRoom;
 }
 
+PortState::~PortState() {
+  // Only when the worker went down within one loop turn.
+  while (first != nullptr) delete std::exchange(first, first->next);
+}
+
 Inbox::~Inbox() {
   for (Submission* s = take(); s != nullptr;) delete std::exchange(s, s->next);
 }

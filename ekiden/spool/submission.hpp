@@ -17,9 +17,12 @@ namespace ekiden::spool {
 /// committer keeps it alive and posts to `home`.
 struct PortState {
   explicit PortState(base::Executor& h) : home(h) {}
+  ~PortState();
+  PortState(const PortState&) = delete;
+  PortState& operator=(const PortState&) = delete;
   base::Executor& home;
-  bool is_attached = true;  ///< false: completions are dropped
-  struct Submission* first = nullptr;
+  bool is_attached = true;             ///< false: completions are dropped
+  struct Submission* first = nullptr;  ///< gathered, not pushed yet
   struct Submission* last = nullptr;
 };
 

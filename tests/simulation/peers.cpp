@@ -111,7 +111,7 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
         reply = "451 4.3.0 not now\r\n";
       } else {
         receipt.time = world.now();
-        receipts_.push_back(receipt);
+        if (!happens(temper.forgets)) receipts_.push_back(receipt);
         if (happens(temper.drops_after_dot)) co_return;
         reply = "250 2.0.0 taken\r\n";
       }

@@ -43,6 +43,7 @@ struct Temper {
   unsigned defers_message = 0;     ///< 451 after the dot
   unsigned drops_in_data = 0;
   unsigned drops_after_dot = 0;  ///< stores, then closes without a reply
+  unsigned forgets = 0;          ///< answers 250 and stores nothing: a broken peer
   base::Duration slowness{};     ///< before each reply
   bool is_down = false;          ///< refuses connections
 };
@@ -52,8 +53,8 @@ struct Temper {
 class Receiver {
  public:
   /// `receipts` outlives it: what a server has stored survives a crash of the world around it.
-  Receiver(SimulatedInternet& internet, base::Worker& worker, net::Endpoint where,
-           std::string name, std::vector<Receipt>& receipts);
+  Receiver(SimulatedInternet& internet, base::Worker& worker, net::Endpoint where, std::string name,
+           std::vector<Receipt>& receipts);
   Temper temper;
 
  private:

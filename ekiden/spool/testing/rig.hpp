@@ -84,28 +84,28 @@ class Rig {
     run();
   }
 
-  /// Submits and runs until there is an answer.
+  /// Submits and runs until there is an answer; Closed when none comes in a while.
   Result<void> submit(Transaction transaction) {
-    std::optional<Result<void>> answer;
-    port_->submit(std::move(transaction), [&answer](Result<void> r) { answer = r; });
+    auto answer = std::make_shared<std::optional<Result<void>>>();
+    port_->submit(std::move(transaction), [answer](Result<void> r) { *answer = r; });
     run();
-    for (int i = 0; i < 100 && !answer; ++i) {
+    for (int i = 0; i < 100 && !*answer; ++i) {
       clock.run_next();
       run();
     }
-    return answer ? *answer : Result<void>(Errc::Closed);
+    return *answer ? **answer : Result<void>(Errc::Closed);
   }
   Result<Loaded> load(base::MessageId id) {
-    std::optional<Result<Loaded>> answer;
-    port_->load(id, [&answer](Result<Loaded> r) { answer = std::move(r); });
+    auto answer = std::make_shared<std::optional<Result<Loaded>>>();
+    port_->load(id, [answer](Result<Loaded> r) { *answer = std::move(r); });
     run();
-    return answer ? std::move(*answer) : Result<Loaded>(Errc::Closed);
+    return *answer ? std::move(**answer) : Result<Loaded>(Errc::Closed);
   }
   Result<std::vector<Progress>> load_progress(base::MessageId id) {
-    std::optional<Result<std::vector<Progress>>> answer;
-    port_->load_progress(id, [&answer](Result<std::vector<Progress>> r) { answer = std::move(r); });
+    auto answer = std::make_shared<std::optional<Result<std::vector<Progress>>>>();
+    port_->load_progress(id, [answer](Result<std::vector<Progress>> r) { *answer = std::move(r); });
     run();
-    return answer ? std::move(*answer) : Result<std::vector<Progress>>(Errc::Closed);
+    return *answer ? std::move(**answer) : Result<std::vector<Progress>>(Errc::Closed);
   }
 
   Journal& journal() { return *journal_; }

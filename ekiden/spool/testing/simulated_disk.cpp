@@ -64,6 +64,7 @@ class SimulatedFile final : public File {
     if (!is_alive()) return Errc::Io;
     if (const Result<void> ready = disk_.before_change(); !ready) return ready;
     ++disk_.counters_.syncs;
+    if (disk_.sync_lies_) return {};
     if (disk_.strikes(disk_.fail_sync_)) {
       disk_.keep_part(*inode_);
       return disk_.fail_sync_.error;

@@ -52,6 +52,9 @@ class SimulatedDisk final : public Disk {
   void cut_after(std::uint64_t n) { cut_after_ = n; }
   bool is_cut() const { return is_cut_; }
 
+  /// A broken disk: syncs succeed and make nothing durable.
+  void set_sync_lies(bool lies) { sync_lies_ = lies; }
+
   void set_capacity(std::uint64_t octets) { capacity_ = octets; }
   const Counters& counters() const { return counters_; }
 
@@ -97,7 +100,7 @@ class SimulatedDisk final : public Disk {
   std::vector<EntryChange> unsynced_entries_;
   std::map<std::string, bool> directories_;
   std::uint64_t generation_ = 1, next_group_ = 1, capacity_ = ~0ULL, cut_after_ = 0;
-  bool is_cut_ = false;
+  bool is_cut_ = false, sync_lies_ = false;
   int fail_all_ = 0;
   Fault fail_write_, fail_sync_;
   Counters counters_;

@@ -1,0 +1,192 @@
+"""The relays that are compared: how each is set up, started and asked. Both answer 250 only for
+what a power cut would leave, and both deliver everything to the sink."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+
+from stage import BENCH, RELAY_PORT, ROOT, SINK_PORT, Failure, wait_for_port
+
+
+class Relay:
+    def __init__(self, stage):
+        self.stage = stage
+        self.folder = stage.data / self.name
+        self.log = BENCH / f"{self.name}.log"
+
+    def up(self, limit_s=60):
+        """Starts it on an empty spool."""
+        self.clean()
+        self.start(limit_s)
+        time.sleep(1)  # What it still does for itself is not the load's.
+        return self
+
+    def down(self):
+        self.ask_to_stop()
+        self.stage.groups.end("relay", 15)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def pids(self):
+        return self.stage.groups.procs("relay")
+
+
+class Ekiden(Relay):
+    name = "ekiden"
+    binary = ROOT / "build/release/ekiden"
+
+    def __init__(self, stage, extra=""):
+        super().__init__(stage)
+        self.extra, self.child, self.next_hop = extra, None, f"127.0.0.1:{SINK_PORT}"
+        self.tls = None  # (certificate, key): a second listener with STARTTLS on RELAY_PORT + 10
+        self.limits = ""
+
+    def clean(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        (self.folder / "data").mkdir(parents=True)
+
+    def configure(self):
+        tls = ""
+        if self.tls:
+            tls = f"""
+[tls]
+certificate = "{self.tls[0]}"
+private_key = "{self.tls[1]}"
+[[listener]]
+address = "127.0.0.1:{RELAY_PORT + 10}"
+service = "relay"
+tls = "implicit"
+trusted_networks = ["127.0.0.0/8"]
+"""
+        self.config = self.folder / "ekiden.toml"
+        self.config.write_text(f"""[node]
+hostname = "relay.bench.test"
+data_dir = "{self.folder}/data"
+[[listener]]
+address = "127.0.0.1:{RELAY_PORT}"
+service = "relay"
+tls = "off"
+trusted_networks = ["127.0.0.0/8"]
+[[route]]
+domains = ["*"]
+next_hop = "{self.next_hop}"
+[retry]
+first = "1m"
+{tls}{self.limits}{self.extra}""")
+
+    def start(self, limit_s=60):
+        """Starts it on what its spool holds. Seconds until it greets."""
+        self.configure()
+        with open(self.log, "ab") as log:
+            self.child = self.stage.start("relay", [self.binary, "serve", "--config", self.config],
+                                          out=log, err=log)
+        return wait_for_port(RELAY_PORT, f"ekiden (see {self.log})", limit_s,
+                             lambda: self.child.poll() is None, greeting=True)
+
+    def ask_to_stop(self):
+        if self.child:
+            self.stage.stop(self.child, signal.SIGTERM, 60)
+            self.child = None
+
+    def cli(self, *arguments):
+        done = subprocess.run([self.binary, *arguments, "--config", self.config],
+                              capture_output=True, text=True, timeout=120)
+        if done.returncode != 0:
+            raise Failure(f"ekiden {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def queued(self):
+        return json.loads(self.cli("queue", "summary", "--json")).get("queued", 0)
+
+    def flush(self):
+        self.cli("queue", "retry")
+
+
+class Postfix(Relay):
+    """Debian's Postfix with configuration, queue and data of its own, tuned as its documentation
+    says for throughput: many processes, connections kept, no lookups, no waiting on purpose."""
+    name = "postfix"
+
+    def __init__(self, stage):
+        super().__init__(stage)
+        if not shutil.which("postfix"):
+            raise Failure("Postfix is not installed: script/bootstrap --bench")
+        self.configuration = self.folder / "etc"
+
+    def clean(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for name in ("etc", "spool", "data"):
+            (self.folder / name).mkdir(parents=True)
+        # The queue belongs to its user, whose way there must be open.
+        shutil.chown(self.folder / "data", "postfix")
+        settings = {
+            "compatibility_level": "3.6",
+            "queue_directory": self.folder / "spool",
+            "data_directory": self.folder / "data",
+            "command_directory": "/usr/sbin",
+            "daemon_directory": "/usr/lib/postfix/sbin",
+            "shlib_directory": "/usr/lib/postfix",
+            "meta_directory": "/etc/postfix",
+            "mail_owner": "postfix",
+            "setgid_group": "postdrop",
+            "maillog_file_prefixes": self.stage.data,
+            "maillog_file": self.folder / "maillog",
+            "myhostname": "relay.bench.test",
+            "inet_interfaces": "127.0.0.1",
+            "inet_protocols": "ipv4",
+            "mynetworks": "127.0.0.0/8",
+            "mydestination": "",
+            "alias_maps": "",
+            "alias_database": "",
+            "local_recipient_maps": "",
+            "local_transport": "error:nobody is local",
+            "biff": "no",
+            "smtpd_relay_restrictions": "permit_mynetworks, reject",
+            "smtpd_peername_lookup": "no",
+            "smtpd_client_connection_count_limit": "0",
+            "smtp_dns_support_level": "disabled",
+            "smtp_host_lookup": "native",
+            "relayhost": f"[127.0.0.1]:{SINK_PORT}",
+            "default_process_limit": "250",
+            "default_destination_concurrency_limit": "50",
+            "initial_destination_concurrency": "20",
+            "smtp_connection_cache_destinations": f"[127.0.0.1]:{SINK_PORT}",
+            "smtp_connection_cache_on_demand": "yes",
+            "in_flow_delay": "0",
+            "qmgr_message_active_limit": "100000",
+            "qmgr_message_recipient_limit": "100000",
+        }
+        (self.configuration / "main.cf").write_text(
+            "".join(f"{key} = {value}\n" for key, value in settings.items()))
+        services = [f"127.0.0.1:{RELAY_PORT} inet n - n - - smtpd"]
+        for line in pathlib.Path("/usr/share/postfix/master.cf.dist").read_text().splitlines():
+            if line[:1].isspace():
+                continue  # Options of services that are commented out.
+            fields = line.split()
+            if line.startswith("#") or len(fields) < 8 or fields[0] == "smtp" and \
+                    fields[1] == "inet" or fields[7] == "pipe":
+                continue
+            fields[4] = "n"  # No chroot: the queue has no copies of system files.
+            services.append(" ".join(fields))
+        (self.configuration / "master.cf").write_text("\n".join(services) + "\n")
+
+    def start(self, limit_s=60):
+        with open(BENCH / "postfix-start.log", "wb") as log:
+            starter = self.stage.start("relay", ["postfix", "-c", self.configuration, "start"],
+                                       out=log, err=log)
+            starter.wait(60)
+        self.stage.children.remove(starter)
+        return wait_for_port(RELAY_PORT, "Postfix", limit_s, greeting=True)
+
+    def ask_to_stop(self):
+        if self.configuration.exists():
+            subprocess.run(["postfix", "-c", self.configuration, "stop"], capture_output=True)
+
+    def queued(self):
+        return sum(len(files) for part in ("maildrop", "incoming", "active", "deferred")
+                   for _, _, files in os.walk(self.folder / "spool" / part))
+
+    def flush(self):
+        subprocess.run(["postqueue", "-c", self.configuration, "-f"], check=True)

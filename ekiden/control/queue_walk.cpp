@@ -1,0 +1,167 @@
+#include "ekiden/control/queue_walk.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "ekiden/base/text.hpp"
+#include "ekiden/queue/address_hash.hpp"
+#include "ekiden/queue/domain_key.hpp"
+
+namespace ekiden::control {
+namespace {
+
+/// The clock is asked once in so many slots.
+constexpr std::uint32_t kSlotsPerLook = 64;
+
+}  // namespace
+
+void SlotWalk::run() {
+  const queue::Scheduler& scheduler = dispatcher_.scheduler();
+  base::Clock& clock = dispatcher_.worker().clock;
+  const base::Steady end = clock.steady() + kSliceMax;
+  for (std::uint32_t looked = 1; at_ < scheduler.recipient_slots(); ++looked) {
+    const std::uint32_t slot = at_++;
+    const queue::Place place = scheduler.recipient(slot).place;
+    if (place != queue::Place::Free && !see_(slot)) {
+      done_(at_ < scheduler.recipient_slots() ? std::optional(at_) : std::nullopt);
+      return;
+    }
+    if (looked == kSliceSlotsMax || (looked % kSlotsPerLook == 0 && clock.steady() >= end)) {
+      dispatcher_.worker().executor.post([self = shared_from_this()] { self->run(); });
+      return;
+    }
+  }
+  done_(std::nullopt);
+}
+
+std::string format_position(Position position) {
+  return std::to_string(position.worker) + "." + std::to_string(position.slot);
+}
+
+std::optional<Position> parse_position(std::string_view text) {
+  const std::size_t dot = text.find('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  const auto worker = base::parse_u64(text.substr(0, dot));
+  const auto slot = base::parse_u64(text.substr(dot + 1));
+  if (!worker || !slot || *worker > UINT16_MAX || *slot > UINT32_MAX) return std::nullopt;
+  return Position{static_cast<unsigned>(*worker), static_cast<std::uint32_t>(*slot)};
+}
+
+Met meet(const delivery::Dispatcher& dispatcher, std::uint32_t slot) {
+  const queue::Scheduler& scheduler = dispatcher.scheduler();
+  Met met;
+  met.position = {dispatcher.worker_index(), slot};
+  met.entry = scheduler.recipient(slot);
+  const queue::MessageEntry& message = scheduler.message(met.entry.message);
+  met.message = message.id;
+  met.resident = message.resident;
+  met.received = base::from_unix_us(message.received_us);
+  met.size = message.size;
+  const std::string& key = scheduler.domain_name(met.entry.domain);
+  met.domain = queue::domain_of_key(key);
+  met.next_hop = queue::next_hop_of_key(key);
+  const auto [tenant, stream] = scheduler.class_names(message.klass);
+  met.tenant = tenant;
+  met.stream = stream;
+  if (met.entry.lane != queue::kNone) {
+    met.site = scheduler.site_of(met.entry.lane);
+    const delivery::Dispatcher::LaneInfo* lane = dispatcher.lane_info(met.entry.lane);
+    if (lane != nullptr && lane->plan) {
+      met.route = lane->plan->route;
+      met.source = lane->plan->source_name;
+    }
+  }
+  return met;
+}
+
+Sieve::Sieve(Filter filter, base::Time now) : filter_(std::move(filter)), now_(now) {
+  if (!filter_.recipient.empty() && filter_.recipient.find('*') == std::string::npos) {
+    address_key_ = queue::address_key(filter_.recipient);
+    address_hash_ = queue::address_hash(filter_.recipient);
+  }
+  needs_meta_ = !filter_.sender.empty() || !filter_.recipient.empty();
+}
+
+bool Sieve::may_match(const delivery::Dispatcher& dispatcher, std::uint32_t slot) const {
+  const queue::Scheduler& scheduler = dispatcher.scheduler();
+  const queue::RecipientEntry& entry = scheduler.recipient(slot);
+  if (address_hash_ && entry.address_hash != *address_hash_) return false;
+  // Without an attempt there is no reply.
+  if (!filter_.reply.empty() && entry.attempts == 0 && entry.reply_code == 0) return false;
+  const queue::MessageEntry& message = scheduler.message(entry.message);
+  if (filter_.message && message.id != *filter_.message) return false;
+  if (filter_.is_empty()) return true;
+  FilterSubject subject;
+  subject.message = message.id;
+  subject.age = now_ - base::from_unix_us(message.received_us);
+  subject.domain = queue::domain_of_key(scheduler.domain_name(entry.domain));
+  std::tie(subject.tenant, subject.stream) = scheduler.class_names(message.klass);
+  if (entry.lane != queue::kNone) {
+    subject.site = scheduler.site_of(entry.lane);
+    const delivery::Dispatcher::LaneInfo* lane = dispatcher.lane_info(entry.lane);
+    if (lane != nullptr && lane->plan) subject.source = lane->plan->source_name;
+  }
+  return matches_but(filter_, subject, Unknown::AddressesAndReply);
+}
+
+bool Sieve::matches(const Met& met, std::string_view sender, std::string_view recipient,
+                    std::string_view reply) const {
+  Filter rest;
+  rest.sender = filter_.sender;
+  rest.reply = filter_.reply;
+  if (address_hash_) {
+    if (queue::address_key(recipient) != address_key_) return false;
+  } else {
+    rest.recipient = filter_.recipient;
+  }
+  FilterSubject subject;
+  subject.message = met.message;
+  subject.sender = sender;
+  subject.recipient = recipient;
+  subject.reply = reply;
+  return control::matches(rest, subject);
+}
+
+std::vector<std::uint32_t> slots_of(const queue::Scheduler& scheduler, base::MessageId message) {
+  std::vector<std::uint32_t> slots;
+  const std::uint32_t at = scheduler.find_message(message);
+  if (at == queue::kNone) return slots;
+  for (std::uint32_t slot = scheduler.message(at).first; slot != queue::kNone;
+       slot = scheduler.recipient(slot).sibling)
+    slots.push_back(slot);
+  std::sort(slots.begin(), slots.end());
+  return slots;
+}
+
+base::Task<Stretch> look_at(const delivery::Neighbours& neighbours, base::Executor& home,
+                            Position from, std::shared_ptr<const Sieve> sieve, std::size_t count) {
+  AskedWork<Stretch> work = [from, sieve, count](delivery::Dispatcher& there,
+                                                 std::shared_ptr<Answering<Stretch>> answer) {
+    Stretch& stretch = answer->value;
+    if (sieve->filter().message) {
+      // Found by its id: nothing else is looked at.
+      for (const std::uint32_t slot : slots_of(there.scheduler(), *sieve->filter().message)) {
+        if (slot < from.slot) continue;
+        if (stretch.met.size() == count) {
+          stretch.next = slot;
+          return;
+        }
+        ++stretch.looked_at;
+        if (sieve->may_match(there, slot)) stretch.met.push_back(meet(there, slot));
+      }
+      return;
+    }
+    const auto see = [&there, sieve, count, answer](std::uint32_t slot) {
+      ++answer->value.looked_at;
+      if (sieve->may_match(there, slot)) answer->value.met.push_back(meet(there, slot));
+      return answer->value.met.size() < count;
+    };
+    const auto walk = std::make_shared<SlotWalk>(
+        there, from.slot, see,
+        [answer](std::optional<std::uint32_t> next) { answer->value.next = next; });
+    walk->run();
+  };
+  co_return co_await ask<Stretch>(neighbours, home, from.worker, std::move(work));
+}
+
+}  // namespace ekiden::control
