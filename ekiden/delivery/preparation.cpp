@@ -145,6 +145,7 @@ void prepare(const Job& job, const smtp::PeerExtensions& peer, bool prefers_bdat
   if (is_xtext(envelope.envid)) transaction.envid = envelope.envid;
 
   transaction.size = job.body.size;
+  transaction.is_probe = job.is_probe;
   if (envelope.body == message::BodyType::BinaryMime) {
     if (peer.chunking && peer.binary_mime) {
       transaction.body = "BINARYMIME";
