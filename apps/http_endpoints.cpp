@@ -19,7 +19,7 @@ base::Task<Result<std::unique_ptr<net::Stream>>> secure(TlsContexts& tls, base::
 
 HttpEndpoints::HttpEndpoints(base::Worker& worker, net::Network& network, TlsContexts& tls,
                              Relay& relay, base::Metrics& metrics)
-    : network_(network), tls_(tls), relay_(relay), server_(worker) {
+    : network_(network), tls_(tls), relay_(relay), balance_(metrics), server_(worker) {
   base::Gauge& messages = metrics.gauge("ekiden_spool_messages", "Live messages in the spool");
   base::Gauge& recipients =
       metrics.gauge("ekiden_spool_recipients", "Recipients in the spool without a disposition");
@@ -41,6 +41,7 @@ HttpEndpoints::HttpEndpoints(base::Worker& worker, net::Network& network, TlsCon
         syncs.set(static_cast<std::int64_t>(status.syncs));
         batches.set(static_cast<std::int64_t>(status.batches));
         waiting.set(static_cast<std::int64_t>(status.events_waiting));
+        balance_.refresh();
       });
   api::add_health_route(server_, [this] { return health(); });
 }

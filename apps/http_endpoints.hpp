@@ -6,6 +6,7 @@
 #include "apps/tls_layers.hpp"
 #include "ekiden/api/http_server.hpp"
 #include "ekiden/api/monitoring.hpp"
+#include "ekiden/control/balance.hpp"
 
 namespace ekiden::apps {
 
@@ -27,6 +28,7 @@ class HttpEndpoints {
   net::Network& network_;
   TlsContexts& tls_;
   Relay& relay_;
+  control::Balance balance_;
   api::HttpServer server_;
 };
 

@@ -3,28 +3,26 @@
 
 #include <sys/stat.h>
 
-#include <boost/asio/signal_set.hpp>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <future>
 
+#include "apps/control_plane.hpp"
 #include "apps/http_endpoints.hpp"
-#include "apps/relay.hpp"
-#include "apps/tls_layers.hpp"
-#include "ekiden/account/authenticator.hpp"
+#include "apps/place.hpp"
+#include "apps/reloader.hpp"
+#include "apps/signals.hpp"
+#include "apps/tls_files.hpp"
 #include "ekiden/account/password_pool.hpp"
-#include "ekiden/account/sasl_server.hpp"
 #include "ekiden/account/store.hpp"
 #include "ekiden/account/store_watcher.hpp"
 #include "ekiden/account/throttle.hpp"
 #include "ekiden/base/log.hpp"
 #include "ekiden/base/runtime.hpp"
-#include "ekiden/dns/caching_resolver.hpp"
-#include "ekiden/dns/unbound_resolver.hpp"
 #include "ekiden/events/store.hpp"
-#include "ekiden/net/tcp_network.hpp"
+#include "ekiden/net/unix_socket.hpp"
 #include "ekiden/spool/posix_disk.hpp"
 
 namespace ekiden::apps {
@@ -37,104 +35,6 @@ int fail(const std::string& sentence) {
   std::fprintf(stderr, "ekiden: %s\n", sentence.c_str());
   return kFailed;
 }
-
-dns::UnboundResolver::Options resolver_options(const config::Settings& settings) {
-  dns::UnboundResolver::Options options;
-  switch (settings.dns.mode) {
-    case config::DnsMode::System:
-      options.mode = dns::Mode::System;
-      break;
-    case config::DnsMode::Forward:
-      options.mode = dns::Mode::Forward;
-      break;
-    case config::DnsMode::Recursive:
-      options.mode = dns::Mode::Recursive;
-      break;
-  }
-  switch (settings.dns.dnssec) {
-    case config::Dnssec::Auto:
-      options.dnssec = dns::Dnssec::Auto;
-      break;
-    case config::Dnssec::Require:
-      options.dnssec = dns::Dnssec::Require;
-      break;
-    case config::Dnssec::Off:
-      options.dnssec = dns::Dnssec::Off;
-      break;
-  }
-  options.forward = settings.dns.forward;
-  for (const auto& [zone, server] : settings.dns.stub) options.stubs.emplace_back(zone, server);
-  options.trust_anchors = settings.dns.trust_anchors;
-  return options;
-}
-
-/// Reads certificates and trust store. False, with a sentence, when one cannot be used.
-bool load_tls(const config::Settings& settings, TlsContexts& contexts, base::Time now,
-              std::string& problem) {
-  Result<std::shared_ptr<tls::ClientContext>> client =
-      tls::ClientContext::load(settings.delivery.trust_store, problem);
-  if (!client) return false;
-  std::shared_ptr<tls::ServerContext> server;
-  if (!settings.tls.certificate.empty()) {
-    tls::ServerOptions options;
-    options.certificates.push_back({settings.tls.certificate, settings.tls.private_key, {}});
-    for (const config::Listener& listener : settings.listener)
-      if (!listener.client_ca.empty()) options.client_ca_file = listener.client_ca;
-    Result<std::shared_ptr<tls::ServerContext>> loaded =
-        tls::ServerContext::load(options, now, problem);
-    if (!loaded) return false;
-    server = std::move(*loaded);
-    for (const std::string& warning : server->warnings())
-      base::log::warning("certificate", {{"problem", warning}});
-  }
-  contexts.client.store(std::move(*client));
-  contexts.server.store(std::move(server));
-  return true;
-}
-
-/// What one worker has beside the relay's own parts.
-struct Place {
-  Place(base::Worker& worker, std::unique_ptr<dns::UnboundResolver> resolver, TlsContexts& tls,
-        const account::AuthenticatorShared& shared, const account::AuthenticatorOptions& options)
-      : network(worker),
-        unbound(std::move(resolver)),
-        resolver(*unbound, worker.clock, worker.executor),
-        authenticator(worker, shared, options),
-        sasl(authenticator),
-        server_tls(tls) {}
-
-  net::TcpNetwork network;
-  std::unique_ptr<dns::UnboundResolver> unbound;
-  dns::CachingResolver resolver;
-  account::Authenticator authenticator;
-  account::SaslServer sasl;
-  ServerTlsLayer server_tls;
-  ProxyLayer proxy;
-};
-
-/// Signals, and what they ask for, on worker 0.
-class Signals {
- public:
-  Signals(base::IoContext& io, std::function<void()> stop, std::function<void()> reload)
-      : set_(io, SIGTERM, SIGINT, SIGHUP), stop_(std::move(stop)), reload_(std::move(reload)) {
-    wait();
-  }
-
- private:
-  void wait() {
-    set_.async_wait([this](const boost::system::error_code& error, int signal) {
-      if (error) return;
-      if (signal == SIGHUP) {
-        reload_();
-      } else {
-        stop_();
-      }
-      wait();
-    });
-  }
-  boost::asio::signal_set set_;
-  std::function<void()> stop_, reload_;
-};
 
 }  // namespace
 
@@ -172,7 +72,10 @@ int serve(config::Loaded loaded) {
   authentication_options.cost = {settings->passwords.iterations, settings->passwords.memory};
 
   TlsContexts tls;
-  if (!load_tls(*settings, tls, runtime.worker(0).clock.now(), problem)) return fail(problem);
+  TlsFiles tls_files;
+  if (!read_tls_files(*settings, runtime.worker(0).clock.now(), tls_files, problem))
+    return fail(problem);
+  tls_files.put_in_force(tls);
 
   events::Store event_store(events_thread.loop().clock(),
                             {data_dir + "/events", settings->events.retention});
@@ -186,9 +89,7 @@ int serve(config::Loaded loaded) {
     if (!resolver) return fail("the resolver cannot start: " + resolver.error().message());
     places.push_back(std::make_unique<Place>(worker, std::move(*resolver), tls, authentication,
                                              authentication_options));
-    Place& place = *places.back();
-    workers.push_back({worker, place.network, place.resolver, &place.sasl, &place.server_tls,
-                       &place.proxy, client_tls(tls)});
+    workers.push_back(places.back()->relay_worker(tls));
   }
 
   Relay relay({std::move(workers), **disk, runtime.committer().executor(),
@@ -197,45 +98,41 @@ int serve(config::Loaded loaded) {
               settings);
   if (!relay.open(problem)) return fail(problem);
 
-  HttpEndpoints http(runtime.worker(0), places.front()->network, tls, relay, metrics);
-
+  // All of it on worker 0.
+  base::Worker& first = runtime.worker(0);
   std::promise<int> finished;
-  bool is_stopping = false;  // worker 0 only
-  const auto stop = [&](int code) {
-    if (is_stopping) return;
-    is_stopping = true;
+  std::function<void(int)> stop;
+  HttpEndpoints http(first, places.front()->network, tls, relay, metrics);
+  Reloader reloader({loaded.file, first, runtime.pool(), relay, tls});
+  ControlPlane control({first, runtime.pool(), relay, metrics, loaded.file,
+                        [&](base::Completion<control::Reloaded> done) {
+                          reloader.reload(std::move(done));
+                        },
+                        // In a turn of its own, so that whoever asked is answered.
+                        [&] { first.executor.post([&] { stop(0); }); }});
+  if (!control.restore(problem)) return fail(problem);
+
+  bool is_stopping = false;
+  stop = [&](int code) {
+    if (std::exchange(is_stopping, true)) return;
     base::log::info("stopping", {});
+    net::notify_service_manager("STOPPING=1");
     http.stop([] {});
+    control.stop();
     relay.stop(relay.settings()->node.shutdown_timeout,
                [&finished, code] { finished.set_value(code); });
   };
-  const auto reload = [&] {
-    runtime.pool().post([&] {
-      config::Loaded again = config::load(loaded.file);
-      std::string refused;
-      for (const config::Diagnostic& error : again.errors())
-        refused = config::format_diagnostic(error);
-      auto fresh = std::make_shared<const config::Settings>(std::move(again.settings));
-      if (refused.empty()) (void)load_tls(*fresh, tls, runtime.worker(0).clock.now(), refused);
-      runtime.worker(0).executor.post([&, fresh, refused] {
-        if (!refused.empty()) {
-          base::log::error("reload_refused", {{"problem", refused}});
-          return;
-        }
-        relay.reload(fresh);
-        base::log::info("reloaded", {{"file", loaded.file}});
-      });
-    });
-  };
   std::optional<account::StoreWatcher> watcher;
   Signals signals(
-      runtime.worker(0).io.context(), [&] { stop(0); }, reload);
+      first.io.context(), [&] { stop(0); },
+      [&] { reloader.reload([](control::Reloaded) {}); });
 
   events_thread.start();
   runtime.start();
-  runtime.worker(0).executor.post([&] {
-    watcher.emplace(runtime.worker(0), runtime.pool(), **accounts);
+  first.executor.post([&] {
+    watcher.emplace(first, runtime.pool(), **accounts);
     relay.start([&](std::string said) {
+      if (said.empty()) (void)control.start(said);
       if (said.empty()) (void)http.listen(*settings, said);
       if (!said.empty()) {
         base::log::error("start_failed", {{"problem", said}});
@@ -245,6 +142,7 @@ int serve(config::Loaded loaded) {
       base::log::info("started", {{"hostname", settings->node.hostname},
                                   {"workers", runtime.worker_count()},
                                   {"listeners", settings->listener.size()}});
+      net::notify_service_manager("READY=1");
     });
   });
 

@@ -1,6 +1,8 @@
 #include "apps/relay.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <mutex>
 
 #include "ekiden/base/log.hpp"
 #include "ekiden/delivery/tls_memory.hpp"
@@ -31,6 +33,12 @@ struct Relay::Part {
         ids(0, static_cast<std::uint8_t>(at.worker.index), at.worker.random),
         listeners({at.worker, *relay.journal_, *port, dispatcher, ids, relay.surroundings_.accounts,
                    limits, instruments, at.sasl, nullptr, at.tls, at.proxy}) {}
+
+  /// A reload's share of this worker.
+  void apply(const std::shared_ptr<const delivery::RouteSet>& routes,
+             const std::vector<std::shared_ptr<const inbound::ListenerOptions>>& options,
+             const config::Settings& settings, const config::Settings& old,
+             std::vector<std::string>& failures);
 
   RelayWorker& place;
   std::unique_ptr<spool::Port> port;
@@ -66,15 +74,19 @@ Relay::Relay(Surroundings surroundings, std::shared_ptr<const config::Settings> 
 
 Relay::~Relay() = default;
 
-Result<void> Relay::open(std::string& problem) {
-  for (const auto& options : listener_options(*settings_)) {
+/// Every listener's admission is asked with strangers' addresses.
+bool Relay::is_closed_relay(const config::Settings& settings, std::string& problem) const {
+  for (const auto& options : listener_options(settings)) {
     std::string how;
-    const Result<void> proof = inbound::prove_no_open_relay(*options, &how);
-    if (!proof) {
-      problem = "listener " + options->name + " would relay for strangers: " + how;
-      return proof;
-    }
+    if (inbound::prove_no_open_relay(*options, &how)) continue;
+    problem = "listener " + options->name + " would relay for strangers: " + how;
+    return false;
   }
+  return true;
+}
+
+Result<void> Relay::open(std::string& problem) {
+  if (!is_closed_relay(*settings_, problem)) return make_error_code(spool::Errc::Closed);
   std::shared_ptr<const delivery::RouteSet> routes = route_set(*settings_, problem);
   if (!routes) return make_error_code(spool::Errc::Closed);
   for (RelayWorker& place : surroundings_.workers)
@@ -127,38 +139,62 @@ void Relay::start(base::Function<void(std::string problem)> done) {
   }
 }
 
-void Relay::reload(std::shared_ptr<const config::Settings> settings) {
-  std::string problem;
+bool Relay::reload(std::shared_ptr<const config::Settings> settings, std::string& problem,
+                   base::Function<void(std::vector<std::string> failures)> done) {
+  if (!is_closed_relay(*settings, problem)) return false;
   std::shared_ptr<const delivery::RouteSet> routes = route_set(*settings, problem);
-  if (!routes) {
-    base::log::error("reload_refused", {{"problem", problem}});
-    return;
-  }
+  if (!routes) return false;
   const std::shared_ptr<const config::Settings> old = std::exchange(settings_, settings);
   budget_.set(settings->spool.memory_budget);
   const auto listeners = listener_options(*settings);
+  struct Gathered {
+    std::mutex mutex;
+    unsigned left;
+    std::vector<std::string> failures;
+    base::Function<void(std::vector<std::string>)> done;
+  };
+  auto gathered = std::make_shared<Gathered>();
+  gathered->left = static_cast<unsigned>(parts_.size());
+  gathered->done = std::move(done);
   for (const auto& owned : parts_) {
     Part& part = *owned;
-    part.place.worker.executor.post([&part, routes, listeners, settings, old] {
-      part.routing.replace(routes);
-      part.connection.options = connection_options(*settings);
-      part.dispatcher.set_options(dispatcher_options(*settings), settlement_options(*settings));
-      part.dispatcher.forget_routes();
-      for (const config::Listener& before : old->listener) {
-        const std::string name = net::format_endpoint(before.address);
-        bool is_kept = false;
-        for (const auto& options : listeners) is_kept = is_kept || options->name == name;
-        if (!is_kept) part.listeners.remove(name);
-      }
-      for (std::size_t i = 0; i < listeners.size(); ++i) {
-        if (part.listeners.set_options(listeners[i])) continue;
-        const Result<net::Endpoint> local =
-            part.listeners.listen(part.place.network, settings->listener[i].address, listeners[i]);
-        if (!local)
-          base::log::error("cannot_listen",
-                           {{"listener", listeners[i]->name}, {"error", local.error().message()}});
-      }
+    part.place.worker.executor.post([this, &part, gathered, routes, listeners, settings, old] {
+      std::vector<std::string> failures;
+      part.apply(routes, listeners, *settings, *old, failures);
+      const std::lock_guard lock(gathered->mutex);
+      // Each worker has a socket of its own for each address: one sentence is enough.
+      for (std::string& failure : failures)
+        if (std::find(gathered->failures.begin(), gathered->failures.end(), failure) ==
+            gathered->failures.end())
+          gathered->failures.push_back(std::move(failure));
+      if (--gathered->left > 0) return;
+      surroundings_.workers.front().worker.executor.post(
+          [gathered] { gathered->done(std::move(gathered->failures)); });
     });
+  }
+  return true;
+}
+
+void Relay::Part::apply(const std::shared_ptr<const delivery::RouteSet>& routes,
+                        const std::vector<std::shared_ptr<const inbound::ListenerOptions>>& options,
+                        const config::Settings& settings, const config::Settings& old,
+                        std::vector<std::string>& failures) {
+  routing.replace(routes);
+  connection.options = connection_options(settings);
+  dispatcher.set_options(dispatcher_options(settings), settlement_options(settings));
+  dispatcher.forget_routes();
+  for (const config::Listener& before : old.listener) {
+    const std::string name = net::format_endpoint(before.address);
+    bool is_kept = false;
+    for (const auto& one : options) is_kept = is_kept || one->name == name;
+    if (!is_kept) listeners.remove(name);
+  }
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    if (listeners.set_options(options[i])) continue;
+    const Result<net::Endpoint> local =
+        listeners.listen(place.network, settings.listener[i].address, options[i]);
+    if (local) continue;
+    failures.push_back("cannot listen on " + options[i]->name + ": " + local.error().message());
   }
 }
 

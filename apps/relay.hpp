@@ -48,6 +48,8 @@ struct Surroundings {
   const account::SnapshotSource& accounts;
   base::Random& random;
   base::Metrics& metrics;
+  /// Of the journal; small in simulation, so that segments come and go.
+  std::uint32_t segment_octets = spool::JournalOptions{}.segment_octets;
 };
 
 /// A whole relay: inbound, spool, scheduler, delivery, events. The same object graph in the real
@@ -67,8 +69,11 @@ class Relay {
   /// went wrong, empty when nothing did.
   void start(base::Function<void(std::string problem)> done);
 
-  /// Applies what a new configuration may change in a running relay.
-  void reload(std::shared_ptr<const config::Settings> settings);
+  /// Applies what a new configuration may change in a running relay. False, with a sentence, when
+  /// it cannot be used; then nothing has changed. `done` runs on worker 0 once every worker works
+  /// by it, with a sentence for each listener that could not be opened. On worker 0.
+  bool reload(std::shared_ptr<const config::Settings> settings, std::string& problem,
+              base::Function<void(std::vector<std::string> failures)> done);
 
   /// Stops listening, lets sessions and transactions end until `budget` is over, then breaks them
   /// off, closes the spool. `done` runs on any thread.
@@ -85,8 +90,11 @@ class Relay {
   base::Clock& clock() { return surroundings_.workers.front().worker.clock; }
   unsigned worker_count() const { return static_cast<unsigned>(parts_.size()); }
   std::uint64_t sessions() const;
+  const queue::MemoryBudget& budget() const { return budget_; }
 
  private:
+  bool is_closed_relay(const config::Settings& settings, std::string& problem) const;
+
   struct Part;    ///< of one worker
   struct Shared;  ///< of all
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ekiden/base/result.hpp"
 #include "ekiden/base/task.hpp"
 #include "ekiden/control/queue_commands.hpp"
 

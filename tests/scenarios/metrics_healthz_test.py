@@ -21,6 +21,28 @@ class Metrics(support.Scenario):
         went = sum(m[f"ekiden_recipients_{end}_total"]
                    for end in ("delivered", "bounced", "expired", "cancelled"))
         self.assertEqual(came, went + m["ekiden_recipients_queued"])
+        self.assertEqual(m["ekiden_recipients_unaccounted"], 0)
+
+    def test_the_invariant_holds_over_a_restart_and_what_operators_do(self):
+        relay, peer = self.relay_to_peer()
+        peer.on("RCPT", lambda s, line: "450 4.2.1 later" if "late" in line else None)
+        relay.send(recipients=[f"late{i}@dest.test" for i in range(4)] + ["good@dest.test"])
+        eventually(lambda: relay.metric("ekiden_recipients_delivered_total") == 1)
+        relay.restart()
+        self.assertEqual(relay.metric("ekiden_recipients_recovered_total"), 4)
+        self.assertEqual(relay.metric("ekiden_recipients_unaccounted"), 0)
+        other = self.peer()
+        relay.cli("queue", "delete", "--recipient", "late0@dest.test")
+        relay.cli("queue", "bounce", "--recipient", "late1@dest.test")
+        relay.cli("queue", "hold", "--recipient", "late2@dest.test")
+        relay.cli("queue", "reroute", "--recipient", "late3@dest.test", "--to",
+                  f"127.0.0.1:{other.port}")
+        eventually(lambda: other.recipients() == ["late3@dest.test"])
+        eventually(lambda: relay.metric("ekiden_recipients_queued") == 1)
+        m = eventually(lambda: (m := relay.metrics())["ekiden_recipients_unaccounted"] == 0 and m)
+        for end, count in {"cancelled": 1, "bounced": 1, "expanded": 1, "added": 1,
+                           "generated": 1, "delivered": 2, "quarantined": 0}.items():
+            self.assertEqual(m[f"ekiden_recipients_{end}_total"], count, end)
 
     def test_the_exposition_format_is_right(self):
         relay, _ = self.relay_to_peer()

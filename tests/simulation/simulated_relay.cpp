@@ -6,6 +6,7 @@ namespace ekiden::simulation {
 namespace {
 
 constexpr base::Duration kDiskDelayMax = std::chrono::milliseconds(3);
+constexpr std::uint32_t kSegmentOctets = 1 << 20;
 constexpr base::Duration kPoolDelayMax = std::chrono::milliseconds(5);
 
 }  // namespace
@@ -79,7 +80,7 @@ bool SimulatedRelay::start(std::string& problem) {
   }
   r.relay = std::make_unique<apps::Relay>(
       apps::Surroundings{std::move(workers), disk_, r.committer, r.clock, r.pool, r.events, r.clock,
-                         sink_, accounts_, r.random, r.metrics},
+                         sink_, accounts_, r.random, r.metrics, kSegmentOctets},
       settings_);
   if (!r.relay->open(problem)) return false;
   r.relay->start([&r](std::string said) { r.problem = std::move(said); });

@@ -1,0 +1,83 @@
+#include "apps/control_plane.hpp"
+
+#include <unistd.h>
+
+#include "ekiden/base/private_file.hpp"
+#include "ekiden/control/handlers.hpp"
+#include "ekiden/control/protocol.hpp"
+
+#ifndef EKIDEN_VERSION
+#define EKIDEN_VERSION "unknown"
+#endif
+
+namespace ekiden::apps {
+namespace {
+
+constexpr const char* kSuspensionsFile = "/suspensions.json";
+
+/// Writes on the pool, answers on the worker.
+control::SaveOctets saver(base::Executor& pool, base::Executor& home, std::string path) {
+  return [&pool, &home, path = std::move(path)](std::string octets,
+                                                base::Completion<Result<void>> done) {
+    pool.post([&home, path, octets = std::move(octets), done = std::move(done)]() mutable {
+      const Result<void> written = base::replace_private_file(path, octets);
+      home.post([written, done = std::move(done)]() mutable { done(written); });
+    });
+  };
+}
+
+}  // namespace
+
+ControlPlane::ControlPlane(Parts parts)
+    : parts_(std::move(parts)),
+      started_(parts_.worker.clock.now()),
+      data_dir_(parts_.relay.settings()->node.data_dir),
+      node_({parts_.worker, parts_.relay.neighbours(), parts_.relay.spool(), parts_.metrics,
+             saver(parts_.pool, parts_.worker.executor, data_dir_ + kSuspensionsFile),
+             [this](control::NodeStatus& status) { describe(status); }, parts_.reload,
+             parts_.drain}),
+      server_(parts_.worker) {
+  control::add_handlers(server_, node_, parts_.worker.clock);
+}
+
+bool ControlPlane::restore(std::string& problem) {
+  const std::string path = data_dir_ + kSuspensionsFile;
+  const Result<std::string> octets = base::load_or_create_private_file(
+      path, [] { return std::string(); }, control::SuspensionBook::kFileOctetsMax);
+  if (!octets) {
+    problem = path + " cannot be read: " + octets.error().message();
+    return false;
+  }
+  if (node_.restore_suspensions(*octets)) return true;
+  problem = path + " is damaged; it says what operators have suspended. Repair or remove it";
+  return false;
+}
+
+bool ControlPlane::start(std::string& problem) {
+  node_.start();
+  const std::string path = control::socket_path(data_dir_);
+  const Result<void> listening = server_.listen(path);
+  if (listening) return true;
+  problem = "cannot listen on " + path + ": " + listening.error().message();
+  return false;
+}
+
+void ControlPlane::stop() {
+  node_.stop([] {});
+  server_.stop([] {});
+}
+
+void ControlPlane::describe(control::NodeStatus& status) const {
+  const std::shared_ptr<const config::Settings> settings = parts_.relay.settings();
+  status.version = EKIDEN_VERSION;
+  status.hostname = settings->node.hostname;
+  status.config_file = parts_.config_file;
+  status.pid = static_cast<std::uint64_t>(::getpid());
+  status.started = started_;
+  status.sessions = parts_.relay.sessions();
+  status.memory_octets = parts_.relay.budget().used();
+  if (settings->retry.time_scale != 1.0)
+    status.alerts.push_back("retry.time_scale is not 1: this is for tests only");
+}
+
+}  // namespace ekiden::apps
