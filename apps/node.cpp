@@ -104,12 +104,11 @@ int serve(config::Loaded loaded) {
   std::function<void(int)> stop;
   HttpEndpoints http(first, places.front()->network, tls, relay, metrics);
   Reloader reloader({loaded.file, first, runtime.pool(), relay, tls});
-  ControlPlane control({first, runtime.pool(), relay, metrics, loaded.file,
-                        [&](base::Completion<control::Reloaded> done) {
-                          reloader.reload(std::move(done));
-                        },
-                        // In a turn of its own, so that whoever asked is answered.
-                        [&] { first.executor.post([&] { stop(0); }); }});
+  ControlPlane control(
+      {first, runtime.pool(), relay, metrics, loaded.file,
+       [&](base::Completion<control::Reloaded> done) { reloader.reload(std::move(done)); },
+       // In a turn of its own, so that whoever asked is answered.
+       [&] { first.executor.post([&] { stop(0); }); }});
   if (!control.restore(problem)) return fail(problem);
 
   bool is_stopping = false;
@@ -124,8 +123,7 @@ int serve(config::Loaded loaded) {
   };
   std::optional<account::StoreWatcher> watcher;
   Signals signals(
-      first.io.context(), [&] { stop(0); },
-      [&] { reloader.reload([](control::Reloaded) {}); });
+      first.io.context(), [&] { stop(0); }, [&] { reloader.reload([](control::Reloaded) {}); });
 
   events_thread.start();
   runtime.start();

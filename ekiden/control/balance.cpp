@@ -11,9 +11,9 @@ constexpr std::array<std::string_view, 4> kCame{
     "ekiden_inbound_recipients_total", "ekiden_recipients_generated_total",
     "ekiden_recipients_added_total", "ekiden_recipients_recovered_total"};
 constexpr std::array<std::string_view, 8> kWent{
-    "ekiden_recipients_delivered_total", "ekiden_recipients_bounced_total",
-    "ekiden_recipients_expired_total",   "ekiden_recipients_suppressed_total",
-    "ekiden_recipients_cancelled_total", "ekiden_recipients_expanded_total",
+    "ekiden_recipients_delivered_total",   "ekiden_recipients_bounced_total",
+    "ekiden_recipients_expired_total",     "ekiden_recipients_suppressed_total",
+    "ekiden_recipients_cancelled_total",   "ekiden_recipients_expanded_total",
     "ekiden_recipients_quarantined_total", "ekiden_recipients_queued"};
 
 template <std::size_t N>

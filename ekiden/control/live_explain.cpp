@@ -28,8 +28,8 @@ void explain_lane(const delivery::Dispatcher& there, std::uint32_t at, base::Tim
   const std::string site(lane.site);
   const delivery::Dispatcher::LaneInfo* info = there.lane_info(at);
   if (lane.rests_until > now) {
-    std::string text = "the site does not answer and rests after " +
-                       std::to_string(lane.failures) + " failures";
+    std::string text =
+        "the site does not answer and rests after " + std::to_string(lane.failures) + " failures";
     if (info != nullptr && info->last_failure.code != 0) {
       text += "; the last: " + info->last_failure.text();
       if (!info->last_peer.host.empty()) text += " from " + info->last_peer.host;
@@ -43,10 +43,10 @@ void explain_lane(const delivery::Dispatcher& there, std::uint32_t at, base::Tim
                        "the site failed before: one connection tries whether it answers again",
                        std::nullopt});
   } else if (lane.connections >= std::min(limits.bulk_connections_max, limits.connections_max)) {
-    reasons.push_back({"limit", site,
-                       "all " + std::to_string(lane.connections) +
-                           " connections that the site may have are busy",
-                       std::nullopt});
+    reasons.push_back(
+        {"limit", site,
+         "all " + std::to_string(lane.connections) + " connections that the site may have are busy",
+         std::nullopt});
   }
 }
 
@@ -76,14 +76,16 @@ Held explain_on_worker(const delivery::Dispatcher& there, std::uint32_t slot, ba
       break;
     case queue::Place::Unresolved:
       if (!scheduler.is_domain_suspended(entry.domain))
-        reasons.push_back({"resolving", held.met.domain,
+        reasons.push_back({"resolving",
+                           held.met.domain,
                            "where " + held.met.domain + " is delivered is being found out",
                            {}});
       break;
     case queue::Place::Ready:
       explain_lane(there, entry.lane, now, reasons);
       if (reasons.empty() && !scheduler.is_suspended(entry.lane))
-        reasons.push_back({"turn", held.met.site, waiting_for_turn(scheduler.view(entry.lane)), {}});
+        reasons.push_back(
+            {"turn", held.met.site, waiting_for_turn(scheduler.view(entry.lane)), {}});
       break;
     case queue::Place::InFlight:
       reasons.push_back({"in_flight", held.met.site, "a connection is working on it", {}});
@@ -100,13 +102,12 @@ Held explain_on_worker(const delivery::Dispatcher& there, std::uint32_t slot, ba
 
 std::string header_section(std::string_view octets) {
   const std::size_t end = octets.find("\r\n\r\n");
-  return std::string(octets.substr(0, std::min(end == std::string_view::npos ? end : end + 2,
-                                               kHeaderOctetsMax)));
+  return std::string(
+      octets.substr(0, std::min(end == std::string_view::npos ? end : end + 2, kHeaderOctetsMax)));
 }
 
 Problem not_queued() {
-  return {"not_found",
-          "no such message is queued; `ekiden message trace` tells what became of it"};
+  return {"not_found", "no such message is queued; `ekiden message trace` tells what became of it"};
 }
 
 }  // namespace
@@ -138,14 +139,14 @@ base::Task<Outcome<std::vector<Explanation>>> LiveNode::explain(
   QueueReader reader(port());
   std::vector<Explanation> all;
   for (unsigned worker = 0; worker < parts_.neighbours.count(); ++worker) {
-    AskedWork<std::vector<Held>> work =
-        [message, index, takes_updates](delivery::Dispatcher& there,
-                                        std::shared_ptr<Answering<std::vector<Held>>> answer) {
-          const base::Time time = there.worker().clock.now();
-          for (const std::uint32_t slot : slots_of(there.scheduler(), message))
-            if (!index || there.scheduler().recipient(slot).index == *index)
-              answer->value.push_back(explain_on_worker(there, slot, time, takes_updates));
-        };
+    AskedWork<std::vector<Held>> work = [message, index, takes_updates](
+                                            delivery::Dispatcher& there,
+                                            std::shared_ptr<Answering<std::vector<Held>>> answer) {
+      const base::Time time = there.worker().clock.now();
+      for (const std::uint32_t slot : slots_of(there.scheduler(), message))
+        if (!index || there.scheduler().recipient(slot).index == *index)
+          answer->value.push_back(explain_on_worker(there, slot, time, takes_updates));
+    };
     std::vector<Held> found = co_await ask_worker<std::vector<Held>>(worker, std::move(work));
     for (Held& held : found) {
       Met met = held.met;
@@ -171,7 +172,8 @@ base::Task<Outcome<MessageView>> LiveNode::show(base::MessageId message) {
   auto load = [this, message](base::Completion<Result<spool::Loaded>> done) {
     port().load(message, std::move(done));
   };
-  const Result<spool::Loaded> loaded = co_await base::suspend<Result<spool::Loaded>>(std::move(load));
+  const Result<spool::Loaded> loaded =
+      co_await base::suspend<Result<spool::Loaded>>(std::move(load));
   if (!loaded) {
     Problem problem = not_queued();
     if (loaded.error() != make_error_code(spool::Errc::NotFound))

@@ -143,8 +143,8 @@ base::Task<Outcome<QueuePage>> LiveNode::list(Filter filter, std::string cursor,
   while (at->worker < parts_.neighbours.count() && page.items.size() < count &&
          reads < kReadsPerPageMax) {
     const std::size_t wanted = std::min(count - page.items.size(), kStretchMax);
-    Stretch stretch = co_await look_at(parts_.neighbours, parts_.worker.executor, *at, sieve,
-                                       wanted);
+    Stretch stretch =
+        co_await look_at(parts_.neighbours, parts_.worker.executor, *at, sieve, wanted);
     reads += stretch.met.size();
     for (Met& met : stretch.met) {
       std::optional<QueuedRecipient> item = co_await reader.read(std::move(met), sieve);
@@ -164,8 +164,7 @@ base::Task<Outcome<QueuePage>> LiveNode::list(Filter filter, std::string cursor,
 /// each of them.
 base::Task<QueueSummary> LiveNode::summary(Filter filter, GroupBy by) {
   const auto sieve = std::make_shared<const Sieve>(std::move(filter), now());
-  if (sieve->needs_meta() || sieve->needs_reply())
-    co_return co_await summary_by_reading(sieve, by);
+  if (sieve->needs_meta() || sieve->needs_reply()) co_return co_await summary_by_reading(sieve, by);
   QueueSummary summary;
   std::map<std::string, QueueGroup> groups;
   for (unsigned worker = 0; worker < parts_.neighbours.count(); ++worker) {
@@ -200,8 +199,8 @@ base::Task<QueueSummary> LiveNode::summary_by_reading(std::shared_ptr<const Siev
   Counted counted;
   base::MessageId last;
   for (Position at; at.worker < parts_.neighbours.count();) {
-    Stretch stretch = co_await look_at(parts_.neighbours, parts_.worker.executor, at, sieve,
-                                       kStretchMax);
+    Stretch stretch =
+        co_await look_at(parts_.neighbours, parts_.worker.executor, at, sieve, kStretchMax);
     for (const Met& met : stretch.met) {
       Met copy = met;
       const std::optional<QueuedRecipient> item = co_await reader.read(std::move(copy), sieve);

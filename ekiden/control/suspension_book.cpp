@@ -26,8 +26,9 @@ std::optional<Suspension> parse_one(const json::value& value) {
   if (object == nullptr) return std::nullopt;
   const auto text = [&](std::string_view key) -> std::string {
     const json::value* field = object->if_contains(key);
-    return field != nullptr && field->is_string() ? std::string(std::string_view(field->as_string()))
-                                                  : std::string();
+    return field != nullptr && field->is_string()
+               ? std::string(std::string_view(field->as_string()))
+               : std::string();
   };
   const auto time = [&](std::string_view key) -> std::optional<base::Time> {
     const json::value* field = object->if_contains(key);

@@ -14,8 +14,8 @@ Verdict Orders::verdict_of(const Order& order, std::uint32_t recipient) {
   }
   verdict.state = spool::State::Bounced;
   // RFC 3463 §3.8: X.7.1, the sender's mail is not to be delivered.
-  verdict.reply = local_reply(
-      550, {5, 7, 1}, order.reason.empty() ? "Returned by the postmaster" : order.reason);
+  verdict.reply = local_reply(550, {5, 7, 1},
+                              order.reason.empty() ? "Returned by the postmaster" : order.reason);
   verdict.detail = "bounced by an operator";
   return verdict;
 }

@@ -238,13 +238,10 @@ void Settlement::record_hold(const Context& context, std::uint32_t recipient, bo
   const Verdict verdict{.recipient = recipient, .is_attempt = false, .detail = std::move(detail)};
   record(context, verdict, is_held ? events::Kind::Held : events::Kind::Released, entry,
          gathering_.transaction.events);
-  gathering_.transaction.updates.push_back({context.id,
-                                            {{recipient,
-                                              spool::State::Queued,
-                                              entry.flags,
-                                              entry.attempts,
-                                              base::from_unix_us(entry.due_us),
-                                              std::move(reply)}}});
+  gathering_.transaction.updates.push_back(
+      {context.id,
+       {{recipient, spool::State::Queued, entry.flags, entry.attempts,
+         base::from_unix_us(entry.due_us), std::move(reply)}}});
   if (context.until_durable) gathering_.until_durable.push_back(context.until_durable);
   parts_.wake();
 }

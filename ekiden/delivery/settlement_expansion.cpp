@@ -36,17 +36,17 @@ void Settlement::expand(const Context& context, std::vector<spool::Progress> exp
     Context fresh;
     fresh.id = into.id;
     fresh.meta = into.meta;
-    const Verdict verdict{.recipient = i,
-                          .is_attempt = false,
-                          .detail = detail + ", from message " +
-                                    base::format_message_id(context.id)};
+    const Verdict verdict{
+        .recipient = i,
+        .is_attempt = false,
+        .detail = detail + ", from message " + base::format_message_id(context.id)};
     events::Event event = event_of(fresh, verdict, events::Kind::Accepted, {});
     transaction.events.push_back(events::encode_event(event));
   }
   transaction.updates.push_back({context.id, std::move(expanded)});
 
-  auto boxed = std::make_unique<
-      std::pair<queue::Accepted, base::Completion<Result<void>>>>(std::move(into), std::move(done));
+  auto boxed = std::make_unique<std::pair<queue::Accepted, base::Completion<Result<void>>>>(
+      std::move(into), std::move(done));
   ++batches_;
   parts_.port.submit(std::move(transaction), [this, id = context.id, old = std::move(old),
                                               boxed = std::move(boxed)](Result<void> result) {

@@ -145,7 +145,8 @@ TEST_F(SuspensionTest, ASuspendedSiteOrSourceRestsItsLanesBornLaterToo) {
 TEST(AddressHash, TheDomainsCaseDoesNotCountAndTheLocalPartsDoes) {
   EXPECT_EQ(address_hash("a@EXAMPLE.org"), address_hash("a@example.org"));
   EXPECT_EQ(address_hash("\"a\"@example.org"), address_hash("a@example.org"));
-  EXPECT_EQ(address_hash("a@xn--bcher-kva.example"), address_hash("a@b\xc3\xbc" "cher.example"));
+  EXPECT_EQ(address_hash("a@xn--bcher-kva.example"), address_hash("a@b\xc3\xbc"
+                                                                  "cher.example"));
   EXPECT_NE(address_hash("A@example.org"), address_hash("a@example.org"));
   EXPECT_EQ(address_hash("POSTMASTER@example.org"), address_hash("postmaster@example.org"));
 }
