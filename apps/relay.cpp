@@ -4,6 +4,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "apps/next_hop_verifier.hpp"
 #include "ekiden/base/log.hpp"
 #include "ekiden/delivery/tls_memory.hpp"
 #include "ekiden/inbound/admission.hpp"
@@ -16,7 +17,8 @@ namespace ekiden::apps {
 /// afterwards.
 struct Relay::Part {
   Part(RelayWorker& at, Relay& relay, std::shared_ptr<const delivery::RouteSet> routes,
-       inbound::ClientLimits& limits, inbound::Instruments& instruments)
+       inbound::ClientLimits& limits, inbound::Instruments& instruments,
+       delivery::ProbeMemory& probe_memory)
       : place(at),
         port(relay.journal_->attach(at.worker.executor)),
         routing(std::move(routes), at.resolver),
@@ -24,6 +26,8 @@ struct Relay::Part {
         connection{at.worker,   connection_tasks, relay.surroundings_.pool,
                    at.resolver, at.network,       *port,
                    tls_memory,  at.start_tls,     connection_options(*relay.settings_)},
+        probe(connection, routing, probe_memory),
+        verifier(probe),
         dispatcher({at.worker, *relay.journal_, *port, relay.budget_, routing, *relay.neighbours_,
                     relay.surroundings_.metrics,
                     [this](std::shared_ptr<const delivery::Plan> plan, delivery::Feed& feed) {
@@ -32,7 +36,7 @@ struct Relay::Part {
                    dispatcher_options(*relay.settings_), settlement_options(*relay.settings_)),
         ids(0, static_cast<std::uint8_t>(at.worker.index), at.worker.random),
         listeners({at.worker, *relay.journal_, *port, dispatcher, ids, relay.surroundings_.accounts,
-                   limits, instruments, at.sasl, nullptr, at.tls, at.proxy}) {}
+                   limits, instruments, at.sasl, &verifier, at.tls, at.proxy}) {}
 
   /// A reload's share of this worker.
   void apply(const std::shared_ptr<const delivery::RouteSet>& routes,
@@ -46,6 +50,8 @@ struct Relay::Part {
   delivery::TlsMemory tls_memory;
   base::TaskGroup connection_tasks;
   delivery::ConnectionContext connection;
+  delivery::RecipientProbe probe;
+  NextHopVerifier verifier;
   delivery::Dispatcher dispatcher;
   base::MessageIdSource ids;
   inbound::ListenerService listeners;
@@ -56,6 +62,7 @@ struct Relay::Shared {
   explicit Shared(base::Metrics& metrics) : instruments(metrics) {}
   inbound::ClientLimits limits;
   inbound::Instruments instruments;
+  delivery::ProbeMemory probe_memory;
 };
 
 Relay::Relay(Surroundings surroundings, std::shared_ptr<const config::Settings> settings)
@@ -90,8 +97,8 @@ Result<void> Relay::open(std::string& problem) {
   std::shared_ptr<const delivery::RouteSet> routes = route_set(*settings_, problem);
   if (!routes) return make_error_code(spool::Errc::Closed);
   for (RelayWorker& place : surroundings_.workers)
-    parts_.push_back(
-        std::make_unique<Part>(place, *this, routes, shared_->limits, shared_->instruments));
+    parts_.push_back(std::make_unique<Part>(place, *this, routes, shared_->limits,
+                                            shared_->instruments, shared_->probe_memory));
 
   std::uint64_t messages = 0;
   const Result<void> recovered = journal_->recover([&](const spool::Recovered& found) {
@@ -181,6 +188,7 @@ void Relay::Part::apply(const std::shared_ptr<const delivery::RouteSet>& routes,
                         std::vector<std::string>& failures) {
   routing.replace(routes);
   connection.options = connection_options(settings);
+  probe.set_options(connection.options);
   dispatcher.set_options(dispatcher_options(settings), settlement_options(settings));
   dispatcher.forget_routes();
   for (const config::Listener& before : old.listener) {
@@ -204,7 +212,7 @@ void Relay::stop(base::Duration budget, base::Work done) {
     base::Work done;
   };
   auto stopping = std::make_shared<Stopping>();
-  stopping->left = static_cast<unsigned>(parts_.size()) * 2;
+  stopping->left = static_cast<unsigned>(parts_.size()) * 3;
   stopping->done = std::move(done);
   const auto one_done = [this, stopping] {
     if (--stopping->left > 0) return;
@@ -222,6 +230,7 @@ void Relay::stop(base::Duration budget, base::Work done) {
       part.listeners.close();
       part.listeners.when_empty(sessions_over);
       part.dispatcher.stop(one_done);
+      part.probe.stop(one_done);
       part.place.worker.clock.call_after(budget, [&part, sessions_over] {
         part.connection_tasks.close();
         part.dispatcher.abort();

@@ -111,6 +111,7 @@ TEST(AsioClock, CloseDropsWhatWaitsEvenWhenThatComesBack) {
   IoContext io(1);
   AsioClock clock(io);
   struct Canceller {
+    Canceller(AsioClock& at, TimerId timer) : clock(at), other(timer) {}
     AsioClock& clock;
     TimerId other;
     ~Canceller() {

@@ -181,6 +181,16 @@ TEST(Table, AlignsNumbersRightAndCutsTheLastColumn) {
             "longer  12345  a rather …\n");
 }
 
+TEST(EventLine, SaysAPeersCodeOnce) {
+  events::Event event;
+  event.kind = events::Kind::Delivered;
+  event.reply_code = 250;
+  event.enhanced_code = "2.0.0";
+  event.reply = "250 2.0.0 Ok";
+  const std::string line = event_line(event);
+  EXPECT_NE(line.find("reply 250 2.0.0 Ok"), std::string::npos) << line;
+}
+
 TEST(EventLine, NeverBreaksTheLine) {
   events::Event event;
   event.kind = events::Kind::Deferred;

@@ -22,8 +22,12 @@ std::string event_line(const events::Event& event) {
   add("", event.tls_version);
   if (event.reply_code != 0) {
     std::string reply = std::to_string(event.reply_code);
-    if (!event.enhanced_code.empty()) reply += " " + event.enhanced_code;
-    if (!event.reply.empty()) reply += " " + event.reply;
+    if (event.reply.starts_with(reply)) {
+      reply = event.reply;  // whole, as a peer's reply is kept
+    } else {
+      if (!event.enhanced_code.empty()) reply += " " + event.enhanced_code;
+      if (!event.reply.empty()) reply += " " + event.reply;
+    }
     add("reply ", reply);
     add("at ", event.phase);
   }

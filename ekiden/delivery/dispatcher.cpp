@@ -55,7 +55,11 @@ Dispatcher::Dispatcher(Parts parts, DispatcherOptions options, SettlementOptions
       scheduler_(parts_.worker.clock.now()),
       settlement_(
           {parts_.worker, parts_.port, scheduler_, parts_.metrics, tasks_,
-           [this](queue::Accepted message) { take(std::move(message)); }, [this] { wake(); }},
+           [this](queue::Accepted message) { take(std::move(message)); },
+           [this] {
+             note_queued();
+             wake();
+           }},
           std::move(settlement)),
       orders_(scheduler_, settlement_, parts_.worker.clock),
       tasks_(parts_.worker),

@@ -55,6 +55,8 @@ struct Job {
   std::shared_ptr<const message::Meta> meta;
   spool::Body body;  ///< in memory, or a file to be streamed through spool::Port::read
   std::vector<std::uint32_t> recipients;  ///< indexes into meta->envelope.recipients
+  /// Only asks the peer about its recipients; there is no body. Taken at RCPT counts as Delivered.
+  bool is_probe = false;
 };
 
 enum class Outcome : std::uint8_t {

@@ -10,6 +10,8 @@
 namespace ekiden::delivery {
 namespace {
 
+constexpr std::uint16_t kBadSequence = 503;
+
 bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
 }
@@ -143,6 +145,7 @@ void prepare(const Job& job, const smtp::PeerExtensions& peer, bool prefers_bdat
   if (is_xtext(envelope.envid)) transaction.envid = envelope.envid;
 
   transaction.size = job.body.size;
+  transaction.is_probe = job.is_probe;
   if (envelope.body == message::BodyType::BinaryMime) {
     if (peer.chunking && peer.binary_mime) {
       transaction.body = "BINARYMIME";
@@ -184,7 +187,11 @@ RecipientResult result_of(std::uint32_t recipient, smtp::ClientVerdict verdict,
       result.needs_relayed_dsn = !peer.dsn && (asked.notify & message::kNotifySuccess) != 0;
       break;
     case smtp::ClientVerdict::Kind::Refused:
-      result.outcome = result.reply.is_permanent() ? Outcome::Bounced : Outcome::Deferred;
+      // RFC 5321 §4.2.4: 503 says that the two ends are out of step. That is no word about the
+      // recipient, so it is tried again.
+      result.outcome = result.reply.is_permanent() && result.reply.code != kBadSequence
+                           ? Outcome::Bounced
+                           : Outcome::Deferred;
       break;
     case smtp::ClientVerdict::Kind::Lost:
       result.outcome = Outcome::Deferred;

@@ -378,7 +378,8 @@ void ClientDialogue::write_group(Running& running, std::string& out) {
   }
   // RFC 2920 §3.1: DATA only as the last of its group. BDAT waits for the verdict on RCPT, lest a
   // large body travel for nobody.
-  if (room > 0 && !transaction.uses_bdat && running.written == running.count) {
+  const bool has_data_command = !transaction.uses_bdat && !transaction.is_probe;
+  if (room > 0 && has_data_command && running.written == running.count) {
     running.is_data_written = true;
     out.append("DATA\r\n");
   }
@@ -480,7 +481,7 @@ ClientAction ClientDialogue::go_on() {
     write_group(current_, out_);
     return read();
   }
-  if (current_.accepted == 0) {
+  if (current_.accepted == 0 || current_.transaction->is_probe) {
     needs_rset_ = current_.has_mail;
     return finish();
   }

@@ -62,6 +62,8 @@ struct ClientTransaction {
   std::string_view body;          ///< "8BITMIME", "BINARYMIME" or empty
   bool smtputf8 = false;
   bool uses_bdat = false;
+  /// Only asks whether the recipients are taken: ends before DATA, verdicts stay at RCPT.
+  bool is_probe = false;
   std::uint64_t size = 0;  ///< octets of the body; exact with `uses_bdat`; 0: do not tell
   std::vector<ClientRecipient> recipients;
 };

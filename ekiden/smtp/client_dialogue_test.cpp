@@ -813,5 +813,49 @@ TEST(ClientDialogue, QuitEndsWhateverThePeerSays) {
   EXPECT_FALSE(lost.dialogue.failure());
 }
 
+// ---- asking about recipients
+
+TEST(ClientDialogue, AProbeEndsBeforeDataAndIsResetBeforeTheNext) {
+  for (const std::string_view ehlo : {kFullEhlo, kPlainEhlo}) {
+    Client client;
+    client.ready(ehlo);
+    ClientTransaction probe = transaction_to({"b@x.example", "c@x.example"});
+    probe.reverse_path = "";
+    probe.is_probe = true;
+    client.begin(probe);
+    if (ehlo == kFullEhlo) {
+      EXPECT_EQ(client.written,
+                "MAIL FROM:<>\r\nRCPT TO:<b@x.example>\r\nRCPT TO:<c@x.example>\r\n");
+      client.got("250 ok\r\n250 ok\r\n550 5.1.1 who\r\n");
+    } else {
+      EXPECT_EQ(client.written, "MAIL FROM:<>\r\n");
+      EXPECT_EQ(client.got("250 ok\r\n").written, "RCPT TO:<b@x.example>\r\n");
+      EXPECT_EQ(client.got("250 ok\r\n").written, "RCPT TO:<c@x.example>\r\n");
+      client.got("550 5.1.1 who\r\n");
+    }
+    ASSERT_EQ(client.action.kind, Kind::Finished);
+    EXPECT_EQ(client.written, "");
+    EXPECT_EQ(client.kind(0), VerdictKind::Accepted);
+    EXPECT_EQ(client.dialogue.outcome()[0].phase, ClientPhase::Rcpt);
+    EXPECT_EQ(client.kind(1), VerdictKind::Refused);
+    client.step(Continue{});
+    ASSERT_EQ(client.action.kind, Kind::Ready);
+    client.begin(probe);
+    EXPECT_TRUE(client.written.starts_with("RSET\r\n"));
+  }
+}
+
+TEST(ClientDialogue, AProbeThatIsLostSaysNothingAboutItsRecipient) {
+  Client client;
+  client.ready();
+  ClientTransaction probe = transaction_to({"b@x.example"});
+  probe.is_probe = true;
+  client.begin(probe).got("250 ok\r\n");
+  client.step(Lost{});
+  ASSERT_EQ(client.action.kind, Kind::Finished);
+  EXPECT_EQ(client.kind(0), VerdictKind::Lost);
+  EXPECT_FALSE(client.dialogue.outcome()[0].may_be_duplicate);
+}
+
 }  // namespace
 }  // namespace ekiden::smtp

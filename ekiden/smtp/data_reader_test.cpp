@@ -14,7 +14,7 @@ struct Outcome {
   bool is_refused = false;
   std::size_t longest = 0;
   bool is_eight_bit = false;
-  friend bool operator==(const Outcome&, const Outcome&) = default;
+  bool operator==(const Outcome&) const = default;
 };
 
 Outcome run(std::string_view input, BareNewlines bare, std::size_t piece) {

@@ -409,7 +409,7 @@ TEST_F(Tls, TheSessionCacheForgetsTheOldestBeyondItsLimit) {
 base::Task<void> connect_with(const PemPair* pair, std::unique_ptr<net::Stream> inner,
                               base::Steady deadline, std::optional<Opened>& result) {
   const SslContextPtr context(SSL_CTX_new(TLS_client_method()));
-  auto stream = std::move(Stream::make(context.get(), std::move(inner)).value());
+  auto stream = Stream::make(context.get(), std::move(inner)).value();
   if (pair != nullptr) {
     TemporaryFile certificate(pair->certificate), key(pair->private_key);
     EXPECT_EQ(SSL_use_certificate_file(stream->ssl(), certificate.path().c_str(), SSL_FILETYPE_PEM),
@@ -527,7 +527,7 @@ TEST_F(Tls, OldProtocolsAreRefusedByUsAndReachedOnlyByTheCompatibleLevel) {
   ASSERT_EQ(SSL_CTX_use_PrivateKey_file(old.get(), key.path().c_str(), SSL_FILETYPE_PEM), 1);
   for (const Level level : {Level::Modern, Level::Compatible}) {
     net::MemoryPair link = net::make_memory_pair(loop_.worker());
-    auto server = std::move(Stream::make(old.get(), std::move(link.first)).value());
+    auto server = Stream::make(old.get(), std::move(link.first)).value();
     SSL_set_accept_state(server->ssl());
     Ends ends;
     const auto serve = [](Stream& stream, base::Steady deadline) -> base::Task<void> {

@@ -1,5 +1,5 @@
 """Goal: for our own domains unknown recipients are refused at RCPT, never bounced later.
-Method: verification at a scripted next hop, a list, and a next hop that is down."""
+Method: verification at a scripted next hop, a list, and next hops that are down, refuse us or hang."""
 import support
 from support import eventually, message
 
@@ -38,10 +38,38 @@ class InboundRecipients(support.Scenario):
         self.assertReply(self.rcpt(relay, "mallory@own.test"), 550, "5.1.1")
         self.assertEqual(peer.sessions, [])
 
+    def test_who_was_verified_gets_the_mail(self):
+        peer = self.peer()
+        relay = self.listen("verify", f"127.0.0.1:{peer.port}")
+        wire = relay.wire(self.port)
+        wire.greet()
+        self.assertReply(wire.transaction("x@client.test", ["me@own.test"], message()), 250)
+        self.assertEqual(eventually(lambda: peer.recipients()), ["me@own.test"])
+
     def test_a_next_hop_that_is_down_is_a_temporary_failure(self):
-        relay = self.listen("verify", f"127.0.0.1:{support.free_port()}")
-        reply = self.rcpt(relay, "somebody@own.test")
-        self.assertTrue(reply.code == 250 or 400 <= reply.code < 500, reply)
+        port = support.free_port()
+        relay = self.listen("verify", f"127.0.0.1:{port}")
+        self.assertReply(self.rcpt(relay, "somebody@own.test"), 451, "4.4.3")
+        # Doubt is not remembered.
+        self.peer(port=port)
+        self.assertReply(self.rcpt(relay, "somebody@own.test"), 250)
+
+    def test_a_next_hop_that_refuses_us_says_nothing_about_the_mailbox(self):
+        peer = self.peer().on("RCPT", lambda s, line: "554 5.7.1 relay access denied")
+        relay = self.listen("verify", f"127.0.0.1:{peer.port}")
+        self.assertReply(self.rcpt(relay, "somebody@own.test"), 451, "4.4.3")
+
+    def test_stopping_does_not_wait_for_a_next_hop_that_hangs(self):
+        from peer import HANG
+        peer = self.peer().on("RCPT", lambda s, line: HANG)
+        relay = self.listen("verify", f"127.0.0.1:{peer.port}")
+        wire = relay.wire(self.port)
+        wire.greet()
+        wire.command("MAIL FROM:<x@client.test>")
+        wire.send("RCPT TO:<somebody@own.test>\r\n")
+        eventually(lambda: any(c.startswith("RCPT") for c in peer.commands()))
+        relay.stop()
+        self.assertEqual(relay.process.child.returncode, 0)
 
     def test_mail_for_our_domain_arrives_there(self):
         peer = self.peer()

@@ -90,6 +90,10 @@ class TrialServer(support.Scenario):
         eventually(lambda: "delivered" in subprocess.run(
             tail, cwd=self.root, capture_output=True, text=True, timeout=10 * SLOW).stdout,
             what="the event")
+        summary = re.search(r"^  (\S+ queue summary .*)$", self.said(), re.M).group(1).split()
+        answer = subprocess.run(summary, cwd=self.root, capture_output=True, text=True,
+                                timeout=10 * SLOW)
+        self.assertEqual(answer.returncode, 0, answer.stderr)
 
         self.assertEqual(self.end(child), 0, self.said())
         for port in PORTS:

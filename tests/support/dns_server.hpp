@@ -35,7 +35,7 @@ namespace ekiden::test {
 class DnsServer {
  public:
   DnsServer(base::IoContext& io, std::string_view zone)
-      : io_(io), zone_(dns::canonical_name(zone)), udp_(io), acceptor_(io) {
+      : zone_(dns::canonical_name(zone)), udp_(io), acceptor_(io) {
     // The port is free for UDP; whether it is for TCP only trying tells.
     constexpr int kTries = 20;
     for (int i = 0;; ++i) {
@@ -310,7 +310,6 @@ class DnsServer {
                             });
   }
 
-  base::IoContext& io_;
   std::string zone_;
   Udp udp_;
   Acceptor acceptor_;
