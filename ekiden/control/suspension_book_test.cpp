@@ -96,10 +96,9 @@ TEST_F(SuspensionBookTest, WhatCannotBeWrittenHasNotHappened) {
 TEST(SuspensionBook, RefusesWhatItDoesNotUnderstand) {
   SuspensionBook book({});
   EXPECT_TRUE(book.load(""));
-  for (const char* octets :
-       {"{", "[]", "{}", "{\"suspensions\":1}", "{\"suspensions\":[1]}",
-        "{\"suspensions\":[{\"kind\":\"planet\",\"name\":\"x\"}]}",
-        "{\"suspensions\":[{\"kind\":\"site\",\"name\":\"\"}]}"})
+  for (const char* octets : {"{", "[]", "{}", "{\"suspensions\":1}", "{\"suspensions\":[1]}",
+                             "{\"suspensions\":[{\"kind\":\"planet\",\"name\":\"x\"}]}",
+                             "{\"suspensions\":[{\"kind\":\"site\",\"name\":\"\"}]}"})
     EXPECT_FALSE(book.load(octets)) << octets;
 }
 
@@ -108,8 +107,8 @@ TEST(Position, IsReadBackAndNothingElseIs) {
   ASSERT_TRUE(position);
   EXPECT_EQ(position->worker, 3u);
   EXPECT_EQ(position->slot, 70'000u);
-  for (const char* text : {"", "1", ".", "1.", ".1", "1.x", "1.2.3", "-1.2", "70000.1",
-                           "1.99999999999999999999"})
+  for (const char* text :
+       {"", "1", ".", "1.", ".1", "1.x", "1.2.3", "-1.2", "70000.1", "1.99999999999999999999"})
     EXPECT_FALSE(parse_position(text)) << text;
 }
 
