@@ -35,6 +35,11 @@ struct Asker {
     routing.routed->kind = Routed::Kind::Direct;
     routing.routed->plan = std::make_shared<const Plan>(rig.plan);
   }
+  /// A question and who waits for it hold each other: stopping parts them, as a relay does.
+  ~Asker() {
+    probe.stop([] {});
+    rig.settle();
+  }
   /// The deadline is that of an inbound session.
   base::Task<void> wait_for(std::string recipient, std::string next_hop) {
     const base::Steady deadline = rig.loop.clock().steady() + std::chrono::seconds(30);
