@@ -11,6 +11,9 @@
 namespace ekiden::delivery {
 namespace {
 
+/// RFC 3463 §3.5: bad connection.
+constexpr smtp::EnhancedCode kConnectionLost{4, 4, 2};
+
 /// The targets by preference, equals in random order (RFC 5321 §5.1).
 std::vector<Target> shuffled(const std::vector<Target>& targets, base::Random& random) {
   std::vector<Target> out = targets;
@@ -129,8 +132,10 @@ class Attempt {
       take_failure(session);
       // A peer that offers STARTTLS and breaks off when asked for it cannot do it at any level.
       const auto& failure = session.failure();
-      const bool is_broken_off =
-          failure && failure->is_local && static_cast<Phase>(failure->phase) == Phase::StartTls;
+      // One that sends octets meant to be read as if they came under TLS is not trusted at all.
+      const bool is_broken_off = failure && failure->is_local &&
+                                 static_cast<Phase>(failure->phase) == Phase::StartTls &&
+                                 failure->reply.enhanced == kConnectionLost;
       const bool has_tls_failed = !session.tls_error().empty();
       if (!(has_tls_failed || is_broken_off) || !may_fall_back || entry.level == TlsLevel::Plain) {
         co_return;
