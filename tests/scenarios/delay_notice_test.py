@@ -16,7 +16,7 @@ class DelayNotice(support.Scenario):
         self.assertEqual(dsn.field("Action"), "delayed")
         self.assertTrue(dsn.field("Status").startswith("4."))
         self.assertIsNotNone(dsn.field("Will-Retry-Until"))
-        self.assertEqual(relay.metric("ekiden_recipients_queued"), 1)
+        eventually(lambda: relay.metric("ekiden_recipients_queued") == 1)
         peer.on("RCPT", None)
         eventually(lambda: "b@dest.test" in peer.recipients(), what="delivery after all")
         self.assertEqual(len(peer.received), 2, "one notice, one delivery")

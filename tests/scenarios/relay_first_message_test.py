@@ -37,7 +37,7 @@ class RelayFirstMessage(support.Scenario):
         eventually(lambda: peer.received)
         eventually(lambda: relay.metric("ekiden_recipients_delivered_total") == 1,
                    what="the delivered count")
-        self.assertEqual(relay.metric("ekiden_recipients_queued"), 0)
+        eventually(lambda: relay.metric("ekiden_recipients_queued") == 0)
         events = relay.wait_for_event("b@dest.test", "delivered")
         self.assertEqual([e["kind"] for e in events], ["accepted", "delivered"])
         message_id = eventually(lambda: peer.received)[0].header("Message-ID")
@@ -66,7 +66,7 @@ class RelayFirstMessage(support.Scenario):
         relay.send()
         eventually(lambda: relay.metric("ekiden_attempts_deferred_total") >= 1,
                    what="the deferral")
-        self.assertEqual(relay.metric("ekiden_recipients_queued"), 1)
+        eventually(lambda: relay.metric("ekiden_recipients_queued") == 1)
         peer = self.peer(port=port)
         eventually(lambda: peer.received, what="the retry")
 
