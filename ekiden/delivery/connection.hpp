@@ -12,6 +12,7 @@
 #include "ekiden/delivery/tls_memory.hpp"
 #include "ekiden/dns/resolver.hpp"
 #include "ekiden/net/network.hpp"
+#include "ekiden/smtp/time_outs.hpp"
 #include "ekiden/spool/spool.hpp"
 
 namespace ekiden::delivery {
@@ -22,6 +23,7 @@ struct ConnectionOptions {
   /// Where this relay listens: an MX that leads there is ourselves (RFC 5321 §5.1).
   std::vector<net::Endpoint> own_endpoints;
   base::Duration connect_timeout = std::chrono::seconds(30);
+  smtp::ClientTimeOuts time_outs;
   base::Duration handshake_timeout = std::chrono::seconds(60);
   /// How long a connection waits for more work before it says QUIT.
   base::Duration idle_timeout = std::chrono::seconds(5);

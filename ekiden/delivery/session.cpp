@@ -33,6 +33,7 @@ smtp::ClientOptions Session::client_options(const Parts& parts, TlsLevel level) 
   options.ehlo_name = parts.plan.ehlo_name;
   options.wants_auth = !parts.plan.username.empty();
   options.may_send_password_in_clear = parts.context.options.may_send_password_in_clear;
+  options.time_outs = parts.context.options.time_outs;
   switch (parts.plan.tls) {
     case TlsPolicy::Off:
       options.tls = smtp::ClientTls::Off;
@@ -138,7 +139,8 @@ base::Task<bool> Session::write_action() {
   if (action_.write.empty()) co_return true;
   Error error = net::Errc::Closed;
   if (stream_ != nullptr) {
-    const base::Steady deadline = parts_.context.worker.clock.steady() + smtp::kBlockTimeout;
+    const base::Steady deadline =
+        parts_.context.worker.clock.steady() + parts_.context.options.time_outs.data;
     if (action_.kind == Kind::Close) {
       // A last word that nobody waits for.
       const std::string_view word = action_.write;
@@ -375,7 +377,8 @@ base::Task<void> Session::send_body() {
       dots.finish(pieces_);
     }
     if (!ride.empty()) pieces_.push_back(ride);
-    const base::Steady deadline = parts_.context.worker.clock.steady() + smtp::kBlockTimeout;
+    const base::Steady deadline =
+        parts_.context.worker.clock.steady() + parts_.context.options.time_outs.data;
     sent = co_await net::write_all(*stream_, std::span<const std::string_view>(pieces_), deadline);
   }
   ClientEvent event = client_event::BodySent{};
@@ -442,7 +445,8 @@ base::Task<Result<void>> Session::send_file(Flight& flight, std::string_view rid
       if (is_last) dots.finish(pieces_);
     }
     if (is_last && !ride.empty()) pieces_.push_back(ride);
-    const base::Steady deadline = parts_.context.worker.clock.steady() + smtp::kBlockTimeout;
+    const base::Steady deadline =
+        parts_.context.worker.clock.steady() + parts_.context.options.time_outs.data;
     const Result<void> written =
         co_await net::write_all(*stream_, std::span<const std::string_view>(pieces_), deadline);
     if (!written) co_return written;

@@ -236,6 +236,20 @@ Result<Address> parse_address(std::string_view text) {
   return address;
 }
 
+bool is_strict_local_part(std::string_view local) {
+  constexpr std::size_t kPromisedOctets = 64;
+  if (local.size() > kPromisedOctets) return false;
+  if (local.starts_with('"')) return true;
+  return !local.starts_with('.') && !local.ends_with('.') &&
+         local.find("..") == std::string_view::npos;
+}
+
+bool is_strict_domain(std::string_view domain) {
+  if (domain.empty()) return true;
+  if (domain.ends_with('.') || domain.find('_') != std::string_view::npos) return false;
+  return canonical_domain(domain).has_value();
+}
+
 Result<std::string> canonical_domain(std::string_view domain) {
   if (domain.size() > 4 * kDomainOctetsMax) return Errc::BadDomain;
   if (!domain.empty() && domain.front() == '[') {

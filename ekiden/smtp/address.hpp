@@ -36,6 +36,13 @@ Result<Path> parse_path(std::string_view text, PathKind kind);
 /// "local@domain" without brackets and with nothing after it.
 Result<Address> parse_address(std::string_view text);
 
+/// RFC 5321 §4.1.2 and §4.5.3.1.1 to the letter, of what parse_path takes: no dot that leads,
+/// trails or doubles, 64 octets at most.
+bool is_strict_local_part(std::string_view local);
+/// RFC 5321 §4.1.2 to the letter: labels of letters, digits and hyphens, without a last dot, or an
+/// address literal. Empty is the domain of "<postmaster>".
+bool is_strict_domain(std::string_view domain);
+
 /// For lookups and comparison: A-labels (IDNA 2008), lower case, no trailing dot; a literal in its
 /// canonical form. Errc::BadDomain when it has none.
 Result<std::string> canonical_domain(std::string_view domain);

@@ -695,23 +695,13 @@ ClientPhase ClientDialogue::phase() const {
 base::Duration ClientDialogue::timeout() const {
   if (state_ == State::QuitSent) return kQuitTimeout;
   switch (phase()) {
-    case ClientPhase::Connect:
-    case ClientPhase::Greeting:
-      return kGreetingTimeout;
-    case ClientPhase::Ehlo:
-    case ClientPhase::StartTls:
-    case ClientPhase::Auth:
-      return kCommandTimeout;
-    case ClientPhase::Mail:
-      return kMailTimeout;
-    case ClientPhase::Rcpt:
-      return kRcptTimeout;
     case ClientPhase::Data:
-      return kDataTimeout;
+      return options_.time_outs.data;
     case ClientPhase::Eod:
-      break;
+      return options_.time_outs.final_dot;
+    default:
+      return options_.time_outs.command;
   }
-  return kEodTimeout;
 }
 
 }  // namespace ekiden::smtp

@@ -12,6 +12,7 @@
 #include "ekiden/smtp/peer_extensions.hpp"
 #include "ekiden/smtp/reply.hpp"
 #include "ekiden/smtp/reply_parser.hpp"
+#include "ekiden/smtp/time_outs.hpp"
 
 namespace ekiden::smtp {
 
@@ -44,6 +45,7 @@ struct ClientOptions {
   /// Commands sent before their replies are read. More wait for the next group, so that neither
   /// side blocks on a full window (RFC 2920 §3.1).
   std::size_t group_commands_max = 100;
+  ClientTimeOuts time_outs;
 };
 
 /// One recipient as the wire shows it. Views into the caller's memory.
@@ -146,17 +148,6 @@ struct ClientAction {
   std::string challenge;       ///< Authenticate: decoded
 };
 
-/// RFC 5321 §4.5.3.2, per reply.
-inline constexpr base::Duration kGreetingTimeout = std::chrono::minutes(5);
-inline constexpr base::Duration kMailTimeout = std::chrono::minutes(5);
-inline constexpr base::Duration kRcptTimeout = std::chrono::minutes(5);
-inline constexpr base::Duration kDataTimeout = std::chrono::minutes(2);
-/// For each block of the body to be taken.
-inline constexpr base::Duration kBlockTimeout = std::chrono::minutes(3);
-/// Less than this makes duplicates: the peer takes the message just as we give up.
-inline constexpr base::Duration kEodTimeout = std::chrono::minutes(10);
-/// EHLO, STARTTLS, AUTH and RSET have no figure of their own.
-inline constexpr base::Duration kCommandTimeout = std::chrono::minutes(5);
 /// Nothing depends on the reply to QUIT.
 inline constexpr base::Duration kQuitTimeout = std::chrono::seconds(2);
 

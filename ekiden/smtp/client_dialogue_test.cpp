@@ -64,7 +64,7 @@ struct Client {
 TEST(ClientDialogue, GreetsWithEhloAndReadsExtensions) {
   Client client;
   EXPECT_EQ(client.action.kind, Kind::Read);
-  EXPECT_EQ(client.action.timeout, kGreetingTimeout);
+  EXPECT_EQ(client.action.timeout, std::chrono::minutes(5));
   client.got("220 mx.example ESMTP\r\n");
   EXPECT_EQ(client.written, "EHLO relay.example\r\n");
   client.got(

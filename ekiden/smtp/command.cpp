@@ -47,13 +47,21 @@ Reply unknown_parameter(std::string_view keyword) {
   return refuse(555, {5, 5, 4}, "Unknown parameter: " + base::printable(keyword, 40));
 }
 
-/// Takes "FROM:" or "TO:" off the front. RFC 5321 §4.1.1.2 (lenient): spaces around the colon's
-/// far side are skipped; older clients send "MAIL FROM: <a@b>".
-bool take_keyword(std::string_view& text, std::string_view keyword) {
+/// Takes "FROM:" or "TO:" off the front.
+bool take_keyword(std::string_view& text, std::string_view keyword, Syntax syntax) {
   if (!base::starts_with_ignoring_case(text, keyword)) return false;
   text.remove_prefix(keyword.size());
+  if (syntax == Syntax::Strict) return !text.starts_with(' ');
+  // RFC 5321 §4.1.1.2 (lenient): spaces around the colon's far side are skipped; older clients
+  // send "MAIL FROM: <a@b>".
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   return true;
+}
+
+/// RFC 5321 §4.1.2, where it is narrower than parse_path: Dot-string, sub-domain, and §4.5.3.1.1.
+std::optional<Reply> refuse_loose_address(const Address& address, std::uint8_t enhanced_detail) {
+  if (is_strict_local_part(address.local) && is_strict_domain(address.domain)) return std::nullopt;
+  return refuse(501, {5, 1, enhanced_detail}, "RFC 5321 does not allow this address");
 }
 
 struct Parameter {
@@ -64,8 +72,10 @@ struct Parameter {
 
 /// The next parameter of " KEY=VALUE KEY …"; nothing at the end. `is_bad` when what follows the
 /// path is not even separated from it.
-std::optional<Parameter> next_parameter(std::string_view& rest, bool& is_bad) {
-  if (!rest.empty() && rest.front() != ' ') {
+std::optional<Parameter> next_parameter(std::string_view& rest, Syntax syntax, bool& is_bad) {
+  // RFC 5321 §4.1.1.2 (lenient): several spaces between parameters are one.
+  if ((!rest.empty() && rest.front() != ' ') ||
+      (syntax == Syntax::Strict && rest.starts_with("  "))) {
     is_bad = true;
     return std::nullopt;
   }
@@ -220,6 +230,7 @@ Command parse_command(std::string_view line) {
     command.argument = line.substr(space + 1);
     while (!command.argument.empty() && command.argument.front() == ' ') {
       command.argument.remove_prefix(1);
+      command.has_extra_space = true;
     }
   }
   return command;
@@ -232,8 +243,8 @@ std::string_view verb_name(Verb verb) {
   return "UNKNOWN";
 }
 
-ParsedMail parse_mail(std::string_view argument, const Offered& offered) {
-  if (!take_keyword(argument, "FROM:")) {
+ParsedMail parse_mail(std::string_view argument, const Offered& offered, Syntax syntax) {
+  if (!take_keyword(argument, "FROM:", syntax)) {
     return refuse(501, {5, 5, 4}, "Syntax: MAIL FROM:<address>");
   }
   Result<Path> path = parse_path(argument, PathKind::Reverse);
@@ -242,12 +253,15 @@ ParsedMail parse_mail(std::string_view argument, const Offered& offered) {
                ? refuse(501, {5, 1, 8}, "Bad domain of the sender's address")
                : refuse(501, {5, 1, 7}, "Bad syntax of the sender's address");
   }
+  if (syntax == Syntax::Strict && path->address) {
+    if (auto refusal = refuse_loose_address(*path->address, 7)) return *refusal;
+  }
   MailCommand mail;
   mail.reverse_path = std::move(path->address);
   std::string_view rest = argument.substr(path->octets);
   Once once;
   bool is_bad = false;
-  while (const auto parameter = next_parameter(rest, is_bad)) {
+  while (const auto parameter = next_parameter(rest, syntax, is_bad)) {
     if (auto refusal = set_mail_parameter(*parameter, offered, once, mail)) return *refusal;
   }
   if (is_bad) return refuse(501, {5, 5, 4}, "Syntax: MAIL FROM:<address> [KEY=VALUE]...");
@@ -258,8 +272,9 @@ ParsedMail parse_mail(std::string_view argument, const Offered& offered) {
   return mail;
 }
 
-ParsedRcpt parse_rcpt(std::string_view argument, const Offered& offered, bool smtputf8) {
-  if (!take_keyword(argument, "TO:")) {
+ParsedRcpt parse_rcpt(std::string_view argument, const Offered& offered, bool smtputf8,
+                      Syntax syntax) {
+  if (!take_keyword(argument, "TO:", syntax)) {
     return refuse(501, {5, 5, 4}, "Syntax: RCPT TO:<address>");
   }
   Result<Path> path = parse_path(argument, PathKind::Forward);
@@ -268,13 +283,16 @@ ParsedRcpt parse_rcpt(std::string_view argument, const Offered& offered, bool sm
                ? refuse(501, {5, 1, 2}, "Bad domain of the recipient's address")
                : refuse(501, {5, 1, 3}, "Bad syntax of the recipient's address");
   }
+  if (syntax == Syntax::Strict) {
+    if (auto refusal = refuse_loose_address(*path->address, 3)) return *refusal;
+  }
   RcptCommand rcpt;
   rcpt.recipient = std::move(*path->address);
   rcpt.had_source_route = path->had_source_route;
   std::string_view rest = argument.substr(path->octets);
   Once once;
   bool is_bad = false;
-  while (const auto p = next_parameter(rest, is_bad)) {
+  while (const auto p = next_parameter(rest, syntax, is_bad)) {
     if (offered.dsn && equals_ignoring_case(p->keyword, "NOTIFY")) {
       if (once.again(0)) return repeated_parameter(p->keyword);
       const auto notify = parse_notify(p->value);

@@ -20,6 +20,12 @@ inline constexpr std::size_t kAuthLineOctetsMax = 12288;
 inline constexpr std::size_t kEnvidOctetsMax = 100;
 inline constexpr std::size_t kOrcptOctetsMax = 500;
 
+/// How closely commands must follow the grammar of RFC 5321.
+enum class Syntax : std::uint8_t {
+  Lenient,  ///< what real clients send is understood
+  Strict,   ///< and only what §4.1 allows is
+};
+
 enum class Verb : std::uint8_t {
   Ehlo,
   Helo,
@@ -41,7 +47,8 @@ enum class Verb : std::uint8_t {
 /// A command line, without its CRLF, taken apart at the first space.
 struct Command {
   Verb verb = Verb::Unknown;
-  std::string_view argument;  ///< a view into the line; trailing spaces are gone
+  std::string_view argument;     ///< a view into the line; spaces around it are gone
+  bool has_extra_space = false;  ///< more than one before the argument
 };
 Command parse_command(std::string_view line);
 std::string_view verb_name(Verb verb);
@@ -87,11 +94,13 @@ struct RcptCommand {
 
 /// What was said, or the reply that refuses it. `argument` is all behind the verb.
 using ParsedMail = std::variant<MailCommand, Reply>;
-ParsedMail parse_mail(std::string_view argument, const Offered& offered);
+ParsedMail parse_mail(std::string_view argument, const Offered& offered,
+                      Syntax syntax = Syntax::Lenient);
 
 /// `smtputf8`: MAIL asked for it (RFC 6531 §3.4).
 using ParsedRcpt = std::variant<RcptCommand, Reply>;
-ParsedRcpt parse_rcpt(std::string_view argument, const Offered& offered, bool smtputf8);
+ParsedRcpt parse_rcpt(std::string_view argument, const Offered& offered, bool smtputf8,
+                      Syntax syntax = Syntax::Lenient);
 
 /// RFC 3030 §2.
 struct BdatCommand {

@@ -22,10 +22,12 @@ struct ServerOptions {
   bool requires_tls = false;              ///< for AUTH and MAIL: 530 5.7.0
   bool requires_auth = false;             ///< for MAIL: 530 5.7.0
   BareNewlines bare_newlines = BareNewlines::Refuse;
+  Syntax syntax = Syntax::Lenient;
   std::uint64_t size_max = 50ull << 20;  ///< octets of a message; zero: none
   std::uint32_t recipients_max = 1000;   ///< of one message; more get 452 4.5.3
   std::uint32_t messages_max = 0;        ///< of one connection, then 421; zero: none
-  /// Since the last message taken, then 421. Zero: 1000 and four for each recipient allowed.
+  /// Of one connection, those that led to an accepted message left out; then 421. Zero: 1000 and
+  /// four for each recipient allowed.
   std::uint32_t commands_max = 0;
   std::uint32_t errors_max = 20;        ///< refused commands, then 421
   std::size_t chunk_octets = 1u << 20;  ///< a body that grows past it leaves in parts
@@ -185,6 +187,7 @@ class ServerDialogue {
   void refuse(std::uint16_t code, EnhancedCode enhanced, std::string_view text);
   Action close(std::string_view reason);
   void reset_transaction();
+  void note_progress();
 
   std::optional<Action> on_line(std::string_view line);
   void on_hello(const Command& command);
@@ -225,7 +228,10 @@ class ServerDialogue {
   Verb last_verb_ = Verb::Unknown;
   Verb awaited_ = Verb::Unknown;  ///< whose verdict is awaited
   std::uint32_t commands_ = 0;
-  std::uint32_t commands_since_message_ = 0;
+  /// Commands that no accepted message needed. Those that the open transaction took wait in
+  /// pending_commands_: they are forgotten when its message is accepted, counted when it is not.
+  std::uint32_t idle_commands_ = 0;
+  std::uint32_t pending_commands_ = 0;
   std::uint32_t errors_ = 0;
   std::uint32_t messages_ = 0;
 
