@@ -3,6 +3,13 @@
 #include <algorithm>
 
 namespace ekiden::delivery {
+namespace {
+
+/// What was granted ahead waits no longer than this behind a transaction that goes on: its peer may
+/// take ten minutes for a reply, and another connection none.
+constexpr base::Duration kUnusedMax = std::chrono::seconds(1);
+
+}  // namespace
 
 ConnectionFeed::ConnectionFeed(Dispatcher& here, unsigned owner, std::uint64_t link,
                                std::uint32_t lane_batch)
@@ -12,7 +19,8 @@ ConnectionFeed::ConnectionFeed(Dispatcher& here, unsigned owner, std::uint64_t l
 
 ConnectionFeed::~ConnectionFeed() {
   here_.feeds_.erase({owner_, link_});
-  if (timer_ != base::TimerId::None) here_.parts_.worker.clock.cancel(timer_);
+  for (const base::TimerId timer : {timer_, unused_timer_})
+    if (timer != base::TimerId::None) here_.parts_.worker.clock.cancel(timer);
 }
 
 void ConnectionFeed::ask(std::uint32_t wants) {
@@ -30,10 +38,11 @@ void ConnectionFeed::ask(std::uint32_t wants) {
 base::Task<std::optional<Job>> ConnectionFeed::next(base::Steady deadline) {
   // Where the owner is another worker the next batch is asked for while the last job runs.
   const bool is_remote = owner_ != here_.parts_.worker.index;
-  if (jobs_.empty() || (is_remote && jobs_.size() <= batch_ / 2)) ask(is_remote ? batch_ : 1);
+  const bool is_low = jobs_.empty() || (is_remote && jobs_.size() <= batch_ / 2);
+  if (is_low && !is_dismissed_) ask(is_remote ? batch_ : 1);
   if (jobs_.empty()) {
     // A deadline already passed asks without waiting.
-    if (here_.is_stopping_ || deadline <= here_.parts_.worker.clock.steady()) {
+    if (here_.is_stopping_ || is_dismissed_ || deadline <= here_.parts_.worker.clock.steady()) {
       co_return std::nullopt;
     }
     auto begin = [this, deadline](base::Completion<bool> done) {
@@ -49,6 +58,7 @@ base::Task<std::optional<Job>> ConnectionFeed::next(base::Steady deadline) {
   Job job = std::move(jobs_.front());
   jobs_.pop_front();
   outstanding_.emplace_back(job.id, job.meta);
+  ++taken_;
   co_return job;
 }
 
@@ -67,7 +77,22 @@ void ConnectionFeed::granted(std::vector<Job> jobs) {
       here_.parts_.worker.clock.cancel(std::exchange(timer_, base::TimerId::None));
     here_.parts_.worker.executor.post(
         [done = std::exchange(waiting_, {})]() mutable { done(true); });
+  } else if (!jobs_.empty() && unused_timer_ == base::TimerId::None) {
+    watch_unused();
   }
+}
+
+void ConnectionFeed::watch_unused() {
+  base::Clock& clock = here_.parts_.worker.clock;
+  unused_timer_ = clock.call_after(kUnusedMax, [this, seen = taken_] {
+    unused_timer_ = base::TimerId::None;
+    if (jobs_.empty()) return;
+    if (taken_ == seen) {
+      return_unused();
+    } else {
+      watch_unused();
+    }
+  });
 }
 
 void ConnectionFeed::finish(JobResult result) {

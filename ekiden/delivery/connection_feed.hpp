@@ -22,8 +22,11 @@ class ConnectionFeed final : public Feed {
   /// From the owner.
   void granted(std::vector<Job> jobs);
 
-  /// Nothing more comes: a connection that waits ends.
-  void dismiss() { resume(false); }
+  /// Nothing more comes: the connection ends once it has done what was granted.
+  void dismiss() {
+    is_dismissed_ = true;
+    resume(false);
+  }
 
   /// Destroys the connection that waits, and with it the feed: the process ends.
   void drop() { const base::Completion<bool> waiting = std::exchange(waiting_, {}); }
@@ -34,16 +37,20 @@ class ConnectionFeed final : public Feed {
  private:
   void ask(std::uint32_t wants);
   void resume(bool has_job);
+  void watch_unused();
 
   Dispatcher& here_;
   unsigned owner_;
   std::uint64_t link_;
   std::uint32_t batch_;
   bool is_asking_ = false;
+  bool is_dismissed_ = false;
   std::deque<Job> jobs_;
   std::vector<std::pair<base::MessageId, std::shared_ptr<const message::Meta>>> outstanding_;
   base::Completion<bool> waiting_;
   base::TimerId timer_ = base::TimerId::None;
+  std::uint64_t taken_ = 0;  ///< jobs
+  base::TimerId unused_timer_ = base::TimerId::None;
 };
 
 }  // namespace ekiden::delivery

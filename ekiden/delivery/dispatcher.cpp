@@ -26,8 +26,8 @@ constexpr base::Duration kRouteValidFor = std::chrono::hours(24);
 constexpr base::Duration kUnreadablePause = std::chrono::seconds(10);
 
 std::string domain_key(const message::Meta& meta, std::uint32_t recipient) {
-  return queue::domain_key(smtp::domain_of(meta.envelope.recipients[recipient].address),
-                           meta.details.next_hop);
+  const message::Recipient& who = meta.envelope.recipients[recipient];
+  return queue::domain_key(smtp::domain_of(who.address), who.next_hop);
 }
 
 std::shared_ptr<const Routed> route_of(Routing& routing, std::string_view key) {
@@ -53,14 +53,13 @@ Dispatcher::Dispatcher(Parts parts, DispatcherOptions options, SettlementOptions
     : parts_(std::move(parts)),
       options_(options),
       scheduler_(parts_.worker.clock.now()),
-      settlement_(
-          {parts_.worker, parts_.port, scheduler_, parts_.metrics, tasks_,
-           [this](queue::Accepted message) { take(std::move(message)); },
-           [this] {
-             note_queued();
-             wake();
-           }},
-          std::move(settlement)),
+      settlement_({parts_.worker, parts_.port, scheduler_, parts_.metrics, tasks_,
+                   [this](queue::Accepted message) { take(std::move(message)); },
+                   [this] {
+                     note_queued();
+                     wake();
+                   }},
+                  std::move(settlement)),
       orders_(scheduler_, settlement_, parts_.worker.clock),
       tasks_(parts_.worker),
       recovered_(parts_.metrics.counter("ekiden_recipients_recovered_total",
@@ -70,8 +69,13 @@ Dispatcher::Dispatcher(Parts parts, DispatcherOptions options, SettlementOptions
                                          {{"worker", std::to_string(parts_.worker.index)}})),
       connections_gauge_(parts_.metrics.gauge("ekiden_delivery_connections",
                                               "Connections to next hops",
-                                              {{"worker", std::to_string(parts_.worker.index)}})) {
+                                              {{"worker", std::to_string(parts_.worker.index)}})),
+      connection_waits_(parts_.metrics.counter(
+          "ekiden_delivery_connection_waits_total",
+          "Times that a worker began to wait because delivery.connections are open")) {
   parts_.neighbours.join(parts_.worker.index, *this);
+  // Nobody can wait yet.
+  (void)parts_.neighbours.connections().set_max(options_.connections_max);
 }
 
 Dispatcher::~Dispatcher() {
@@ -225,8 +229,10 @@ void Dispatcher::pump() {
     if (parts_.spool.status().accepts_updates) {
       resolve_domains(now);
       serve_idle(now);
+      give_way();
       open_connections(now);
     } else {
+      stop_waiting();
       parts_.worker.clock.call_after(kSpoolPause, [this] { wake(); });
     }
   }
@@ -236,7 +242,9 @@ void Dispatcher::pump() {
     return;
   }
   arm_timer();
-  lag_us_.store(scheduler_.lag(now).count(), std::memory_order_relaxed);
+  // Waiting for delivery.connections is a limit's doing: clients are not slowed down for it.
+  const bool is_limited = parts_.neighbours.connections().is_short();
+  lag_us_.store(is_limited ? 0 : scheduler_.lag(now).count(), std::memory_order_relaxed);
   note_queued();
 }
 

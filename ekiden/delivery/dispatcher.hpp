@@ -28,6 +28,8 @@ namespace ekiden::delivery {
 class ConnectionFeed;
 
 struct DispatcherOptions {
+  /// Of all workers together. Past it whoever waits gets its turn (connection_limit.hpp).
+  std::uint32_t connections_max = 1000;
   std::uint32_t connections_per_site_max = 20;
   /// Jobs that one worker hands another's connection at a time.
   std::uint32_t batch = 4;
@@ -84,10 +86,7 @@ class Dispatcher final : public queue::Intake {
   void drop_waiting();
 
   /// A reload's.
-  void set_options(DispatcherOptions options, SettlementOptions settlement) {
-    options_ = options;
-    settlement_.set_options(std::move(settlement));
-  }
+  void set_options(DispatcherOptions options, SettlementOptions settlement);
 
   /// Routes changed: every domain is looked at anew.
   void forget_routes();
@@ -125,8 +124,10 @@ class Dispatcher final : public queue::Intake {
     std::uint32_t lane = queue::kNone;
     unsigned worker = 0;
     std::uint32_t wants = 0;
+    std::uint32_t turns = 0;  ///< transactions that it was given
     bool has_asked = false;
     bool is_idle = false;
+    bool is_leaving = false;  ///< it was told to end
   };
 
   /// A message's recipients on their way to the worker that owns them.
@@ -148,7 +149,17 @@ class Dispatcher final : public queue::Intake {
   void settle_alarms(base::Time now);
   void serve_idle(base::Time now);
   void open_connections(base::Time now);
+  void open_connection(std::uint32_t lane);
   void arm_timer();
+
+  // What delivery.connections asks for.
+  std::uint32_t next_lane(base::Time now);
+  void wake_worker(unsigned worker);
+  void wait_for_connection(std::uint32_t lane);
+  void stop_waiting();
+  void give_way();
+  bool must_leave(const Link& link) const;
+  void dismiss(std::uint64_t id, Link& link);
 
   void assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
               const queue::RetryPolicy& retry, base::Duration valid_for);
@@ -187,6 +198,7 @@ class Dispatcher final : public queue::Intake {
   base::Task<void> run_connection(std::uint64_t link, unsigned owner,
                                   std::shared_ptr<const Plan> plan);
   void granted(std::uint64_t link, unsigned owner, std::vector<Job> jobs);
+  void dismissed(std::uint64_t link, unsigned owner);
 
   Parts parts_;
   DispatcherOptions options_;
@@ -199,6 +211,9 @@ class Dispatcher final : public queue::Intake {
   std::uint64_t next_link_ = 1;
   std::uint32_t connections_ = 0;
   unsigned next_worker_ = 0;
+  std::uint32_t turn_ = queue::kNone;  ///< the lane for which a connection was refused
+  bool is_waiting_ = false;            ///< in the line of the connection limit
+  std::uint32_t leaving_ = 0;          ///< links that were told to end
   std::map<std::pair<unsigned, std::uint64_t>, ConnectionFeed*> feeds_;  ///< that run here
   bool is_awake_ = false;
   bool is_stopping_ = false;
@@ -209,6 +224,7 @@ class Dispatcher final : public queue::Intake {
   base::Counter& recovered_;
   base::Gauge& queued_gauge_;
   base::Gauge& connections_gauge_;
+  base::Counter& connection_waits_;
 };
 
 }  // namespace ekiden::delivery

@@ -27,27 +27,42 @@ Job job_of(const queue::Pick& pick, const std::shared_ptr<const queue::Resident>
 
 void Dispatcher::open_connections(base::Time now) {
   for (unsigned opened = 0; opened < kOpeningsPerTurn; ++opened) {
-    const std::uint32_t lane = scheduler_.next_wanting_connection(now);
-    if (lane == queue::kNone) return;
-    scheduler_.opened(lane);
-    const std::uint64_t id = next_link_++;
-    // The first connection of a site stays with its owner, the others go round.
-    const unsigned worker = scheduler_.connections(lane) == 1
-                                ? parts_.worker.index
-                                : next_worker_++ % parts_.neighbours.count();
-    links_[id] = {.lane = lane, .worker = worker};
-    Dispatcher& there = parts_.neighbours.at(worker);
-    const unsigned here = parts_.worker.index;
-    std::shared_ptr<const Plan> plan = lanes_[lane].plan;
-    if (worker == here) {
-      tasks_.spawn(run_connection(id, here, std::move(plan)));
-    } else {
-      parts_.neighbours.send(worker, [&there, id, here, plan = std::move(plan)]() mutable {
-        there.tasks_.spawn(there.run_connection(id, here, std::move(plan)));
-      });
+    const std::uint32_t lane = next_lane(now);
+    if (lane == queue::kNone) {
+      stop_waiting();
+      return;
     }
+    const ConnectionLimit::Answer answer = parts_.neighbours.connections().take(
+        parts_.worker.index, scheduler_.connections(lane) == 0);
+    wake_worker(answer.wake);
+    if (!answer.is_granted) {
+      wait_for_connection(lane);
+      return;
+    }
+    is_waiting_ = false;
+    open_connection(lane);
   }
   wake();
+}
+
+void Dispatcher::open_connection(std::uint32_t lane) {
+  scheduler_.opened(lane);
+  const std::uint64_t id = next_link_++;
+  // The first connection of a site stays with its owner, the others go round.
+  const unsigned worker = scheduler_.connections(lane) == 1
+                              ? parts_.worker.index
+                              : next_worker_++ % parts_.neighbours.count();
+  links_[id] = {.lane = lane, .worker = worker};
+  Dispatcher& there = parts_.neighbours.at(worker);
+  const unsigned here = parts_.worker.index;
+  std::shared_ptr<const Plan> plan = lanes_[lane].plan;
+  if (worker == here) {
+    tasks_.spawn(run_connection(id, here, std::move(plan)));
+  } else {
+    parts_.neighbours.send(worker, [&there, id, here, plan = std::move(plan)]() mutable {
+      there.tasks_.spawn(there.run_connection(id, here, std::move(plan)));
+    });
+  }
 }
 
 void Dispatcher::ask(std::uint64_t id, std::uint32_t wants) {
@@ -65,6 +80,12 @@ void Dispatcher::ask(std::uint64_t id, std::uint32_t wants) {
 }
 
 void Dispatcher::serve(std::uint64_t id, Link& link, base::Time now) {
+  // One that was told to end may have asked before it heard.
+  if (link.is_leaving) return;
+  if (must_leave(link)) {
+    dismiss(id, link);
+    return;
+  }
   std::vector<Job> jobs;
   std::vector<queue::Pick> absent;
   if (!is_stopping_ && parts_.spool.status().accepts_updates) {
@@ -72,6 +93,7 @@ void Dispatcher::serve(std::uint64_t id, Link& link, base::Time now) {
       std::optional<queue::Pick> pick = scheduler_.pick(link.lane, now);
       if (!pick) break;
       --link.wants;
+      ++link.turns;
       if (pick->resident) {
         jobs.push_back(job_of(*pick, pick->resident));
       } else {
@@ -83,6 +105,7 @@ void Dispatcher::serve(std::uint64_t id, Link& link, base::Time now) {
     if (!link.is_idle) {
       link.is_idle = true;
       lanes_[link.lane].idle.push_back(id);
+      if (parts_.neighbours.connections().is_short()) wake();
     }
     return;
   }
@@ -253,6 +276,8 @@ void Dispatcher::ended(std::uint64_t id, ConnectionEnd end) {
   std::erase(lanes_[link.lane].idle, id);
   if (!link.has_asked) scheduler_.served(link.lane);
   scheduler_.closed(link.lane);
+  if (link.is_leaving) --leaving_;
+  wake_worker(parts_.neighbours.connections().give_back());
   if (end.is_failure && !is_stopping_) site_failed(link.lane, end);
   wake();
 }
@@ -353,6 +378,7 @@ void Dispatcher::granted(std::uint64_t id, unsigned owner, std::vector<Job> jobs
 void Dispatcher::stop(base::Work done) {
   is_stopping_ = true;
   stopped_ = std::move(done);
+  stop_waiting();
   for (auto& [key, feed] : feeds_) feed->dismiss();
   tasks_.when_empty([this] { wake(); });
   wake();

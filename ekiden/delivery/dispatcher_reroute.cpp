@@ -80,7 +80,6 @@ base::Task<void> Dispatcher::move_on(Reroute request, std::shared_ptr<Tally> tal
   } else {
     const base::Time now = parts_.worker.clock.now();
     auto meta = std::make_shared<message::Meta>(*request.meta);
-    meta->details.next_hop = request.next_hop;
     meta->envelope.recipients.clear();
     std::vector<spool::Progress> expanded, fresh;
     for (const OrderTarget& target : request.targets) {
@@ -94,6 +93,7 @@ base::Task<void> Dispatcher::move_on(Reroute request, std::shared_ptr<Tally> tal
       fresh.push_back({static_cast<std::uint32_t>(meta->envelope.recipients.size()),
                        spool::State::Queued, flags, entry.attempts, now, target.reply});
       meta->envelope.recipients.push_back(request.meta->envelope.recipients[target.recipient]);
+      meta->envelope.recipients.back().next_hop = request.next_hop;
     }
     if (expanded.empty()) co_return;
     Settlement::Context context;

@@ -12,7 +12,7 @@ namespace ekiden::delivery {
 
 /// Some recipients of a queued message that go to another next hop.
 ///
-/// The next hop belongs to a message and survives a restart with it, so these recipients go on as
+/// The next hop is stored with a message and never changes there, so these recipients go on as
 /// those of a new message with the same octets, and the old ones end as `Expanded`: in one
 /// transaction. The new message is due at once, keeps attempts and flags, and expires when the old
 /// one would have.

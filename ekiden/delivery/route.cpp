@@ -195,7 +195,13 @@ Plan plan_for_hosts(const Route& route) {
 std::optional<Plan> plan_for_next_hop(const std::string& next_hop, const Route& fallback) {
   std::string why;
   Route route;
-  const auto parsed = parse_next_hop(std::span(&next_hop, 1), why);
+  std::vector<std::string> hosts;
+  for (std::size_t begin = 0; begin <= next_hop.size();) {
+    const std::size_t end = std::min(next_hop.find(',', begin), next_hop.size());
+    hosts.push_back(next_hop.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  const auto parsed = parse_next_hop(hosts, why);
   if (!parsed || parsed->kind != NextHop::Kind::Hosts) return std::nullopt;
   route.name = next_hop;
   route.next_hop = *parsed;

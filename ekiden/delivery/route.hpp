@@ -81,8 +81,8 @@ class RouteTable {
 /// The plan of a route to named hosts (Kind::Hosts): complete, but for the source's fields.
 Plan plan_for_hosts(const Route& route);
 
-/// The same for a next hop that one message brings along (`queue reroute`, our own domains).
-/// Nothing when it cannot be read.
+/// The same for the next hop that a recipient brings along (`queue reroute`, our own domains):
+/// hosts with commas between them, in the order to be tried. Nothing when it cannot be read.
 std::optional<Plan> plan_for_next_hop(const std::string& next_hop, const Route& fallback);
 
 /// What plans of one site have in common besides their hosts: "smarthost.example:587 verified".

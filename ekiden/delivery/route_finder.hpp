@@ -40,7 +40,7 @@ class RouteFinder final : public Routing {
   std::shared_ptr<const RouteSet> routes_;
   dns::Resolver& resolver_;
   std::vector<std::shared_ptr<const Routed>> routed_;  ///< by index of the route
-  /// Next hops that messages brought along; forgotten when there are too many.
+  /// Next hops that recipients brought along; forgotten when there are too many.
   std::unordered_map<std::string, std::shared_ptr<const Routed>> by_next_hop_;
 };
 

@@ -103,6 +103,23 @@ TEST(Route, SitesDifferWherePoliciesOrCredentialsDo) {
   EXPECT_EQ(with_login.find("p "), std::string::npos);
 }
 
+TEST(Route, ARecipientsOwnNextHopMayBeSeveralHosts) {
+  std::string why;
+  const auto table = RouteTable::make({}, RouteOptions(), why);
+  const auto plan =
+      plan_for_next_hop("10.0.0.5:2525,[2001:db8::1]:25,mx.example", table->routes()[0]);
+  ASSERT_TRUE(plan);
+  ASSERT_EQ(plan->targets.size(), 3U);
+  EXPECT_EQ(plan->targets[0].host, "10.0.0.5");
+  EXPECT_EQ(plan->targets[0].port, 2525);
+  EXPECT_EQ(plan->targets[1].host, "2001:db8::1");
+  EXPECT_EQ(plan->targets[2].host, "mx.example");
+  EXPECT_LT(plan->targets[0].preference, plan->targets[1].preference);
+  EXPECT_LT(plan->targets[1].preference, plan->targets[2].preference);
+  for (const char* text : {"", ",", "a:25,", ",a:25", "a:25,,b:25", "a:25,mx"})
+    EXPECT_FALSE(plan_for_next_hop(text, table->routes()[0])) << text;
+}
+
 TEST(Route, AMessagesOwnNextHopTakesNoCredentialsAlong) {
   std::string why;
   RouteOptions options = route({"*"}, {"smart.example:587"});

@@ -16,8 +16,6 @@ namespace ekiden::delivery {
 namespace {
 
 constexpr base::Duration kRefusedPause = std::chrono::seconds(1);
-/// Node 0: one machine. Ids of several nodes differ here.
-constexpr std::uint16_t kNode = 0;
 /// Set in the worker part of ids that settlements give, so that they differ from inbound's.
 constexpr std::uint8_t kGeneratedIds = 0x80;
 
@@ -45,7 +43,7 @@ events::Kind kind_of(spool::State state) {
 Settlement::Settlement(Parts parts, SettlementOptions options)
     : parts_(std::move(parts)),
       options_(std::move(options)),
-      ids_(kNode, static_cast<std::uint8_t>(parts_.worker.index | kGeneratedIds),
+      ids_(options_.node, static_cast<std::uint8_t>(parts_.worker.index | kGeneratedIds),
            parts_.worker.random),
       delivered_(parts_.metrics.counter("ekiden_recipients_delivered_total",
                                         "Recipients that a next hop took over")),

@@ -20,7 +20,8 @@
 namespace ekiden::delivery {
 
 struct SettlementOptions {
-  std::string hostname;  ///< Reporting-MTA, and who the reports are from
+  std::string hostname;    ///< Reporting-MTA, and who the reports are from
+  std::uint16_t node = 0;  ///< in the ids of what it generates; stays as it was at the beginning
   bool sends_failure_dsn = true;
   /// Mail taken over HTTP is told by events unless asked otherwise.
   bool sends_failure_dsn_for_http = false;

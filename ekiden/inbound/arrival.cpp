@@ -12,9 +12,13 @@
 // Invariants:
 // - reserved_ octets are counted in the intake until this object dies.
 // - writer_ exists once the first part, with the whole header section, has come.
+// - shortener_ exists from the first octet of the file that writer_ writes, or never.
 
 namespace ekiden::inbound {
 namespace {
+
+/// Read back at a time when a large message has to be written anew.
+constexpr std::size_t kSliceOctets = 256 * 1024;
 
 smtp::Reply taken() {
   return {250, {2, 0, 0}, {"Ok"}};
@@ -72,12 +76,23 @@ base::Task<Result<void>> append(spool::LargeWriter& writer, std::string octets) 
   co_return co_await base::suspend<Result<void>>(std::move(begin));
 }
 
+base::Task<Result<base::Octets>> read(spool::LargeWriter& writer, std::uint64_t offset) {
+  auto begin = [&](base::Completion<Result<base::Octets>> done) {
+    writer.read(offset, kSliceOctets, std::move(done));
+  };
+  co_return co_await base::suspend<Result<base::Octets>>(std::move(begin));
+}
+
 base::Task<Result<spool::Body>> finish(spool::LargeWriter& writer) {
   auto begin = [&](base::Completion<Result<spool::Body>> done) { writer.finish(std::move(done)); };
   co_return co_await base::suspend<Result<spool::Body>>(std::move(begin));
 }
 
 }  // namespace
+
+smtp::Reply no_memory() {
+  return {452, {4, 3, 1}, {"No room for this message now; try again later"}};
+}
 
 smtp::Reply reply_for(Error error) {
   if (error == spool::Errc::NoSpace) return {452, {4, 3, 1}, {"No space left; try again later"}};
@@ -105,12 +120,8 @@ void Arrival::add(const smtp::RcptCommand& rcpt, const std::string& next_hop) {
   recipient.address = rcpt.recipient.text();
   recipient.orcpt = rcpt.orcpt;
   recipient.notify = rcpt.notify;
+  recipient.next_hop = next_hop;
   meta_->envelope.recipients.push_back(std::move(recipient));
-  meta_->details.next_hop = next_hop;
-}
-
-bool Arrival::may_add(const std::string& next_hop) const {
-  return meta_->envelope.recipients.empty() || meta_->details.next_hop == next_hop;
 }
 
 bool Arrival::reserve(std::uint64_t octets) {
@@ -217,17 +228,28 @@ base::Task<smtp::Reply> Arrival::part(std::string octets, Octets seen, Client cl
     writer_ = services_.port.create_large();
     if (writer_ == nullptr) co_return reply_for(spool::Errc::Io);
     octets.erase(0, header_octets);
-    if (seen.longest_line > message::kLineOctetsMax &&
-        meta_->envelope.body != message::BodyType::BinaryMime &&
-        options_.long_lines == LongLines::Encode && Admission(options_).is_own(client)) {
+    if (must_shorten(seen, client) && options_.long_lines == LongLines::Encode) {
       shortener_ = std::make_unique<message::Converter>(message::Conversion::ShortLines);
     }
     octets.insert(0, header);
   }
+  co_return co_await write(std::move(octets));
+}
+
+/// Carriers answer 500 to lines past the limit, so our own clients' mail is mended, or refused,
+/// before it is ours.
+bool Arrival::must_shorten(const Octets& seen, const Client& client) const {
+  return seen.longest_line > message::kLineOctetsMax &&
+         meta_->envelope.body != message::BodyType::BinaryMime &&
+         Admission(options_).is_own(client);
+}
+
+base::Task<smtp::Reply> Arrival::write(std::string octets) {
   if (shortener_ != nullptr) {
     std::string shorter;
     if (!shortener_->feed(octets, shorter)) co_return unshortened();
     octets = std::move(shorter);
+    shortened_.feed(octets);
   }
   if (octets.empty()) co_return taken();
   written_ += octets.size();
@@ -236,28 +258,51 @@ base::Task<smtp::Reply> Arrival::part(std::string octets, Octets seen, Client cl
   co_return taken();
 }
 
+/// The first overlong line came when the parts before it were written as they are: a second file
+/// is made of the first, which goes with its writer.
+base::Task<smtp::Reply> Arrival::rewrite_shorter() {
+  const std::unique_ptr<spool::LargeWriter> first =
+      std::exchange(writer_, services_.port.create_large());
+  if (writer_ == nullptr) co_return reply_for(spool::Errc::Io);
+  shortener_ = std::make_unique<message::Converter>(message::Conversion::ShortLines);
+  const std::uint64_t size = std::exchange(written_, 0);
+  for (std::uint64_t at = 0; at < size;) {
+    const Result<base::Octets> slice = co_await read(*first, at);
+    if (!slice) co_return reply_for(slice.error());
+    if (slice->empty()) co_return reply_for(spool::Errc::Io);
+    at += slice->size();
+    std::string octets(slice->view());
+    smtp::Reply verdict = co_await write(std::move(octets));
+    if (!verdict.is_positive()) co_return verdict;
+  }
+  co_return taken();
+}
+
+base::Task<smtp::Reply> Arrival::end_shortening() {
+  std::string last;
+  if (!shortener_->finish(last)) co_return unshortened();
+  shortened_.feed(last);
+  // A header field may offer no place to fold.
+  if (shortened_.result().has_long_line()) co_return unshortened();
+  written_ += last.size();
+  if (last.empty()) co_return taken();
+  const Result<void> done = co_await append(*writer_, std::move(last));
+  if (!done) co_return reply_for(done.error());
+  co_return taken();
+}
+
 base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Client client,
                                           Origin origin) {
   meta_->details.is_eight_bit = seen.is_eight_bit;
-  // Carriers answer 500 to lines past the limit, so our own clients' mail is mended, or refused,
-  // before it is ours. Of a message in a file only what was seen in its first part is mended.
-  const bool must_shorten = seen.longest_line > message::kLineOctetsMax &&
-                            meta_->envelope.body != message::BodyType::BinaryMime &&
-                            Admission(options_).is_own(client);
-  if (must_shorten && options_.long_lines == LongLines::Refuse) co_return unshortened();
+  const bool shortens = must_shorten(seen, client);
+  if (shortens && options_.long_lines == LongLines::Refuse) co_return unshortened();
   spool::Body body;
   if (writer_ != nullptr) {
     smtp::Reply verdict = co_await part(std::move(octets), seen, client, origin);
+    if (verdict.is_positive() && shortens && shortener_ == nullptr)
+      verdict = co_await rewrite_shorter();
+    if (verdict.is_positive() && shortener_ != nullptr) verdict = co_await end_shortening();
     if (!verdict.is_positive()) co_return verdict;
-    if (shortener_ != nullptr) {
-      std::string last;
-      if (!shortener_->finish(last)) co_return unshortened();
-      written_ += last.size();
-      if (!last.empty()) {
-        const Result<void> done = co_await append(*writer_, std::move(last));
-        if (!done) co_return reply_for(done.error());
-      }
-    }
     Result<spool::Body> finished = co_await finish(*writer_);
     if (!finished) co_return reply_for(finished.error());
     body = std::move(*finished);
@@ -273,9 +318,10 @@ base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Clien
     whole += header;
     whole += std::string_view(octets).substr(header_octets);
     std::string().swap(octets);
-    if (must_shorten) {
+    if (shortens) {
       Result<std::string> shorter = message::convert(whole, message::Conversion::ShortLines);
-      if (!shorter) co_return unshortened();
+      // A header field may offer no place to fold.
+      if (!shorter || message::scan_lines(*shorter).has_long_line()) co_return unshortened();
       whole = std::move(*shorter);
     }
     body.size = whole.size();

@@ -38,9 +38,8 @@ class Arrival {
   Arrival(const Arrival&) = delete;
   Arrival& operator=(const Arrival&) = delete;
 
+  /// `next_hop`: the recipient's own; empty: as the routes say.
   void add(const smtp::RcptCommand& rcpt, const std::string& next_hop);
-  /// Recipients of one message go to one next hop.
-  bool may_add(const std::string& next_hop) const;
   const message::Envelope& envelope() const { return meta_->envelope; }
 
   /// Counts so many octets, in all, against the memory budget. False: 452 4.3.1.
@@ -63,6 +62,11 @@ class Arrival {
   smtp::Reply take_ekiden_headers(const std::vector<std::pair<std::string, std::string>>& headers,
                                   const Client& client);
   spool::Transaction make_transaction(spool::Body body);
+  bool must_shorten(const Octets& seen, const Client& client) const;
+  /// Appends to the file, with its overlong lines broken where there is a shortener.
+  base::Task<smtp::Reply> write(std::string octets);
+  base::Task<smtp::Reply> rewrite_shorter();
+  base::Task<smtp::Reply> end_shortening();
 
   Services& services_;
   const ListenerOptions& options_;
@@ -70,11 +74,14 @@ class Arrival {
   std::shared_ptr<message::Meta> meta_;
   std::unique_ptr<spool::LargeWriter> writer_;
   std::unique_ptr<message::Converter> shortener_;  ///< of a large message with overlong lines
+  message::LineScanner shortened_;                 ///< what it made
   std::uint64_t written_ = 0;
   std::uint64_t reserved_ = 0;
 };
 
 /// What a client is told when the spool refuses.
 smtp::Reply reply_for(Error error);
+/// And when the memory budget does.
+smtp::Reply no_memory();
 
 }  // namespace ekiden::inbound

@@ -9,6 +9,7 @@
 
 #include "ekiden/base/time.hpp"
 #include "ekiden/net/address_block.hpp"
+#include "ekiden/smtp/command.hpp"
 #include "ekiden/smtp/data_reader.hpp"
 
 namespace ekiden::inbound {
@@ -29,7 +30,7 @@ struct InboundDomain {
   RecipientCheck check = RecipientCheck::Verify;
   /// For List: smtp::comparison_key of each mailbox.
   std::unordered_set<std::string> recipients;
-  std::string next_hop;  ///< "10.0.0.5:25", as delivery reads it
+  std::string next_hop;  ///< "10.0.0.5:25,10.0.0.6:25": in this order, as delivery reads it
 };
 
 /// So many in so long; zero: no limit.
@@ -47,7 +48,7 @@ struct Limits {
   std::uint64_t message_octets = 50ull << 20;
   std::uint32_t recipients_per_message = 1000;
   std::uint32_t messages_per_connection = 0;  ///< zero: none
-  std::uint32_t commands = 0;                 ///< between two messages; zero: chosen to fit
+  std::uint32_t commands = 0;  ///< that no accepted message needed; zero: chosen to fit
   std::uint32_t errors = 20;
   std::uint32_t received_fields = 50;             ///< more: a loop, 554 5.4.6
   std::uint32_t rejected_events_per_second = 50;  ///< of one worker; further ones only count
@@ -76,6 +77,7 @@ struct ListenerOptions {
   std::vector<net::AddressBlock> proxy_networks;    ///< PROXY header required from them
   smtp::BareNewlines bare_newlines = smtp::BareNewlines::Refuse;
   LongLines long_lines = LongLines::Encode;
+  smtp::Syntax syntax = smtp::Syntax::Lenient;
   std::string tenant = "default";
   std::string stream = "transactional";
   bool hides_submitter = false;

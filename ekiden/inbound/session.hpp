@@ -62,6 +62,7 @@ class Session {
   base::Task<void> linger();
   base::Steady input_deadline(smtp::Wait wait);
   Origin origin() const;
+  std::string client_text() const;
   void end(std::string_view reason);
   void log_end();
   base::Steady now() const { return services_.worker.clock.steady(); }

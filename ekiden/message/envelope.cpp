@@ -12,9 +12,11 @@
 // the end of one. The version changes when that is not enough.
 //
 //   envelope   text reverse_path, envid, auth; u8 ret, body, smtputf8;
-//              varint count, then as many blocks: text address, orcpt; u8 notify
+//              varint count, then as many blocks: text address, orcpt; u8 notify; text next_hop,
+//              if there is one
 //   details    text tenant, stream, metadata; i64 received, send_at; text client_address,
-//              client_name, identity, protocol, header_from, subject, message_id, next_hop;
+//              client_name, identity, protocol, header_from, subject, message_id, next_hop (empty;
+//              writers before recipients had next hops put that of all of them here);
 //              varint size; u8 flags; varint count, then as many texts: tags
 
 namespace ekiden::message {
@@ -63,6 +65,7 @@ void write_envelope(std::string& out, const Envelope& envelope) {
     w.text(recipient.address);
     w.text(recipient.orcpt);
     w.u8(recipient.notify);
+    if (!recipient.next_hop.empty()) w.text(recipient.next_hop);
   }
 }
 
@@ -87,6 +90,7 @@ bool read_envelope(base::ByteReader r, Envelope& envelope) {
     recipient.address = inner.text();
     recipient.orcpt = inner.text();
     recipient.notify = inner.u8();
+    if (!inner.at_end()) recipient.next_hop = inner.text();
     if (!r.ok() || !inner.ok()) return false;
   }
   return true;
@@ -107,7 +111,7 @@ void write_details(std::string& out, const Details& details) {
   w.text(details.header_from);
   w.text(details.subject);
   w.text(details.message_id);
-  w.text(details.next_hop);
+  w.text({});
   w.varint(details.size);
   w.u8(static_cast<std::uint8_t>((details.is_eight_bit ? kEightBit : 0) |
                                  (details.has_utf8_header ? kUtf8Header : 0) |
@@ -116,7 +120,8 @@ void write_details(std::string& out, const Details& details) {
   for (const std::string& tag : details.tags) w.text(tag);
 }
 
-bool read_details(base::ByteReader r, Details& details) {
+/// `next_hop`: that of recipients without one of their own.
+bool read_details(base::ByteReader r, Details& details, std::string_view& next_hop) {
   details.tenant = r.text();
   details.stream = r.text();
   details.metadata = r.text();
@@ -129,7 +134,7 @@ bool read_details(base::ByteReader r, Details& details) {
   details.header_from = r.text();
   details.subject = r.text();
   details.message_id = r.text();
-  details.next_hop = r.text();
+  next_hop = r.text();
   details.size = r.varint();
   const std::uint8_t flags = r.u8();
   details.is_eight_bit = (flags & kEightBit) != 0;
@@ -163,9 +168,13 @@ Result<Meta> decode_meta(std::string_view octets) {
   const base::ByteReader envelope = read_block(in);
   const base::ByteReader details = read_block(in);
   Meta meta;
-  if (!in.ok() || !read_envelope(envelope, meta.envelope) || !read_details(details, meta.details)) {
+  std::string_view next_hop;
+  if (!in.ok() || !read_envelope(envelope, meta.envelope) ||
+      !read_details(details, meta.details, next_hop)) {
     return Errc::BadMeta;
   }
+  for (Recipient& recipient : meta.envelope.recipients)
+    if (recipient.next_hop.empty()) recipient.next_hop = next_hop;
   return meta;
 }
 

@@ -29,6 +29,9 @@ struct Recipient {
   std::string address;  ///< as given, without angle brackets and source route
   std::string orcpt;    ///< "rfc822;xtext" as given, or empty
   std::uint8_t notify = kNotifyDefault;
+  /// Where it goes, whatever the routes say: "10.0.0.5:25", several with commas between them, in
+  /// the order to be tried, or "mx". Set for our own domains and by `queue reroute`; else empty.
+  std::string next_hop;
 
   friend bool operator==(const Recipient&, const Recipient&) = default;
 };
@@ -61,7 +64,6 @@ struct Details {
   std::string header_from;       ///< address of From, as found
   std::string subject;           ///< decoded is the reader's work; at most 200 octets
   std::string message_id;        ///< Message-ID with its brackets
-  std::string next_hop;          ///< set for mail to our own domains and by `queue reroute`
   std::uint64_t size = 0;        ///< octets as stored
   bool is_eight_bit = false;     ///< an octet above 127 occurs
   bool has_utf8_header = false;  ///< SMTPUTF8 is needed because of the headers

@@ -12,7 +12,8 @@ Meta full_meta() {
   Meta meta;
   meta.envelope.reverse_path = "sender@example.jp";
   meta.envelope.recipients = {{"a..b@docomo.ne.jp", "rfc822;a..b@docomo.ne.jp", kNotifySuccess},
-                              {"宛先@例え.jp", "", kNotifyDefault}};
+                              {"宛先@例え.jp", "", kNotifyDefault, "10.0.0.5:25,10.0.0.6:25"},
+                              {"ours@example.jp", "", kNotifyDefault, "10.0.0.7:25"}};
   meta.envelope.envid = "QQ+2B1";
   meta.envelope.auth = "<>";
   meta.envelope.ret = Return::Headers;
@@ -31,7 +32,6 @@ Meta full_meta() {
   meta.details.header_from = "from@example.jp";
   meta.details.subject = "件名";
   meta.details.message_id = "<1@x>";
-  meta.details.next_hop = "10.0.0.5:25";
   meta.details.size = 123456789012;
   meta.details.is_eight_bit = true;
   meta.details.has_utf8_header = true;
@@ -46,6 +46,23 @@ TEST(Meta, ComesBackAsItWasStored) {
 
 TEST(Meta, ReaderSkipsWhatALaterVersionAddsAtTheEnd) {
   EXPECT_EQ(*decode_meta(encode_meta(full_meta()) + "more"), full_meta());
+}
+
+// There the message had a next hop and its recipients had none.
+TEST(Meta, NextHopOfAnOlderWriterIsThatOfEachRecipient) {
+  Meta meta;
+  meta.envelope.recipients = {{"a@example.jp"}, {"b@example.jp"}};
+  meta.details.message_id = "<1@x>";
+  std::string octets = encode_meta(meta);
+  const std::string::size_type at = octets.find("<1@x>") + 5;
+  ASSERT_EQ(octets[at], 0);
+  octets.replace(at, 1,
+                 "\x0b"
+                 "10.0.0.5:25");
+  const std::string::size_type block = 5 + static_cast<unsigned char>(octets[1]);
+  octets[block] = static_cast<char>(octets[block] + 11);  // the length of the details
+  for (Recipient& recipient : meta.envelope.recipients) recipient.next_hop = "10.0.0.5:25";
+  EXPECT_EQ(*decode_meta(octets), meta);
 }
 
 TEST(Meta, EveryTruncationIsAnError) {

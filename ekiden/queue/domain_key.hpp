@@ -6,7 +6,7 @@
 namespace ekiden::queue {
 
 /// By what the scheduler knows a recipient's domain: its canonical name, and behind "=" the next
-/// hop where the message brings its own ("example.org=10.0.0.5:25"). Recipients with one key go
+/// hop where the recipient brings its own ("example.org=10.0.0.5:25"). Recipients with one key go
 /// the same way.
 inline std::string domain_key(std::string domain, std::string_view next_hop) {
   if (!next_hop.empty()) {

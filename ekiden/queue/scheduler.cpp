@@ -237,7 +237,18 @@ void Scheduler::list_lane(std::uint32_t at) {
   wanting_.push_back(at);
 }
 
-std::uint32_t Scheduler::next_wanting_connection(base::Time now) {
+bool Scheduler::wants_connection(std::uint32_t at, base::Time now) const {
+  const Lane& lane = lanes_[at];
+  if (lane.is_suspended || lane.rests_until > now) return false;
+  // A site that failed is asked by one connection first.
+  const std::uint32_t allowed = lane.failures > 0       ? 1
+                                : lane.ready.high() > 0 ? lane.limits.connections_max
+                                                        : std::min(lane.limits.bulk_connections_max,
+                                                                   lane.limits.connections_max);
+  return lane.connections < allowed && lane.opening < lane.ready.size();
+}
+
+std::uint32_t Scheduler::next_wanting_connection(base::Time now, Wanting wanting) {
   for (std::size_t looked = 0; !wanting_.empty() && looked < wanting_.size();) {
     if (wanting_next_ >= wanting_.size()) wanting_next_ = 0;
     const std::uint32_t at = wanting_[wanting_next_];
@@ -250,15 +261,8 @@ std::uint32_t Scheduler::next_wanting_connection(base::Time now) {
     }
     ++wanting_next_;
     ++looked;
-    if (lane.is_suspended || lane.rests_until > now) continue;
-    // A site that failed is asked by one connection first.
-    const std::uint32_t allowed =
-        lane.failures > 0 ? 1
-        : lane.ready.high() > 0
-            ? lane.limits.connections_max
-            : std::min(lane.limits.bulk_connections_max, lane.limits.connections_max);
-    if (lane.connections >= allowed || lane.opening >= lane.ready.size()) continue;
-    return at;
+    if (wanting == Wanting::First && lane.connections > 0) continue;
+    if (wants_connection(at, now)) return at;
   }
   return kNone;
 }

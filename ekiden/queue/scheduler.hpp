@@ -56,6 +56,12 @@ struct Pick {
   std::vector<std::uint32_t> recipients;  ///< indexes into the envelope
 };
 
+/// Which lanes are asked whether they want a connection.
+enum class Wanting : std::uint8_t {
+  Any,
+  First,  ///< those that have none
+};
+
 /// Why a recipient's timer fired.
 enum class Cause : std::uint8_t { Expired, DelayNotice };
 struct Alarm {
@@ -106,7 +112,9 @@ class Scheduler {
 
   /// A lane where one more connection should be opened now, or kNone. Each call moves on to the
   /// next lane that wants one; `opened` counts it.
-  std::uint32_t next_wanting_connection(base::Time now);
+  std::uint32_t next_wanting_connection(base::Time now, Wanting wanting = Wanting::Any);
+  /// One more connection should be opened for this lane now.
+  bool wants_connection(std::uint32_t lane, base::Time now) const;
   void opened(std::uint32_t lane);
   /// The connection asks for its first transaction, or has ended without asking.
   void served(std::uint32_t lane);

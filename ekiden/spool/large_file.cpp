@@ -55,6 +55,17 @@ struct Writing {
     return result;
   }
 
+  Result<base::Octets> read(std::uint64_t offset, std::size_t length) {
+    if (error) return error;
+    const std::uint64_t there = size - std::min(size, offset);
+    std::string octets(static_cast<std::size_t>(std::min<std::uint64_t>(length, there)), '\0');
+    if (octets.empty()) return base::Octets();
+    const Result<std::size_t> got = file->read_at(offset, octets);
+    if (!got) return got.error();
+    if (*got != octets.size()) return Errc::Io;
+    return base::Octets(std::move(octets));
+  }
+
   Result<Body> finish() {
     if (!file && !error) (void)append({});
     if (error) return error;
@@ -94,6 +105,17 @@ class PoolWriter final : public LargeWriter {
       Result<void> result = writing->append(octets);
       home->post([done = std::move(done), result]() mutable { done(result); });
     });
+  }
+
+  void read(std::uint64_t offset, std::size_t length,
+            base::Completion<Result<base::Octets>> done) override {
+    pool_.post(
+        [writing = writing_, home = &home_, offset, length, done = std::move(done)]() mutable {
+          Result<base::Octets> result = writing->read(offset, length);
+          home->post([done = std::move(done), result = std::move(result)]() mutable {
+            done(std::move(result));
+          });
+        });
   }
 
   void finish(base::Completion<Result<Body>> done) override {

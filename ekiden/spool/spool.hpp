@@ -80,8 +80,12 @@ struct Loaded {
 class LargeWriter {
  public:
   virtual ~LargeWriter() = default;
-  /// One append at a time.
+  /// One append or read at a time.
   virtual void append(std::string octets, base::Completion<Result<void>> done) = 0;
+  /// A slice of what was appended, for whoever finds out late that it must be written otherwise.
+  /// Shorter only at the end.
+  virtual void read(std::uint64_t offset, std::size_t length,
+                    base::Completion<Result<base::Octets>> done) = 0;
   /// File and directory are durable when it completes.
   virtual void finish(base::Completion<Result<Body>> done) = 0;
 };

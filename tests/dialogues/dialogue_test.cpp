@@ -262,6 +262,10 @@ class Transcript {
     } else if (w[0] == "long-lines") {
       options.long_lines =
           w[1] == "refuse" ? inbound::LongLines::Refuse : inbound::LongLines::Encode;
+    } else if (w[0] == "commands") {
+      options.limits.commands = static_cast<std::uint32_t>(std::stoul(w[1]));
+    } else if (w[0] == "strict") {
+      options.syntax = smtp::Syntax::Strict;
     } else if (w[0] == "greeting-delay") {
       options.greeting_delay = std::chrono::seconds(std::stoi(w[1]));
     } else if (w[0] == "early") {
@@ -314,8 +318,11 @@ class Transcript {
   void expect_meta(const std::string& key, const std::string& value) {
     ASSERT_FALSE(bench_.intake.taken.empty()) << where_;
     const message::Meta& meta = *bench_.intake.taken.back().meta;
-    std::string recipients, tags;
-    for (const auto& recipient : meta.envelope.recipients) recipients += recipient.address + " ";
+    std::string recipients, next_hops, tags;
+    for (const auto& recipient : meta.envelope.recipients) {
+      recipients += recipient.address + " ";
+      next_hops += (recipient.next_hop.empty() ? "-" : recipient.next_hop) + " ";
+    }
     for (const auto& tag : meta.details.tags) tags += tag + " ";
     const std::vector<std::pair<std::string, std::string>> all = {
         {"sender", meta.envelope.reverse_path},
@@ -325,7 +332,7 @@ class Transcript {
         {"tags", tags},
         {"identity", meta.details.identity},
         {"protocol", meta.details.protocol},
-        {"next_hop", meta.details.next_hop},
+        {"next_hops", next_hops},
         {"client", meta.details.client_address},
         {"envid", meta.envelope.envid},
         {"notify", std::to_string(meta.envelope.recipients[0].notify)},

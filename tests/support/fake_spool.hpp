@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -81,6 +82,13 @@ class FakeSpool final : public spool::Spool, public spool::Port {
       octets_ += octets;
       spool_.finish<Result<void>>(std::move(done),
                                   spool_.refusal ? Result<void>(spool_.refusal) : Result<void>());
+    }
+    void read(std::uint64_t offset, std::size_t length,
+              base::Completion<Result<base::Octets>> done) override {
+      const std::uint64_t at = std::min<std::uint64_t>(offset, octets_.size());
+      Result<base::Octets> piece = base::Octets(octets_.substr(at, length));
+      if (spool_.refusal) piece = spool_.refusal;
+      spool_.finish<Result<base::Octets>>(std::move(done), std::move(piece));
     }
     void finish(base::Completion<Result<spool::Body>> done) override {
       if (spool_.refusal) {
