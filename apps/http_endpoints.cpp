@@ -19,7 +19,12 @@ base::Task<Result<std::unique_ptr<net::Stream>>> secure(TlsContexts& tls, base::
 
 HttpEndpoints::HttpEndpoints(base::Worker& worker, net::Network& network, TlsContexts& tls,
                              Relay& relay, base::Metrics& metrics)
-    : network_(network), tls_(tls), relay_(relay), balance_(metrics), server_(worker) {
+    : network_(network),
+      tls_(tls),
+      relay_(relay),
+      balance_(metrics),
+      with_metrics_(worker),
+      without_(worker) {
   base::Gauge& messages = metrics.gauge("ekiden_spool_messages", "Live messages in the spool");
   base::Gauge& recipients =
       metrics.gauge("ekiden_spool_recipients", "Recipients in the spool without a disposition");
@@ -31,7 +36,7 @@ HttpEndpoints::HttpEndpoints(base::Worker& worker, net::Network& network, TlsCon
   base::Gauge& waiting =
       metrics.gauge("ekiden_events_waiting", "Events that are not in the event store yet");
   api::add_metrics_route(
-      server_, metrics,
+      with_metrics_, metrics,
       [this, &messages, &recipients, &quarantined, &disk, &syncs, &batches, &waiting] {
         const spool::Status status = relay_.spool().status();
         messages.set(static_cast<std::int64_t>(status.messages));
@@ -43,7 +48,12 @@ HttpEndpoints::HttpEndpoints(base::Worker& worker, net::Network& network, TlsCon
         waiting.set(static_cast<std::int64_t>(status.events_waiting));
         balance_.refresh();
       });
-  api::add_health_route(server_, [this] { return health(); });
+  for (api::HttpServer* server : {&with_metrics_, &without_})
+    api::add_health_route(*server, [this] { return health(); });
+}
+
+void HttpEndpoints::stop(base::Work done) {
+  with_metrics_.stop([this, done = std::move(done)]() mutable { without_.stop(std::move(done)); });
 }
 
 api::Health HttpEndpoints::health() const {
@@ -63,13 +73,13 @@ bool HttpEndpoints::listen(const config::Settings& settings, std::string& proble
   for (const config::Http& http : settings.http) {
     const bool has_metrics = std::find(http.services.begin(), http.services.end(),
                                        config::HttpService::Metrics) != http.services.end();
-    if (!has_metrics) continue;
     api::Secure wrap;
     if (http.tls == config::HttpTls::Implicit)
       wrap = [this](std::unique_ptr<net::Stream> stream) {
         return secure(tls_, relay_.clock(), std::move(stream));
       };
-    const Result<net::Endpoint> local = server_.listen(network_, http.address, std::move(wrap));
+    api::HttpServer& server = has_metrics ? with_metrics_ : without_;
+    const Result<net::Endpoint> local = server.listen(network_, http.address, std::move(wrap));
     if (local) continue;
     problem = "cannot listen on http.address " + net::format_endpoint(http.address) + ": " +
               local.error().message();

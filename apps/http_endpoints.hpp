@@ -10,7 +10,7 @@
 
 namespace ekiden::apps {
 
-/// The HTTP addresses of the configuration: /metrics and /healthz.
+/// The HTTP addresses of the configuration: /healthz on each, /metrics where it is named.
 ///
 /// Sharing: worker 0.
 class HttpEndpoints {
@@ -20,7 +20,7 @@ class HttpEndpoints {
 
   /// False, with a sentence, when an address cannot be listened on.
   bool listen(const config::Settings& settings, std::string& problem);
-  void stop(base::Work done) { server_.stop(std::move(done)); }
+  void stop(base::Work done);
 
  private:
   api::Health health() const;
@@ -29,7 +29,7 @@ class HttpEndpoints {
   TlsContexts& tls_;
   Relay& relay_;
   control::Balance balance_;
-  api::HttpServer server_;
+  api::HttpServer with_metrics_, without_;
 };
 
 }  // namespace ekiden::apps

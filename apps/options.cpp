@@ -96,9 +96,9 @@ std::map<std::string, inbound::InboundDomain, std::less<>> inbound_domains(
     for (const std::string& recipient : domain.recipient_list)
       if (const auto address = smtp::parse_address(recipient))
         made.recipients.insert(smtp::comparison_key(*address));
-    const std::vector<std::string> hops = next_hop_texts(domain.next_hop, settings.delivery.port);
-    if (!hops.empty() && domain.next_hop.kind == config::NextHop::Kind::Hosts)
-      made.next_hop = hops.front();
+    if (domain.next_hop.kind == config::NextHop::Kind::Hosts)
+      for (const std::string& host : next_hop_texts(domain.next_hop, settings.delivery.port))
+        made.next_hop.append(made.next_hop.empty() ? "" : ",").append(host);
     const Result<std::string> name = smtp::canonical_domain(domain.name);
     domains[name ? *name : domain.name] = std::move(made);
   }
@@ -152,15 +152,21 @@ std::shared_ptr<const delivery::RouteSet> route_set(const config::Settings& sett
                          settings.node.hostname});
 }
 
+std::uint16_t node_id(const config::Settings& settings) {
+  return static_cast<std::uint16_t>(settings.node.id);
+}
+
 delivery::SettlementOptions settlement_options(const config::Settings& settings) {
   delivery::SettlementOptions options;
   options.hostname = settings.node.hostname;
+  options.node = node_id(settings);
   options.sends_failure_dsn = settings.dsn.failure == config::DsnFailure::Send;
   return options;
 }
 
 delivery::DispatcherOptions dispatcher_options(const config::Settings& settings) {
   delivery::DispatcherOptions options;
+  options.connections_max = settings.delivery.connections;
   options.connections_per_site_max = settings.delivery.connections_per_site;
   return options;
 }
@@ -168,6 +174,9 @@ delivery::DispatcherOptions dispatcher_options(const config::Settings& settings)
 delivery::ConnectionOptions connection_options(const config::Settings& settings) {
   delivery::ConnectionOptions options;
   options.connect_map = settings.delivery.connect_map;
+  options.connect_timeout = settings.delivery.connect_timeout;
+  options.time_outs = {settings.delivery.command_timeout, settings.delivery.data_timeout,
+                       settings.delivery.final_dot_timeout};
   for (const config::Listener& listener : settings.listener)
     options.own_endpoints.push_back(listener.address);
   return options;
@@ -190,6 +199,10 @@ std::vector<std::shared_ptr<const inbound::ListenerOptions>> listener_options(
     options->long_lines = listener.long_lines == config::LongLines::Refuse
                               ? inbound::LongLines::Refuse
                               : inbound::LongLines::Encode;
+    options->syntax = listener.strict_syntax ? smtp::Syntax::Strict : smtp::Syntax::Lenient;
+    options->greeting_delay = listener.greeting_delay;
+    options->time_outs.command = settings.limits.command_timeout;
+    options->time_outs.data_block = settings.limits.data_timeout;
     options->tenant = listener.tenant;
     options->stream = listener.stream;
     options->hides_submitter = listener.hide_submitter;

@@ -34,7 +34,8 @@ struct Relay::Part {
                       return delivery::run_connection(connection, std::move(plan), feed);
                     }},
                    dispatcher_options(*relay.settings_), settlement_options(*relay.settings_)),
-        ids(0, static_cast<std::uint8_t>(at.worker.index), at.worker.random),
+        ids(node_id(*relay.settings_), static_cast<std::uint8_t>(at.worker.index),
+            at.worker.random),
         listeners({at.worker, *relay.journal_, *port, dispatcher, ids, relay.surroundings_.accounts,
                    limits, instruments, at.sasl, &verifier, at.tls, at.proxy}) {}
 

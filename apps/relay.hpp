@@ -112,6 +112,8 @@ class Relay {
 spool::JournalOptions journal_options(const config::Settings& settings);
 std::shared_ptr<const delivery::RouteSet> route_set(const config::Settings& settings,
                                                     std::string& problem);
+/// The node's part of message ids.
+std::uint16_t node_id(const config::Settings& settings);
 delivery::SettlementOptions settlement_options(const config::Settings& settings);
 delivery::DispatcherOptions dispatcher_options(const config::Settings& settings);
 delivery::ConnectionOptions connection_options(const config::Settings& settings);

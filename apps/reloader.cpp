@@ -1,5 +1,7 @@
 #include "apps/reloader.hpp"
 
+#include <tuple>
+
 #include "apps/tls_files.hpp"
 #include "ekiden/base/log.hpp"
 #include "ekiden/config/reader.hpp"
@@ -16,6 +18,7 @@ std::vector<std::string> needing_restart(const config::Settings& now,
     if (differs) said.push_back(std::string(key) + " has changed; it needs a restart");
   };
   note(now.node.data_dir != next.node.data_dir, "node.data_dir");
+  note(now.node.id != next.node.id, "node.id");
   note(now.node.workers != next.node.workers, "node.workers");
   note(now.dns.mode != next.dns.mode || now.dns.forward != next.dns.forward ||
            now.dns.dnssec != next.dns.dnssec || now.dns.stub != next.dns.stub ||
@@ -24,12 +27,21 @@ std::vector<std::string> needing_restart(const config::Settings& now,
   note(now.spool.commit_interval != next.spool.commit_interval ||
            now.spool.disk_reserve != next.spool.disk_reserve,
        "spool.commit_interval or spool.disk_reserve");
-  const auto addresses = [](const config::Settings& settings) {
-    std::vector<std::pair<net::Endpoint, config::HttpTls>> all;
-    for (const config::Http& http : settings.http) all.emplace_back(http.address, http.tls);
+  note(now.events.retention != next.events.retention ||
+           now.events.backlog_max != next.events.backlog_max,
+       "[events]");
+  note(now.passwords.memory != next.passwords.memory ||
+           now.passwords.iterations != next.passwords.iterations ||
+           now.passwords.parallel != next.passwords.parallel,
+       "[passwords]");
+  note(now.log.level != next.log.level || now.log.format != next.log.format, "[log]");
+  const auto endpoints = [](const config::Settings& settings) {
+    std::vector<std::tuple<net::Endpoint, config::HttpTls, std::vector<config::HttpService>>> all;
+    for (const config::Http& http : settings.http)
+      all.emplace_back(http.address, http.tls, http.services);
     return all;
   };
-  note(addresses(now) != addresses(next), "[[http]]");
+  note(endpoints(now) != endpoints(next), "[[http]]");
   return said;
 }
 

@@ -77,7 +77,13 @@ TEST_F(Http, AnswersByPathAndMethod) {
       say("GET /echo?a=b HTTP/1.1\r\nHost: x\r\nX-Word: hey\r\nConnection: close\r\n\r\n");
   EXPECT_TRUE(starts(heard, "HTTP/1.1 200 OK\r\n")) << heard;
   EXPECT_NE(heard.find("\r\n\r\nGET /echo a=b hey "), std::string::npos) << heard;
-  EXPECT_TRUE(starts(say("GET /nowhere HTTP/1.0\r\n\r\n"), "HTTP/1.1 404 "));
+  const std::string nowhere = say("GET /nowhere HTTP/1.0\r\n\r\n");
+  EXPECT_TRUE(starts(nowhere, "HTTP/1.1 404 Not Found\r\n")) << nowhere;
+  EXPECT_NE(nowhere.find("Content-Type: application/problem+json\r\n"), std::string::npos);
+  EXPECT_TRUE(
+      nowhere.ends_with("\r\n\r\n{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404,"
+                        "\"detail\":\"there is nothing at this path\"}\n"))
+      << nowhere;
   const std::string wrong = say("DELETE /echo HTTP/1.0\r\n\r\n");
   EXPECT_TRUE(starts(wrong, "HTTP/1.1 405 "));
   EXPECT_NE(wrong.find("Allow: GET, POST\r\n"), std::string::npos) << wrong;

@@ -11,6 +11,8 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/status.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <optional>
 #include <span>
 
@@ -26,24 +28,31 @@ using Parser = http::request_parser<http::string_body>;
 
 constexpr std::size_t kReadOctets = 4096;
 
-HttpResponse plain(unsigned status, std::string body) {
+std::string view(boost::string_view text) {
+  return std::string(text.data(), text.size());
+}
+
+/// RFC 9457: what is wrong, for programs as for people.
+HttpResponse problem(unsigned status, std::string_view detail) {
   HttpResponse response;
   response.status = status;
-  response.body = std::move(body) + "\n";
+  response.content_type = "application/problem+json";
+  const auto title = http::obsolete_reason(static_cast<http::status>(status));
+  response.body = boost::json::serialize(boost::json::object{{"type", "about:blank"},
+                                                             {"title", view(title)},
+                                                             {"status", status},
+                                                             {"detail", detail}}) +
+                  "\n";
   return response;
 }
 
 /// What to say about octets that are no request we take.
 HttpResponse response_for(const boost::system::error_code& error) {
-  if (error == http::error::header_limit) return plain(431, "the request header is too long");
-  if (error == http::error::body_limit) return plain(413, "the request body is too long");
-  if (error == http::error::bad_version) return plain(505, "only HTTP/1.0 and 1.1 are spoken");
-  if (error == http::error::bad_transfer_encoding) return plain(501, "unknown transfer coding");
-  return plain(400, "this is no HTTP request");
-}
-
-std::string view(boost::string_view text) {
-  return std::string(text.data(), text.size());
+  if (error == http::error::header_limit) return problem(431, "the request header is too long");
+  if (error == http::error::body_limit) return problem(413, "the request body is too long");
+  if (error == http::error::bad_version) return problem(505, "only HTTP/1.0 and 1.1 are spoken");
+  if (error == http::error::bad_transfer_encoding) return problem(501, "unknown transfer coding");
+  return problem(400, "this is no HTTP request");
 }
 
 HttpRequest request_of(const Parser& parser, const net::Endpoint& remote) {
@@ -120,7 +129,7 @@ void HttpServer::stop(base::Work done) {
 
 base::Task<void> HttpServer::run(std::unique_ptr<net::Stream> stream, Secure secure) {
   if (tasks_.size() > options_.connections_max) {
-    const HttpResponse busy = plain(503, "too many connections are open");
+    const HttpResponse busy = problem(503, "too many connections are open");
     const std::string text = format_response(busy, false, false);
     const std::string_view piece = text;
     // One try, no waiting: in the clear it is heard, under TLS the connection just ends.
@@ -188,7 +197,7 @@ base::Task<void> HttpServer::converse(net::Stream& stream) {
       const Result<std::size_t> octets = co_await net::read_some(stream, into, deadline);
       if (!octets) {
         if (octets.error() == net::Errc::TimedOut && is_started) {
-          const HttpResponse late = plain(408, "the request took too long");
+          const HttpResponse late = problem(408, "the request took too long");
           const std::string text = format_response(late, false, false);
           (void)co_await net::write_all(stream, text, worker_.clock.steady() + options_.write_max);
         }
@@ -222,12 +231,12 @@ base::Task<HttpResponse> HttpServer::answer(HttpRequest request) {
     prefix.resize(slash);
     found = routes_.find(prefix + "/*");
   }
-  if (found == routes_.end()) co_return plain(404, "there is nothing at this path");
+  if (found == routes_.end()) co_return problem(404, "there is nothing at this path");
   const std::string method = request.method == "HEAD" ? "GET" : request.method;
   const auto handler = found->second.find(method);
   if (handler == found->second.end()) {
     HttpResponse response =
-        plain(405, "this path does not take " + base::printable(request.method, 40));
+        problem(405, "this path does not take " + base::printable(request.method, 40));
     std::string allowed;
     for (const auto& [name, unused] : found->second) {
       allowed += (allowed.empty() ? "" : ", ") + name;

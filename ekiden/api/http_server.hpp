@@ -54,9 +54,10 @@ struct HttpOptions {
 
 /// HTTP/1.1 on one worker: routes by method and path, keep-alive, everything bounded.
 ///
-/// Bad requests are answered (400, 404, 405, 413, 431, 501, 505) and, where the octets that
-/// follow mean nothing any more, the connection is closed. Octets in, octets out: the transport is
-/// a net::Stream, so TLS and simulation need nothing of this class.
+/// Bad requests are answered (400, 404, 405, 413, 431, 501, 505), with a problem in JSON (RFC
+/// 9457), and, where the octets that follow mean nothing any more, the connection is closed. Octets
+/// in, octets out: the transport is a net::Stream, so TLS and simulation need nothing of this
+/// class.
 ///
 /// Sharing: its worker only.
 class HttpServer {

@@ -3,13 +3,16 @@
 #include <utility>
 
 #include "ekiden/base/assert.hpp"
-#include "ekiden/config/units.hpp"
 
 namespace ekiden::config {
 
 namespace {
 
-constexpr double kDay = 86'400e6;  // microseconds, as durations count
+// Microseconds, as durations count.
+constexpr double kDay = 86'400e6;
+constexpr double kHour = 3'600e6;
+constexpr double kMinute = 60e6;
+constexpr double kTimeOutMin = 100e3;
 
 template <class E>
 Choice choice(E& member, std::vector<std::string> words) {
@@ -112,8 +115,17 @@ std::vector<Key> listener_keys(Listener& v) {
        .doc = "Leave the client's name and address out of the Received field."},
       {.name = "strict_syntax",
        .value = &v.strict_syntax,
-       .doc = "Refuse what RFC 5321 does not allow but real clients send, as a space after "
-              "\"MAIL FROM:\"."},
+       .doc = "Refuse what RFC 5321 does not allow but real clients send: a space after \"MAIL "
+              "FROM:\", two spaces where one stands, words behind EHLO that are no domain, "
+              "underscores in domains, local parts over 64 octets or with dots that lead, trail or "
+              "double. Some mailboxes in Japan have such dots; their mail is refused with it."},
+      {.name = "greeting_delay",
+       .value = &v.greeting_delay,
+       .doc = "How long a client must keep silent before it is greeted; one that speaks earlier is "
+              "refused (RFC 5321 §4.3.1). Zero looks only whether it has spoken. Programs that "
+              "send spam wait less than six seconds; people's mail programs notice two.",
+       .example = "\"6s\"",
+       .max = 5 * kMinute},
   };
 }
 
@@ -132,7 +144,8 @@ std::vector<Key> inbound_domain_keys(InboundDomain& v) {
               "refused at RCPT and never bounced later."},
       {.name = "next_hop",
        .value = &v.next_hop,
-       .doc = "Where the domain's mail goes: host:port, or a list tried in order.",
+       .doc = "Where the domain's mail goes, and who is asked which addresses exist: host:port, or "
+              "a list tried in order.",
        .example = "\"10.0.0.5:25\"",
        .is_required = true},
   };
@@ -163,13 +176,14 @@ std::vector<Key> http_keys(Http& v) {
       {.name = "services",
        .value = choices(v.services, {"api", "metrics", "console", "public"}),
        .doc = "What is served here. metrics: /metrics for Prometheus. api, console and public "
-              "are reserved for later versions."},
+              "are reserved for later versions: this one warns about them, and their paths "
+              "answer 404."},
       {.name = "tls",
        .value = choice(v.tls, {"off", "implicit"}),
        .doc = "Whether HTTP runs under TLS, with the certificate of [tls]."},
       {.name = "trusted_proxies",
        .value = &v.trusted_proxies,
-       .doc = "Reverse proxies whose X-Forwarded-For counts.",
+       .doc = "Reverse proxies whose X-Forwarded-For counts. For services of later versions.",
        .example = "[\"127.0.0.0/8\"]"},
   };
 }
@@ -178,7 +192,7 @@ std::vector<Key> public_keys(Public& v) {
   return {
       {.name = "url",
        .value = &v.url,
-       .doc = "The base of links in mail, https only.",
+       .doc = "The base of links in mail, https only. For services of later versions.",
        .example = "\"https://mail.example.jp\"",
        .text = TextKind::Url},
   };
@@ -231,12 +245,13 @@ std::vector<Key> delivery_keys(Delivery& v) {
        .text = TextKind::File},
       {.name = "mta_sts_port",
        .value = &v.mta_sts_port,
-       .doc = "The port that MTA-STS policies are fetched from.",
+       .doc = "The port that MTA-STS policies are fetched from, by later versions.",
        .min = 1,
        .max = 65535},
       {.name = "connections",
        .value = &v.connections,
-       .doc = "Outgoing connections, in all.",
+       .doc = "Outgoing connections, in all; asking next hops which recipients exist comes beside "
+              "them. Where more are wanted, sites take turns.",
        .min = 1,
        .max = 1'000'000},
       {.name = "connections_per_site",
@@ -254,6 +269,30 @@ std::vector<Key> delivery_keys(Delivery& v) {
        .doc = "Recipients of one domain in one transaction.",
        .min = 1,
        .max = 10'000},
+      {.name = "connect_timeout",
+       .value = &v.connect_timeout,
+       .doc = "How long a next hop's address may take to answer a connection.",
+       .min = kTimeOutMin,
+       .max = kHour},
+      {.name = "command_timeout",
+       .value = &v.command_timeout,
+       .doc = "How long a next hop may take for its greeting and for each reply before the "
+              "message. RFC 5321 §4.5.3.2 asks for 5m; less warns.",
+       .min = kTimeOutMin,
+       .max = kHour},
+      {.name = "data_timeout",
+       .value = &v.data_timeout,
+       .doc = "How long a next hop may take to answer DATA, and to take each part of a message. "
+              "RFC 5321 §4.5.3.2 asks for 3m; less warns.",
+       .min = kTimeOutMin,
+       .max = kHour},
+      {.name = "final_dot_timeout",
+       .value = &v.final_dot_timeout,
+       .doc = "How long a next hop may take to answer a whole message. RFC 5321 §4.5.3.2 asks for "
+              "10m; less warns, since a peer that takes the message just as we give up makes a "
+              "duplicate.",
+       .min = kTimeOutMin,
+       .max = 6 * kHour},
   };
 }
 
@@ -363,15 +402,17 @@ std::vector<Key> limits_keys(Limits& v) {
        .max = 1'000'000},
       {.name = "connection_rate",
        .value = &v.connection_rate,
-       .doc = "New connections from one such address.",
+       .doc = "New connections from one such address; more are refused with 421. As many may come "
+              "at once as the rate names.",
        .example = "\"100/min\""},
       {.name = "message_rate",
        .value = &v.message_rate,
-       .doc = "Messages from one such address.",
+       .doc = "Messages from one such address; more are put off with 450 at MAIL.",
        .example = "\"1000/h\""},
       {.name = "commands_per_session",
        .value = &v.commands_per_session,
-       .doc = "Commands in one session; past it the session ends with 421.",
+       .doc = "Commands in one session that no accepted message needed; past it the session ends "
+              "with 421.",
        .min = 100},
       {.name = "errors_per_session",
        .value = &v.errors_per_session,
@@ -383,6 +424,18 @@ std::vector<Key> limits_keys(Limits& v) {
        .doc = "Received fields that a message may have; more means a loop, 5.4.6.",
        .min = 5,
        .max = 1000},
+      {.name = "command_timeout",
+       .value = &v.command_timeout,
+       .doc = "How long a client may take for its next command. RFC 5321 §4.5.3.2.7 asks for 5m; "
+              "less warns.",
+       .min = kTimeOutMin,
+       .max = kDay},
+      {.name = "data_timeout",
+       .value = &v.data_timeout,
+       .doc = "How long a client may pause inside a message. RFC 5321 §4.5.3.2.5 asks for 3m; "
+              "less warns.",
+       .min = kTimeOutMin,
+       .max = kDay},
   };
 }
 
@@ -415,21 +468,6 @@ std::vector<Key> log_keys(Log& v) {
        .value = choice(v.format, {"logfmt", "json"}),
        .doc = "key=value pairs, or one JSON object a line."},
   };
-}
-
-std::string list_text(const std::vector<std::string>& items) {
-  std::string text = "[";
-  for (const std::string& item : items) {
-    if (text.size() > 1) text += ", ";
-    text += item;
-  }
-  return text + "]";
-}
-
-std::string number_text(double number) {
-  std::string text = std::to_string(number);
-  while (text.ends_with('0') && !text.ends_with(".0")) text.pop_back();
-  return text;
 }
 
 }  // namespace
@@ -519,137 +557,6 @@ void add_entry(const Section& section, Settings& s) {
   if (section.name == "inbound_domain") s.inbound_domain.emplace_back();
   if (section.name == "http") s.http.emplace_back();
   if (section.name == "route") s.route.emplace_back();
-}
-
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + "\"";
-}
-
-std::string type_text(const Key& key) {
-  struct Words {
-    const Key& key;
-    static std::string one_of(const std::vector<std::string>& words) {
-      std::string text;
-      for (const std::string& word : words) text += (text.empty() ? "`" : ", `") + word + "`";
-      return text;
-    }
-    std::string operator()(bool*) const { return "true or false"; }
-    std::string operator()(std::uint16_t*) const { return "whole number"; }
-    std::string operator()(std::uint32_t*) const { return "whole number"; }
-    std::string operator()(double*) const { return "number"; }
-    std::string operator()(Duration*) const { return "duration"; }
-    std::string operator()(std::optional<Duration>*) const { return "duration or `off`"; }
-    std::string operator()(Size*) const { return "size"; }
-    std::string operator()(Rate*) const { return "rate or `off`"; }
-    std::string operator()(std::string*) const {
-      switch (key.text) {
-        case TextKind::HostName:
-          return "host name";
-        case TextKind::File:
-          return "file";
-        case TextKind::Directory:
-          return "directory";
-        case TextKind::Url:
-          return "URL";
-        default:
-          return "text";
-      }
-    }
-    std::string operator()(std::vector<std::string>*) const {
-      return key.text == TextKind::File      ? "list of files"
-             : key.text == TextKind::Domains ? "list of domain patterns"
-                                             : "list of texts";
-    }
-    std::string operator()(net::Endpoint*) const { return "address and port"; }
-    std::string operator()(std::vector<net::Endpoint>*) const {
-      return "list of addresses with ports";
-    }
-    std::string operator()(std::vector<net::AddressBlock>*) const { return "list of networks"; }
-    std::string operator()(NextHop*) const { return "next hop"; }
-    std::string operator()(std::map<std::string, net::Endpoint>*) const {
-      return "table of names to addresses with ports";
-    }
-    std::string operator()(const Choice& c) const { return "one of " + one_of(c.words); }
-    std::string operator()(const Choices& c) const { return "list of " + one_of(c.words); }
-    std::string operator()(RetryTable) const { return "table"; }
-  };
-  return std::visit(Words{key}, key.value);
-}
-
-std::string format_toml(const Value& value) {
-  struct Form {
-    std::string operator()(bool* v) const { return *v ? "true" : "false"; }
-    std::string operator()(std::uint16_t* v) const { return std::to_string(*v); }
-    std::string operator()(std::uint32_t* v) const { return std::to_string(*v); }
-    std::string operator()(double* v) const { return number_text(*v); }
-    std::string operator()(Duration* v) const { return quoted(format_duration_exact(*v)); }
-    std::string operator()(std::optional<Duration>* v) const {
-      return quoted(*v ? format_duration_exact(**v) : "off");
-    }
-    std::string operator()(Size* v) const { return quoted(format_size_exact(*v)); }
-    std::string operator()(Rate* v) const { return quoted(format_rate(*v)); }
-    std::string operator()(std::string* v) const { return quoted(*v); }
-    std::string operator()(std::vector<std::string>* v) const {
-      std::vector<std::string> items;
-      for (const std::string& item : *v) items.push_back(quoted(item));
-      return list_text(items);
-    }
-    std::string operator()(net::Endpoint* v) const { return quoted(net::format_endpoint(*v)); }
-    std::string operator()(std::vector<net::Endpoint>* v) const {
-      std::vector<std::string> items;
-      for (const auto& item : *v) items.push_back(quoted(net::format_endpoint(item)));
-      return list_text(items);
-    }
-    std::string operator()(std::vector<net::AddressBlock>* v) const {
-      std::vector<std::string> items;
-      for (const auto& item : *v) items.push_back(quoted(item.text()));
-      return list_text(items);
-    }
-    std::string operator()(NextHop* v) const {
-      switch (v->kind) {
-        case NextHop::Kind::Mx:
-          return quoted("mx");
-        case NextHop::Kind::Hold:
-          return quoted("hold");
-        case NextHop::Kind::Discard:
-          return quoted("discard");
-        case NextHop::Kind::Hosts:
-          break;
-      }
-      std::vector<std::string> items;
-      for (const auto& host : v->hosts) items.push_back(quoted(format_host_port(host)));
-      return items.size() == 1 ? items.front() : list_text(items);
-    }
-    std::string operator()(std::map<std::string, net::Endpoint>* v) const {
-      if (v->empty()) return "{ }";
-      std::string text = "{ ";
-      for (const auto& [name, endpoint] : *v) {
-        if (text.size() > 2) text += ", ";
-        text += quoted(name) + " = " + quoted(net::format_endpoint(endpoint));
-      }
-      return text + " }";
-    }
-    std::string operator()(const Choice& c) const { return quoted(c.words[c.get()]); }
-    std::string operator()(const Choices& c) const {
-      std::vector<std::string> items;
-      for (const std::size_t i : c.get()) items.push_back(quoted(c.words[i]));
-      return list_text(items);
-    }
-    std::string operator()(RetryTable v) const {
-      std::string text = "{ ";
-      for (const Key& key : retry_keys(*v.value)) {
-        if (text.size() > 2) text += ", ";
-        text += key.name + " = " + format_toml(key.value);
-      }
-      return text + " }";
-    }
-  };
-  return std::visit(Form{}, value);
 }
 
 }  // namespace ekiden::config

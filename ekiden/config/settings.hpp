@@ -54,6 +54,7 @@ struct Listener {
   std::string stream = "transactional";
   bool hide_submitter = false;
   bool strict_syntax = false;
+  Duration greeting_delay{};
 };
 
 enum class RecipientCheck : std::uint8_t { Any, Verify, List };
@@ -78,8 +79,7 @@ enum class HttpTls : std::uint8_t { Off, Implicit };
 
 struct Http {
   net::Endpoint address;
-  std::vector<HttpService> services = {HttpService::Api, HttpService::Metrics,
-                                       HttpService::Console};
+  std::vector<HttpService> services = {HttpService::Metrics};
   HttpTls tls = HttpTls::Off;
   std::vector<net::AddressBlock> trusted_proxies;
 };
@@ -109,6 +109,10 @@ struct Delivery {
   std::uint32_t connections_per_site = 20;
   std::uint32_t messages_per_connection = 1000;
   std::uint32_t recipients_per_transaction = 100;
+  Duration connect_timeout = std::chrono::seconds(30);
+  Duration command_timeout = std::chrono::minutes(5);
+  Duration data_timeout = std::chrono::minutes(3);
+  Duration final_dot_timeout = std::chrono::minutes(10);
 };
 
 struct Retry {
@@ -166,6 +170,8 @@ struct Limits {
   std::uint32_t commands_per_session = 100000;
   std::uint32_t errors_per_session = 20;
   std::uint32_t received_max = 50;
+  Duration command_timeout = std::chrono::minutes(5);
+  Duration data_timeout = std::chrono::minutes(3);
 };
 
 /// What one check of a password costs, and how many run at once.

@@ -1,6 +1,7 @@
 #include "ekiden/config/validate.hpp"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "ekiden/base/text.hpp"
@@ -58,6 +59,8 @@ class Validator {
     public_url();
     dns();
     file("delivery.trust_store", settings_.delivery.trust_store);
+    later_versions();
+    time_outs();
     routes();
     retry("retry", settings_.retry);
     for (std::size_t i = 0; i < settings_.route.size(); ++i) {
@@ -323,6 +326,19 @@ class Validator {
     if (v.tls == HttpTls::Off && net::scope_of(v.address.address) == net::Scope::Public) {
       warn(path + ".address", name + " is public and without TLS");
     }
+    for (std::size_t n = 0; n < v.services.size(); ++n) {
+      constexpr std::array<std::string_view, 4> kWords = {"api", "metrics", "console", "public"};
+      if (v.services[n] == HttpService::Metrics) continue;
+      warn(path + ".services[" + std::to_string(n) + "]",
+           "http.services: this build does not serve \"" +
+               std::string(kWords.at(static_cast<std::size_t>(v.services[n]))) +
+               "\" yet; its paths answer 404");
+    }
+    if (!v.trusted_proxies.empty()) {
+      warn(path + ".trusted_proxies",
+           "http.trusted_proxies has no effect: nothing that this build serves asks who the client "
+           "is yet");
+    }
     for (std::size_t n = 0; n < v.trusted_proxies.size(); ++n) {
       if (v.trusted_proxies[n].prefix == 0) {
         refuse(path + ".trusted_proxies[" + std::to_string(n) + "]",
@@ -371,9 +387,11 @@ class Validator {
         url.starts_with(kScheme) ? std::string_view(url).substr(kScheme.size()) : "";
     const std::string_view host = rest.substr(0, rest.find('/'));
     if (!parse_host_port(host)) {
-      refuse("public.url", "public.url takes a URL like \"https://mail.example.jp\", not \"" +
-                               base::printable(url, 60) + "\"");
+      return refuse("public.url",
+                    "public.url takes a URL like \"https://mail.example.jp\", not \"" +
+                        base::printable(url, 60) + "\"");
     }
+    warn("public.url", "public.url has no effect: this build does not write links into mail yet");
   }
 
   void dns() {
@@ -390,6 +408,31 @@ class Validator {
     for (std::size_t i = 0; i < v.trust_anchors.size(); ++i) {
       file("dns.trust_anchors[" + std::to_string(i) + "]", v.trust_anchors[i]);
     }
+  }
+
+  /// Keys that are read and do nothing yet say so.
+  void later_versions() {
+    if (settings_.delivery.mta_sts_port != Delivery().mta_sts_port) {
+      warn("delivery.mta_sts_port",
+           "delivery.mta_sts_port has no effect: this build does not fetch MTA-STS policies yet");
+    }
+  }
+
+  /// RFC 5321 §4.5.3.2: what is shorter gives up on peers that are in their right.
+  void time_outs() {
+    const auto least = [&](const char* path, Duration value, Duration asked, const char* section) {
+      if (value >= asked) return;
+      warn(path, std::string(path) + " is below " + format_duration_exact(asked) +
+                     ", which RFC 5321 §" + section + " asks for");
+    };
+    using std::chrono::minutes;
+    const Delivery& out = settings_.delivery;
+    least("delivery.command_timeout", out.command_timeout, minutes(5), "4.5.3.2");
+    least("delivery.data_timeout", out.data_timeout, minutes(3), "4.5.3.2.5");
+    least("delivery.final_dot_timeout", out.final_dot_timeout, minutes(10), "4.5.3.2.6");
+    const Limits& in = settings_.limits;
+    least("limits.command_timeout", in.command_timeout, minutes(5), "4.5.3.2.7");
+    least("limits.data_timeout", in.data_timeout, minutes(3), "4.5.3.2.5");
   }
 
   void routes() {
