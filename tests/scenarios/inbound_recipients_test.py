@@ -79,6 +79,60 @@ class InboundRecipients(support.Scenario):
         self.assertReply(wire.transaction("x@client.test", ["me@OWN.test"], message()), 250)
         self.assertEqual(eventually(lambda: peer.recipients()), ["me@OWN.test"])
 
+    def test_the_next_of_several_hosts_is_asked_and_gets_the_mail(self):
+        peer = self.peer().on("RCPT", lambda s, line: "550 5.1.1 no" if "nobody" in line else None)
+        down = support.free_port()
+        relay = self.listen("verify", [f"127.0.0.1:{down}", f"127.0.0.1:{peer.port}"])
+        self.assertReply(self.rcpt(relay, "nobody@own.test"), 550, "5.1.1")
+        wire = relay.wire(self.port)
+        wire.greet()
+        self.assertReply(wire.transaction("x@client.test", ["me@own.test"], message()), 250)
+        self.assertEqual(eventually(lambda: peer.recipients()), ["me@own.test"])
+        # The first comes first once it is there.
+        first = self.peer(port=down)
+        self.assertReply(self.rcpt(relay, "other@own.test"), 250)
+        self.assertIn("RCPT TO:<other@own.test>", " ".join(first.commands()))
+
+    def test_two_domains_share_a_message_and_each_goes_its_own_way(self):
+        peers = {name: self.peer() for name in ("one.test", "two.test", "two-b.test")}
+        relay = self.relay()
+        hops = {name: f"127.0.0.1:{peer.port}" for name, peer in peers.items()}
+        relay.settings["inbound_domain"] = [
+            {"name": "one.test", "recipients": "verify", "next_hop": hops["one.test"]},
+            {"name": "two.test", "recipients": "any",
+             "next_hop": [hops["two.test"], hops["two-b.test"]]}]
+        self.port = relay.listener("inbound", "off")
+        relay.start()
+        peers["two.test"].stop()
+        wire = relay.wire(self.port)
+        wire.greet()
+        reply = wire.transaction("x@client.test", ["a@one.test", "b@two.test", "c@one.test"],
+                                 message("shared"))
+        self.assertReply(reply, 250)
+        self.assertEqual(eventually(lambda: peers["one.test"].recipients()),
+                         ["a@one.test", "c@one.test"])
+        self.assertEqual(eventually(lambda: peers["two-b.test"].recipients()), ["b@two.test"])
+
+    def test_routes_of_a_shared_message_survive_a_restart(self):
+        up, down = self.peer(), support.free_port()
+        relay = self.relay()
+        relay.settings["inbound_domain"] = [
+            {"name": "one.test", "recipients": "any", "next_hop": f"127.0.0.1:{up.port}"},
+            {"name": "two.test", "recipients": "any", "next_hop": f"127.0.0.1:{down}"}]
+        self.port = relay.listener("inbound", "off")
+        relay.start()
+        wire = relay.wire(self.port)
+        wire.greet()
+        self.assertReply(wire.transaction("x@client.test", ["a@one.test", "b@two.test"],
+                                          message()), 250)
+        relay.wait_for_event("b@two.test", "deferred")
+        self.assertEqual(eventually(lambda: up.recipients()), ["a@one.test"])
+        relay.stop()
+        late = self.peer(port=down)
+        relay.start()
+        self.assertEqual(eventually(lambda: late.recipients()), ["b@two.test"])
+        self.assertEqual(up.recipients(), ["a@one.test"])
+
 
 if __name__ == "__main__":
     support.main()
