@@ -56,6 +56,24 @@ TEST_F(SchedulerTest, ADomainIsAskedForOnceAndThenServesAll) {
   EXPECT_EQ(picked, 4);
 }
 
+TEST_F(SchedulerTest, LanesWithoutAConnectionCanBeAskedFirst) {
+  std::vector<std::uint32_t> lanes;
+  for (const char* name : {"a.example", "b.example", "c.example"}) {
+    for (int i = 0; i < 3; ++i) add({name});
+    lanes.push_back(scheduler.lane(name, {}));
+    scheduler.assign_domain(scheduler.next_unresolved(), lanes.back(), kNow + hours(1), kNow);
+  }
+  scheduler.opened(lanes[0]);
+  scheduler.opened(lanes[1]);
+  EXPECT_TRUE(scheduler.wants_connection(lanes[0], kNow)) << "three wait, one is opening";
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(scheduler.next_wanting_connection(kNow, Wanting::First), lanes[2]);
+  scheduler.rest(lanes[2], kNow + minutes(1));
+  EXPECT_FALSE(scheduler.wants_connection(lanes[2], kNow));
+  EXPECT_EQ(scheduler.next_wanting_connection(kNow, Wanting::First), kNone);
+  EXPECT_NE(scheduler.next_wanting_connection(kNow), kNone);
+}
+
 TEST_F(SchedulerTest, RecipientsOfOneDomainShareATransactionUpToItsLimit) {
   add({"a.example", "b.example", "a.example", "a.example", "a.example"});
   const std::uint32_t lane = resolve_all({.recipients_per_transaction_max = 3});

@@ -395,6 +395,31 @@ TEST_F(JournalTest, ALargeBodyHasAFileOfItsOwnUntilItsMessageIsDone) {
   EXPECT_TRUE(disk.list("large")->empty());
 }
 
+TEST_F(JournalTest, ALargeBodyUnderWayCanBeReadBackAndGivenUp) {
+  restart();
+  auto writer = rig->port().create_large();
+  const auto read = [&](std::uint64_t offset, std::size_t length) {
+    std::string got = "nothing";
+    writer->read(offset, length, [&](Result<base::Octets> r) {
+      got = r ? std::string(r->view()) : r.error().message();
+    });
+    rig->run();
+    return got;
+  };
+  EXPECT_EQ(read(0, 10), "");
+  for (const char* part : {"hello ", "world"}) {
+    writer->append(part, [](Result<void>) {});
+    rig->run();
+  }
+  EXPECT_EQ(read(0, 100), "hello world");
+  EXPECT_EQ(read(4, 4), "o wo");
+  EXPECT_EQ(read(11, 4), "");
+  EXPECT_EQ(read(99, 4), "");
+  writer.reset();
+  rig->run();
+  EXPECT_TRUE(disk.list("large")->empty());
+}
+
 TEST_F(JournalTest, CloseFinishesWhatWasSubmittedAndRefusesWhatComesLater) {
   restart();
   bool is_stored = false;
