@@ -28,7 +28,6 @@ function(ekiden_compile_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra
     -Woverloaded-virtual -Wno-missing-field-initializers)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # g++ 12 takes the frame allocator of Boost's awaitable for a mismatched pair.
-    target_compile_options(${target} PRIVATE -fcoroutines -Wno-mismatched-new-delete)
+    target_compile_options(${target} PRIVATE -fcoroutines)
   endif()
 endfunction()
