@@ -19,6 +19,11 @@ enum class Lot { Nothing, Everything, Sectors, Pages, Count };
 
 void Platter::follow(const Record& record) {
   ++now_at_;
+  if (!record.is_in_spool) {
+    // An inode's number is used again once its file is gone, in another folder perhaps.
+    if (record.kind == Kind::Open) inodes_.erase(record.inode);
+    return;
+  }
   const auto file = [&]() -> File* {
     const auto found = inodes_.find(record.inode);
     return found == inodes_.end() ? nullptr : found->second.get();
@@ -43,7 +48,8 @@ void Platter::follow(const Record& record) {
       break;
     case Kind::SyncEnd:
     case Kind::SyncFailed:
-      if (trusts_syncs_) synced(record, record.kind == Kind::SyncEnd);
+      if (ignored_ == 0 || random_.below(ignored_) != 0)
+        synced(record, record.kind == Kind::SyncEnd);
       break;
     case Kind::Truncate:
       if (File* const f = file()) {
@@ -81,7 +87,6 @@ void Platter::opened(const Record& record) {
   const auto named = names_.find(path);
   const auto known = inodes_.find(record.inode);
   if (named != names_.end() && known != inodes_.end() && named->second == known->second) return;
-  // An inode's number is used again once its file is gone.
   auto file = std::make_shared<File>();
   file->size = record.number;
   inodes_[record.inode] = file;

@@ -20,8 +20,8 @@ namespace ekiden::powerloss {
 /// sector, in any order. After a sync that failed nobody writes what was dirty again.
 class Platter {
  public:
-  /// Without trust in syncs nothing is ever safe: to see that a check can fail.
-  Platter(std::uint64_t seed, bool trusts_syncs) : random_(seed), trusts_syncs_(trusts_syncs) {}
+  /// One sync in `ignored` did nothing (0: none), by lot: to see that a check can fail.
+  Platter(std::uint64_t seed, std::uint64_t ignored) : random_(seed), ignored_(ignored) {}
 
   void follow(const Record& record);
 
@@ -54,7 +54,7 @@ class Platter {
                         base::Random& random);
 
   base::SeededRandom random_;
-  bool trusts_syncs_;
+  std::uint64_t ignored_;
   std::uint64_t now_at_ = 0;
   std::map<std::string, std::shared_ptr<File>> names_, safe_names_;
   std::vector<NameChange> unsafe_names_;

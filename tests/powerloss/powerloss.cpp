@@ -21,7 +21,7 @@ std::vector<std::size_t> cut_points(const std::vector<Record>& records, std::siz
                                     base::Random& random) {
   std::vector<std::size_t> all;
   for (std::size_t i = 0; i < records.size(); ++i)
-    if (records[i].kind != faultdisk::Kind::SyncBegin) all.push_back(i);
+    if (records[i].is_in_spool && records[i].kind != faultdisk::Kind::SyncBegin) all.push_back(i);
   std::vector<std::size_t> chosen;
   // Fewer points than cuts: each point is cut several times, and leaves another disk each time.
   while (!all.empty() && chosen.size() < count)
@@ -63,8 +63,8 @@ int main(int argc, char** argv) {
   app.add_option("--cuts", cuts, "how many");
   app.add_option("--seed", seed, "which points, and what each leaves");
   app.add_option("--only", only, "this cut of them alone, with the relay's log");
-  bool ignores_syncs = false;
-  app.add_flag("--ignore-syncs", ignores_syncs, "as if no sync had been asked for");
+  std::uint64_t ignored = 0;
+  app.add_option("--ignore-syncs", ignored, "one sync in so many did nothing: must be found out");
   CLI11_PARSE(app, argc, argv);
 
   Recording recording;
@@ -78,7 +78,7 @@ int main(int argc, char** argv) {
   base::log::start(only == 0 ? base::log::Level::Error : base::log::Level::Info,
                    base::log::Format::Logfmt);
 
-  Platter platter(seed, !ignores_syncs);
+  Platter platter(seed, ignored);
   Witness witness;
   std::size_t next = 0, different = 0;
   for (std::size_t i = 0; i < recording.records().size(); ++i) {

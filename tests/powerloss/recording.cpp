@@ -8,6 +8,22 @@
 #include <cstring>
 
 namespace ekiden::powerloss {
+namespace {
+
+/// The recording is of a whole data folder.
+constexpr std::string_view kSpool = "spool";
+
+bool enter_spool(std::string_view& path) {
+  if (path == kSpool) {
+    path = {};
+    return true;
+  }
+  if (!path.starts_with(kSpool) || path[kSpool.size()] != '/') return false;
+  path.remove_prefix(kSpool.size() + 1);
+  return true;
+}
+
+}  // namespace
 
 Recording::~Recording() {
   if (at_ != nullptr) ::munmap(const_cast<char*>(at_), size_);
@@ -48,6 +64,9 @@ bool Recording::open(const std::string& file, std::string& problem) {
     at += header.path_octets;
     record.data = {at_ + at, header.data_octets};
     at += header.data_octets;
+    if (!record.path.empty()) record.is_in_spool = enter_spool(record.path);
+    if (record.kind == faultdisk::Kind::Rename && record.is_in_spool)
+      (void)enter_spool(record.data);
   }
   return true;
 }

@@ -14,6 +14,7 @@ struct Record {
   faultdisk::Kind kind;
   std::uint64_t inode = 0, number = 0;
   std::string_view path, data;
+  bool is_in_spool = true;  ///< paths are relative to it then
 };
 
 /// What libfaultdisk.so wrote, in memory for as long as this lives.

@@ -69,7 +69,7 @@ class RecordedLoad:
                     count = chance.choice((1, 1, 1, 2, 3))
                     domain = "stays.test" if chance.random() < 0.1 else "goes.test"
                     recipients = [f"{tag}.{i + 1}of{count}@{domain}" for i in range(count)]
-                    body = LINE * (self.octets(chance) // len(LINE)) + f"end {tag}\r\n"
+                    body = LINE * (self.octets(chance) // len(LINE)) + f"end {tag}"
                     reply = wire.transaction(f"{tag}@client.test", recipients,
                                              support.message(body=body))
                     if reply.code >= 400:
