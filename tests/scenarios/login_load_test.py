@@ -9,7 +9,7 @@ import support
 from support import eventually, message
 
 MIB = 1 << 20
-COST_MIB, PARALLEL = 64, 2
+COST_MIB, PARALLEL = 32, 2
 
 
 class LoginLoad(support.Scenario):
@@ -86,7 +86,7 @@ class LoginLoad(support.Scenario):
         codes = [wire.reply().code for wire in wires]
         self.assertEqual(codes, [535, 235] * 30)
         self.assertEqual(self.auth("busy"), 0)
-        # All at once they would take sixty times 64 MiB; two at a time take two.
+        # All at once they would take sixty times as much as one; two at a time take two.
         self.assertLess(self.most_memory(), (PARALLEL * COST_MIB + 150) * MIB)
         eventually(lambda: len(self.peer_.received) == 10)
 
