@@ -54,8 +54,10 @@ bool Recording::open(const std::string& file, std::string& problem) {
       return false;
     }
     at += sizeof header;
-    // The process was killed while it wrote the last one.
-    if (size_ - at < header.path_octets + header.data_octets) break;
+    if (size_ - at < header.path_octets + header.data_octets) {
+      problem = file + " ends within a record";
+      return false;
+    }
     Record& record = records_.emplace_back();
     record.kind = static_cast<faultdisk::Kind>(header.kind);
     record.inode = header.inode;

@@ -61,13 +61,20 @@ class FaultDisk:
         """Of the calls whose path begins so, `skip` pass, then `count` fail."""
         self.heal()
         self._put("<208s", 48, prefix.encode())
-        self._put("<IIII", 32, calls, error, int(does_it_all_the_same), 0)
+        self._put("<III", 32, calls, error, int(does_it_all_the_same))
         self._put("<Q", 8, skip)
         self._put("<Q", 16, count)
 
     def heal(self):
         self._put("<Q", 16, 0)
         self._put("<Q", 8, 0)
+
+    def kill(self, relay):
+        """`kill -9` between two calls of the relay's, so that its last record is whole."""
+        self._put("<I", 44, 1)
+        support.eventually(lambda: not relay.process.is_alive(), what="the relay's next call")
+        self._put("<I", 44, 0)
+        relay.kill()
 
     @property
     def seen(self):

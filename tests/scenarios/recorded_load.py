@@ -103,11 +103,11 @@ class RecordedLoad:
             if kill_at and support.time.monotonic() > kill_at[-1]:
                 kill_at.pop()
                 self.faults.heal()
-                self.relay.kill()
+                self.faults.kill(self.relay)
                 self.relay.start()
         self.faults.heal()
+        self.faults.kill(self.relay)
         self.stopping.set()
         for thread in threads:
             thread.join(30)
-        self.relay.kill()
         return self.faults.log

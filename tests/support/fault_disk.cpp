@@ -21,12 +21,14 @@
 
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstdarg>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -142,6 +144,14 @@ class Recorder {
     const std::scoped_lock lock(mutex_);
     append(kind, inode, number, path, data);
   }
+  /// Held while a call is made and recorded. A process that is to die does so outside of all.
+  std::shared_lock<std::shared_mutex> enter() {
+    if (control_ != nullptr && control_->dies != 0) {
+      const std::unique_lock alone(calls_);
+      ::kill(::getpid(), SIGKILL);
+    }
+    return std::shared_lock(calls_);
+  }
   std::uint64_t next_token() { return token_.fetch_add(1) + 1; }
 
  private:
@@ -174,6 +184,7 @@ class Recorder {
   std::string root_;
   Control* control_ = nullptr;
   int log_ = -1;
+  std::shared_mutex calls_;
   std::mutex mutex_;
   std::vector<Watched> table_;
   std::atomic<bool> is_watched_[kDescriptorsMax] = {};
@@ -204,6 +215,7 @@ template <class Open>
 int opened(int directory, const char* path, int flags, Open open) {
   std::string relative;
   if (!recorder().find(directory, path, relative)) return open();
+  const auto held = recorder().enter();
   bool does_it = false;
   if ((flags & O_CREAT) != 0 && fails(Call::Create, relative, does_it)) return -1;
   const int descriptor = open();
@@ -217,6 +229,7 @@ ssize_t written(int descriptor, const iovec* pieces, int count, off_t offset, bo
   Watched file;
   if (!recorder().get(descriptor, file) || file.is_directory)
     return write(descriptor, pieces, count, offset, flags);
+  const auto held = recorder().enter();
   if (offset < 0) offset = ::lseek(descriptor, 0, SEEK_CUR);
   std::string octets;
   for (int i = 0; i < count; ++i)
@@ -247,6 +260,7 @@ ssize_t written(int descriptor, const iovec* pieces, int count, off_t offset, bo
 int synced(int descriptor, int (*sync)(int)) {
   Watched file;
   if (!recorder().get(descriptor, file)) return sync(descriptor);
+  const auto held = recorder().enter();
   const std::uint64_t token = recorder().next_token();
   // A folder is named, a file known by its inode.
   const std::uint64_t inode = file.is_directory ? 0 : file.inode;
@@ -266,6 +280,7 @@ int synced(int descriptor, int (*sync)(int)) {
 int sized(int descriptor, off_t size, Call call, Kind kind, int (*change)(int, off_t)) {
   Watched file;
   if (!recorder().get(descriptor, file)) return change(descriptor, size);
+  const auto held = recorder().enter();
   bool does_it_all_the_same = false;
   if (fails(call, file.path, does_it_all_the_same)) {
     const int number = errno;
@@ -284,6 +299,7 @@ int renamed(int from_folder, const char* from, int to_folder, const char* to) {
   std::string source, target;
   if (!recorder().find(from_folder, from, source) || !recorder().find(to_folder, to, target))
     return real(from_folder, from, to_folder, to);
+  const auto held = recorder().enter();
   bool does_it_all_the_same = false;
   const bool is_to_fail = fails(Call::Rename, source, does_it_all_the_same);
   const int number = errno;
@@ -299,6 +315,7 @@ int unlinked(int folder, const char* path, int flags) {
   NEXT(unlinkat);
   std::string relative;
   if (!recorder().find(folder, path, relative)) return real(folder, path, flags);
+  const auto held = recorder().enter();
   bool does_it_all_the_same = false;
   const bool is_to_fail = fails(Call::Unlink, relative, does_it_all_the_same);
   const int number = errno;
@@ -471,18 +488,19 @@ int unlinkat(int folder, const char* path, int flags) noexcept {
 
 ssize_t send(int socket, const void* octets, size_t size, int flags) {
   NEXT(send);
-  if (recorder().is_recording()) note_reply({static_cast<const char*>(octets), size});
+  if (!recorder().is_recording()) return real(socket, octets, size, flags);
+  const auto held = recorder().enter();
+  note_reply({static_cast<const char*>(octets), size});
   return real(socket, octets, size, flags);
 }
 ssize_t sendmsg(int socket, const msghdr* message, int flags) {
   NEXT(sendmsg);
-  if (recorder().is_recording()) {
-    std::string all;
-    for (std::size_t i = 0; i < message->msg_iovlen; ++i)
-      all.append(static_cast<const char*>(message->msg_iov[i].iov_base),
-                 message->msg_iov[i].iov_len);
-    note_reply(all);
-  }
+  if (!recorder().is_recording()) return real(socket, message, flags);
+  const auto held = recorder().enter();
+  std::string all;
+  for (std::size_t i = 0; i < message->msg_iovlen; ++i)
+    all.append(static_cast<const char*>(message->msg_iov[i].iov_base), message->msg_iov[i].iov_len);
+  note_reply(all);
   return real(socket, message, flags);
 }
 

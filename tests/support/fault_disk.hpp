@@ -31,7 +31,9 @@ struct Control {
   std::atomic<std::uint32_t> error;  ///< an errno
   /// What failed is done nevertheless. Otherwise a failing write leaves its first half.
   std::atomic<std::uint32_t> does_it_all_the_same;
-  std::atomic<std::uint32_t> unused;
+  /// The process kills itself (SIGKILL) between two of its calls, so that the recording of each is
+  /// whole.
+  std::atomic<std::uint32_t> dies;
   char prefix[208];  ///< of the paths below the root that match
 };
 static_assert(sizeof(Control) == 256);
