@@ -50,6 +50,8 @@ void print(const Recording& recording, std::size_t points, const Witness& witnes
   row("delivered long ago and queued again", counts.again);
   row("damaged", counts.damaged);
   row("spool not opened", counts.unopened);
+  row("disks read whole by spool verify", counts.verified);
+  row("where it disagreed", counts.disagreed);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "ekiden/base/text.hpp"
 #include "ekiden/message/envelope.hpp"
 #include "ekiden/spool/large_file.hpp"
+#include "ekiden/spool/verify.hpp"
 
 namespace ekiden::powerloss {
 namespace {
@@ -17,6 +18,8 @@ constexpr std::uint64_t kLongAgoSyncs = 500;
 constexpr std::size_t kFindingsMax = 100;
 /// Bodies read back after each cut: the newest, which are at risk, and some others.
 constexpr std::size_t kNewestRead = 20, kOthersRead = 10;
+/// Reading everything takes long; one cut in so many is enough to see that both readers agree.
+constexpr std::uint64_t kVerifyOneIn = 10;
 
 /// "TAG.NofM@domain": M.
 std::uint64_t recipients_of(std::string_view recipient) {
@@ -116,6 +119,24 @@ void Witness::check(spool::Disk& disk, std::uint64_t seed) {
       continue;
     find(counts_.lost, base::format_message_id(id) + " was answered 250 and is lost");
   }
+  if (counts_.cuts % kVerifyOneIn != 0) return;
+  const std::size_t messages = rig.found().size();
+  rig.drop();
+  verify(disk, messages);
+}
+
+/// What `ekiden spool verify` says after the start that followed the cut.
+void Witness::verify(spool::Disk& disk, std::size_t messages) {
+  ++counts_.verified;
+  const Result<spool::Verification> seen = spool::verify_spool(disk);
+  if (!seen) {
+    find(counts_.disagreed, "spool verify fails: " + seen.error().message());
+    return;
+  }
+  if (!seen->findings.empty()) find(counts_.disagreed, "spool verify: " + seen->findings.front());
+  if (seen->messages != messages)
+    find(counts_.disagreed, "spool verify counts " + std::to_string(seen->messages) +
+                                " messages, the start " + std::to_string(messages));
 }
 
 void Witness::check_found(spool::testing::Rig& rig, spool::Disk& disk, std::uint64_t seed) {

@@ -30,6 +30,8 @@ class Witness {
     std::uint64_t again = 0;    ///< delivered long ago and still queued
     std::uint64_t damaged = 0;  ///< set aside, or not as it was sent
     std::uint64_t unopened = 0;
+    std::uint64_t verified = 0;  ///< cuts after which `spool verify` read everything
+    std::uint64_t disagreed = 0;
   };
 
   void follow(const Record& record);
@@ -57,6 +59,7 @@ class Witness {
   bool is_long_ago(const Delivery& delivery) const;
   void forget_finished();
   void find(std::uint64_t& count, std::string sentence);
+  void verify(spool::Disk& disk, std::size_t messages);
   void check_found(spool::testing::Rig& rig, spool::Disk& disk, std::uint64_t seed);
 
   std::uint64_t syncs_ = 0;  ///< of segments, so far
