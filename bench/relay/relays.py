@@ -281,4 +281,84 @@ for r in $({control} show routes | sed -n 's/^ *\\([0-9a-f]*\\)\\..*/\\1/p'); do
 {control} resume route $r; done; {control} schedule all || exit; sleep 3; done"""])
 
 
-RELAYS = {"ekiden": Ekiden, "postfix": Postfix, "opensmtpd": OpenSmtpd, "direct": None}
+class Exim(Relay):
+    """Debian's Exim, also where it was only unpacked (script/bootstrap --peers)."""
+    name = "exim"
+
+    def __init__(self, stage):
+        super().__init__(stage)
+        self.program = next((path for path in (PEERS / "usr/sbin/exim4",
+                                               pathlib.Path("/usr/sbin/exim4"))
+                             if path.exists()), None)
+        if not self.program:
+            raise Failure("Exim is not there: script/bootstrap --peers")
+
+    def clean(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for name in ("spool", "log"):
+            (self.folder / name).mkdir(parents=True)
+            shutil.chown(self.folder / name, "Debian-exim", "Debian-exim")
+
+    def start(self, limit_s=60):
+        tls = ""
+        if self.tls:
+            tls = (f"tls_advertise_hosts = *\ntls_on_connect_ports = {RELAY_PORT + 10}\n"
+                   f"tls_certificate = {self.tls[0]}\ntls_privatekey = {self.tls[1]}\n")
+        self.config = self.folder / "exim.conf"
+        self.config.write_text(f"""primary_hostname = relay.bench.test
+exim_path = {self.program}
+spool_directory = {self.folder}/spool
+log_file_path = {self.folder}/log/%slog
+pid_file_path = {self.folder}/exim.pid
+daemon_smtp_ports = {RELAY_PORT}{f" : {RELAY_PORT + 10}" if self.tls else ""}
+local_interfaces = 127.0.0.1
+{tls or "tls_advertise_hosts ="}
+domainlist local_domains =
+acl_smtp_rcpt = taken
+host_lookup =
+rfc1413_query_timeout = 0s
+smtp_accept_max = 300
+smtp_accept_max_per_connection = 0
+smtp_accept_queue_per_connection = 0
+queue_run_max = 20
+remote_max_parallel = 20
+split_spool_directory = true
+message_size_limit = 50M
+begin acl
+taken:
+  accept
+begin routers
+all:
+  driver = manualroute
+  transport = next_hop
+  route_list = * 127.0.0.1 byname
+  self = send
+begin transports
+next_hop:
+  driver = smtp
+  port = {SINK_PORT}
+  hosts_avoid_tls = *
+begin retry
+* * F,1h,1m
+""")
+        with open(self.log, "ab") as log:
+            starter = self.stage.start("relay", [self.program, "-C", self.config, "-bd", "-q1m"],
+                                       out=log, err=log)
+            starter.wait(60)
+        self.stage.children.remove(starter)
+        return wait_for_port(RELAY_PORT, f"Exim (see {self.log})", limit_s, greeting=True)
+
+    def ask_to_stop(self):
+        for pid in self.pids()[:1]:
+            os.kill(pid, signal.SIGTERM)
+
+    def queued(self):
+        return sum(name.endswith("-H") for _, _, files in os.walk(self.folder / "spool/input")
+                   for name in files)
+
+    def flush(self):
+        self.stage.start("relay", [self.program, "-C", self.config, "-qff"])
+
+
+RELAYS = {"ekiden": Ekiden, "postfix": Postfix, "opensmtpd": OpenSmtpd, "exim": Exim,
+          "direct": None}
