@@ -32,10 +32,10 @@ ControlPlane::ControlPlane(Parts parts)
     : parts_(std::move(parts)),
       started_(parts_.worker.clock.now()),
       data_dir_(parts_.relay.settings()->node.data_dir),
-      node_({parts_.worker, parts_.relay.neighbours(), parts_.relay.spool(), parts_.metrics,
-             saver(parts_.pool, parts_.worker.executor, data_dir_ + kSuspensionsFile),
-             [this](control::NodeStatus& status) { describe(status); }, parts_.reload,
-             parts_.drain}),
+      node_(
+          {parts_.worker, parts_.relay.neighbours(), parts_.relay.spool(), parts_.pool,
+           parts_.metrics, saver(parts_.pool, parts_.worker.executor, data_dir_ + kSuspensionsFile),
+           [this](control::NodeStatus& status) { describe(status); }, parts_.reload, parts_.drain}),
       server_(parts_.worker) {
   control::add_handlers(server_, node_, parts_.worker.clock);
 }

@@ -1,11 +1,13 @@
 // Builds the object graph behind the command line, nothing else.
 #include "apps/node.hpp"
 #include "apps/spool_check.hpp"
+#include "apps/stopped_node.hpp"
 #include "ekiden/cli/cli.hpp"
 
 int main(int argc, char** argv) {
   ekiden::cli::Hooks hooks;
   hooks.serve = ekiden::apps::serve;
   hooks.verify_spool = ekiden::apps::verify_spool;
+  hooks.answer_stopped = ekiden::apps::answer_stopped;
   return ekiden::cli::run(argc, argv, hooks);
 }

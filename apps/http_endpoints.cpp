@@ -65,7 +65,7 @@ api::Health HttpEndpoints::health() const {
     health.problems.push_back("The disk is full but for its reserve: no mail is taken.");
   if (status.quarantined > 0)
     health.warnings.push_back(std::to_string(status.quarantined) +
-                              " messages are in quarantine: see `ekiden spool verify`.");
+                              " messages are in quarantine: see `ekiden spool quarantine list`.");
   return health;
 }
 

@@ -19,9 +19,7 @@ cli::Found<cli::SpoolReport> verify_spool(
   if (!disk && disk.error() == make_error_code(spool::Errc::Locked))
     return {std::nullopt, "the relay is running on " + root + "; stop it first"};
   if (!disk) return {std::nullopt, root + " cannot be opened: " + disk.error().message()};
-  progress(0, 1);
-  Result<spool::Verification> found = spool::verify_spool(**disk);
-  progress(1, 1);
+  Result<spool::Verification> found = spool::verify_spool(**disk, progress);
   if (!found) return {std::nullopt, root + " cannot be read: " + found.error().message()};
   cli::SpoolReport report;
   report.segments = found->segments;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ekiden/config/reader.hpp"
+#include "ekiden/control/protocol.hpp"
 
 /// The command line of `ekiden`: what can be asked of it, and how it answers.
 namespace ekiden::cli {
@@ -32,6 +33,9 @@ struct Found {
   std::string problem;
 };
 
+/// Sees the items of an answer; false ends it.
+using SeeItem = std::function<bool(const boost::json::object&)>;
+
 /// What the program behind the command line does. apps/ekiden.cpp wires them; one that is empty
 /// makes its command say that this build lacks it.
 struct Hooks {
@@ -42,6 +46,9 @@ struct Hooks {
   std::function<Found<SpoolReport>(
       const config::Settings&, const std::function<void(std::uint64_t, std::uint64_t)>& progress)>
       verify_spool;
+  /// Answers what needs no running node, under the stores' lock.
+  std::function<control::Answer(const config::Settings&, const control::Request&, const SeeItem&)>
+      answer_stopped;
 };
 
 /// Parses the command line and runs the command. Never throws.

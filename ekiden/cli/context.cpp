@@ -45,14 +45,21 @@ std::optional<control::Client> Context::connect() {
   return std::nullopt;
 }
 
-std::optional<json::object> Context::call(const control::Request& request,
-                                          const std::function<bool(const json::object&)>& see) {
+std::optional<json::object> Context::call(const control::Request& request, const SeeItem& see) {
   auto client = connect();
   if (!client) return std::nullopt;
   control::Answer answer = client->call(request, see);
   if (answer) return std::move(*answer.value);
   fail(answer.problem);
   return std::nullopt;
+}
+
+control::Answer Context::ask_even_stopped(const config::Settings& settings,
+                                          const control::Request& request, const SeeItem& see) {
+  auto client = control::Client::connect(settings.node.data_dir);
+  if (client) return client.value->call(request, see);
+  if (client.problem.code != "not_running" || !hooks.answer_stopped) return client.problem;
+  return hooks.answer_stopped(settings, request, see);
 }
 
 void Context::fail(int code, std::string_view sentence) {
@@ -76,6 +83,37 @@ void Context::print(std::string_view text) {
 
 void Context::print_json(const json::object& object) {
   write(stdout, json::serialize(object) + "\n");
+}
+
+void Context::print_field(std::string_view name, std::string_view value, std::size_t indent) {
+  constexpr std::size_t kNameColumns = 12;
+  if (value.empty()) return;
+  std::string line(indent, ' ');
+  line += name;
+  line.resize(std::max(indent + kNameColumns, line.size() + 1), ' ');
+  line += value;
+  print(line + "\n");
+}
+
+ProgressLine::ProgressLine(const Context& context)
+    : is_shown_(is_terminal_err() && !context.is_json) {}
+
+void ProgressLine::show(std::uint64_t done, std::uint64_t all, const std::string& more) {
+  if (!is_shown_ || all == 0) return;
+  // Tenths, because a percent of a large spool takes a while.
+  const std::uint64_t tenths =
+      static_cast<std::uint64_t>(1000.0 * static_cast<double>(done) / static_cast<double>(all));
+  std::string line = std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + "%";
+  line.insert(0, 6 - std::min<std::size_t>(line.size(), 6), ' ');
+  if (!more.empty()) line += "  " + more;
+  if (line == line_) return;
+  write(stderr, "\r" + line + "\033[K");
+  line_ = std::move(line);
+}
+
+void ProgressLine::wipe() {
+  if (!line_.empty()) write(stderr, "\r\033[K");
+  line_.clear();
 }
 
 std::string events_directory(const config::Settings& settings) {

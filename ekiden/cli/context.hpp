@@ -30,9 +30,11 @@ struct Context {
   /// Connects to the running node, or says why not.
   std::optional<control::Client> connect();
   /// Asks the running node. On a problem it prints it and gives nothing.
-  std::optional<boost::json::object> call(
-      const control::Request& request,
-      const std::function<bool(const boost::json::object&)>& see = nullptr);
+  std::optional<boost::json::object> call(const control::Request& request,
+                                          const SeeItem& see = nullptr);
+  /// Asks the running node, or answers from the stores of one that is stopped.
+  control::Answer ask_even_stopped(const config::Settings& settings,
+                                   const control::Request& request, const SeeItem& see = nullptr);
 
   /// Prints one clear sentence to standard error (as JSON with --json) and sets the exit code.
   void fail(int code, std::string_view sentence);
@@ -41,6 +43,25 @@ struct Context {
   /// To standard output.
   void print(std::string_view text);
   void print_json(const boost::json::object& object);
+  /// One line, "name  value", with the values below each other; nothing for an empty value.
+  void print_field(std::string_view name, std::string_view value, std::size_t indent = 0);
+};
+
+/// What a long command says of itself while it runs: one line on the terminal's standard error,
+/// written anew, wiped when it ends. Nothing where standard error is no terminal, or with --json.
+class ProgressLine {
+ public:
+  explicit ProgressLine(const Context& context);
+  ~ProgressLine() { wipe(); }
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+
+  void show(std::uint64_t done, std::uint64_t all, const std::string& more = {});
+  void wipe();
+
+ private:
+  bool is_shown_;
+  std::string line_;  ///< on the terminal now
 };
 
 /// Where the node keeps its events.

@@ -5,6 +5,7 @@
 #include "ekiden/cli/context.hpp"
 #include "ekiden/cli/event_lines.hpp"
 #include "ekiden/cli/fields.hpp"
+#include "ekiden/cli/message_view.hpp"
 #include "ekiden/cli/operation.hpp"
 #include "ekiden/cli/table.hpp"
 #include "ekiden/events/reader.hpp"
@@ -13,27 +14,47 @@ namespace ekiden::cli {
 
 namespace json = boost::json;
 
-void show_message(Context& context, const std::string& id) {
+namespace {
+
+/// From the queue, and from the event store what the queue no longer knows.
+std::optional<json::object> find_message(Context& context, const std::string& id) {
+  const auto loaded = context.load_config();
+  if (!loaded) return std::nullopt;
+  auto client = control::Client::connect(loaded->settings.node.data_dir);
+  if (!client) {
+    context.fail(client.problem);
+    return std::nullopt;
+  }
   const control::Request request{"message.show", {{"message", id}}};
-  const auto result = context.call(request);
+  control::Answer answer = client.value->call(request);
+  const std::optional<base::MessageId> message = base::parse_message_id(id);
+  const std::string events = events_directory(loaded->settings);
+  if (answer && message) complete_from_events(events, *message, *answer.value);
+  if (answer) return std::move(*answer.value);
+  if (answer.problem.code == "not_found" && message) {
+    auto known = message_from_events(events, *message);
+    if (known) return known;
+  }
+  context.fail(answer.problem);
+  return std::nullopt;
+}
+
+}  // namespace
+
+void show_message(Context& context, const std::string& id) {
+  const auto result = find_message(context, id);
   if (!result) return;
   if (context.is_json) return context.print_json(*result);
-  const auto line = [&](const char* name, const std::string& value) {
-    if (value.empty()) return;
-    std::string text = name;
-    text.resize(12, ' ');
-    context.print(text + value + "\n");
-  };
-  line("message", text_of(*result, "message"));
-  line("accepted", text_of(*result, "accepted"));
+  context.print_field("message", text_of(*result, "message"));
+  context.print_field("accepted", text_of(*result, "accepted"));
   const std::string sender = text_of(*result, "sender");
-  line("sender", sender.empty() ? "<>" : sender);
-  line("tenant", text_of(*result, "tenant"));
-  line("stream", text_of(*result, "stream"));
-  line("client", text_of(*result, "client"));
-  line("identity", text_of(*result, "identity"));
-  line("subject", text_of(*result, "subject"));
-  line("size", format_octets(number_of(*result, "size")));
+  context.print_field("sender", sender.empty() ? "<>" : sender);
+  context.print_field("tenant", text_of(*result, "tenant"));
+  context.print_field("stream", text_of(*result, "stream"));
+  context.print_field("client", text_of(*result, "client"));
+  context.print_field("identity", text_of(*result, "identity"));
+  context.print_field("subject", text_of(*result, "subject"));
+  context.print_field("size", format_octets(number_of(*result, "size")));
   Table table({"RECIPIENT", "STATE", "TRIES", "NEXT", "EXPIRES", "LAST REPLY"});
   for (const auto& value : result->at("recipients").as_array()) {
     const json::object& row = value.as_object();
@@ -59,6 +80,19 @@ void show_message(Context& context, const std::string& id) {
 
 namespace {
 
+/// How it stands with each recipient, in the end of a trace.
+void print_states(Context& context, const std::string& events, base::MessageId message) {
+  const auto view = message_from_events(events, message);
+  if (!view) return;
+  Table table({"RECIPIENT", "STATE", "TRIES", "LAST REPLY"});
+  for (const auto& value : view->at("recipients").as_array()) {
+    const json::object& row = value.as_object();
+    table.add({text_of(row, "recipient"), text_of(row, "state"),
+               std::to_string(number_of(row, "attempts")), text_of(row, "reply")});
+  }
+  if (!table.is_empty()) context.print("\n" + table.format(columns()));
+}
+
 /// Everything that the event store has about a message, in the order of its happening.
 void trace(Context& context, const std::string& what) {
   const auto loaded = context.load_config();
@@ -80,6 +114,8 @@ void trace(Context& context, const std::string& what) {
     shown += page->events.size();
     query.after = page->next;
   } while (query.after);
+  if (shown > 0 && query.message && !context.is_json)
+    print_states(context, events_directory(loaded->settings), *query.message);
   if (shown == 0) {
     context.fail(kRefused, "nothing is known of \"" + base::printable(what, 200) +
                                "\"; events are kept for events.retention");

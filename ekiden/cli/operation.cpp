@@ -28,22 +28,14 @@ std::string sentence(const json::object& operation) {
 }  // namespace
 
 void follow_operation(Context& context, const control::Request& request) {
-  const bool shows_progress = is_terminal_err() && !context.is_json;
-  bool is_line_open = false;
+  ProgressLine progress(context);
   const auto see = [&](const json::object& item) {
-    if (!shows_progress) return true;
-    const std::uint64_t to_look_at = number_of(item, "to_look_at");
-    const std::uint64_t looked_at = number_of(item, "looked_at");
-    const std::uint64_t percent = to_look_at > 0 ? looked_at * 100 / to_look_at : 0;
-    std::fprintf(stderr, "\r%3llu%%  %llu recipients done ",
-                 static_cast<unsigned long long>(percent),
-                 static_cast<unsigned long long>(number_of(item, "done")));
-    std::fflush(stderr);
-    is_line_open = true;
+    progress.show(number_of(item, "looked_at"), number_of(item, "to_look_at"),
+                  std::to_string(number_of(item, "done")) + " recipients done");
     return true;
   };
   const auto result = context.call(request, see);
-  if (is_line_open) std::fprintf(stderr, "\r\033[K");
+  progress.wipe();
   if (!result) return;
   if (text_of(*result, "state") == "failed") context.exit_code = kFailed;
   if (context.is_json) return context.print_json(*result);

@@ -118,20 +118,14 @@ void add_summary(CLI::App& group, Context& context) {
 }
 
 void print_recipient(Context& context, const json::object& item) {
-  const auto line = [&](const char* name, const std::string& value) {
-    if (value.empty()) return;
-    std::string text = std::string("  ") + name;
-    text.resize(14, ' ');
-    context.print(text + value + "\n");
-  };
   context.print(text_of(item, "recipient") + "\n");
-  line("state", text_of(item, "state"));
-  line("site", text_of(item, "site"));
-  line("route", text_of(item, "route"));
-  line("attempts", std::to_string(number_of(item, "attempts")));
-  line("last reply", text_of(item, "reply"));
-  line("next", text_of(item, "due"));
-  line("expires", text_of(item, "expires"));
+  context.print_field("state", text_of(item, "state"), 2);
+  context.print_field("site", text_of(item, "site"), 2);
+  context.print_field("route", text_of(item, "route"), 2);
+  context.print_field("attempts", std::to_string(number_of(item, "attempts")), 2);
+  context.print_field("last reply", text_of(item, "reply"), 2);
+  context.print_field("next", text_of(item, "due"), 2);
+  context.print_field("expires", text_of(item, "expires"), 2);
 }
 
 void add_explain(CLI::App& group, Context& context) {

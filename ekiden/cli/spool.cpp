@@ -4,6 +4,7 @@
 
 #include "ekiden/cli/context.hpp"
 #include "ekiden/cli/fields.hpp"
+#include "ekiden/cli/quarantine.hpp"
 
 namespace ekiden::cli {
 
@@ -15,14 +16,12 @@ void verify(Context& context) {
   const auto loaded = context.load_config();
   if (!loaded) return;
   if (!context.hooks.verify_spool) return context.fail(kFailed, "this build has no spool");
-  const bool shows_progress = is_terminal_err() && !context.is_json;
-  const auto progress = [&](std::uint64_t done, std::uint64_t all) {
-    if (!shows_progress || all == 0) return;
-    std::fprintf(stderr, "\r%3llu%% ", static_cast<unsigned long long>(done * 100 / all));
-    std::fflush(stderr);
+  ProgressLine line(context);
+  const auto progress = [&line](std::uint64_t read, std::uint64_t all) {
+    line.show(read, all, format_octets(read) + " of " + format_octets(all));
   };
   const auto report = context.hooks.verify_spool(loaded->settings, progress);
-  if (shows_progress) std::fprintf(stderr, "\r\033[K");
+  line.wipe();
   if (!report.value) return context.fail(kFailed, report.problem);
   const SpoolReport& r = *report.value;
   if (!r.findings.empty()) context.exit_code = kRefused;
@@ -54,6 +53,7 @@ void add_spool(CLI::App& app, Context& context) {
                        "Read everything, check every checksum and that no recipient is lost; the "
                        "relay must not run")
       ->callback([&context] { verify(context); });
+  add_quarantine(*group, context);
 }
 
 }  // namespace ekiden::cli

@@ -7,9 +7,10 @@
 namespace ekiden::control {
 namespace {
 
-constexpr std::array<std::string_view, 4> kCame{
+constexpr std::array<std::string_view, 5> kCame{
     "ekiden_inbound_recipients_total", "ekiden_recipients_generated_total",
-    "ekiden_recipients_added_total", "ekiden_recipients_recovered_total"};
+    "ekiden_recipients_added_total", "ekiden_recipients_recovered_total",
+    "ekiden_recipients_unquarantined_total"};
 constexpr std::array<std::string_view, 8> kWent{
     "ekiden_recipients_delivered_total",   "ekiden_recipients_bounced_total",
     "ekiden_recipients_expired_total",     "ekiden_recipients_suppressed_total",

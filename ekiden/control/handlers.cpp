@@ -3,7 +3,8 @@
 #include <boost/json/array.hpp>
 #include <limits>
 
-#include "ekiden/base/text.hpp"
+#include "ekiden/control/arguments.hpp"
+#include "ekiden/control/quarantine_commands.hpp"
 #include "ekiden/control/shapes.hpp"
 
 namespace ekiden::control {
@@ -17,63 +18,6 @@ using base::Task;
 Problem bad_request(std::string message) {
   return {"bad_request", std::move(message)};
 }
-
-/// An argument of a type; nothing when it is absent. A wrong type is noted in `problem`.
-class Arguments {
- public:
-  explicit Arguments(const json::object& object) : object_(object) {}
-
-  std::string text(std::string_view name) {
-    const json::value* value = object_.if_contains(name);
-    if (value == nullptr) return {};
-    if (!value->is_string()) {
-      complain(name, "a text");
-      return {};
-    }
-    return std::string(std::string_view(value->as_string()));
-  }
-  std::optional<std::uint64_t> number(std::string_view name) {
-    const json::value* value = object_.if_contains(name);
-    if (value == nullptr) return std::nullopt;
-    if (!value->is_int64() || value->as_int64() < 0) {
-      complain(name, "a whole number");
-      return std::nullopt;
-    }
-    return static_cast<std::uint64_t>(value->as_int64());
-  }
-  Filter filter() {
-    const json::value* value = object_.if_contains("filter");
-    if (value == nullptr) return {};
-    if (!value->is_object()) {
-      complain("filter", "an object");
-      return {};
-    }
-    std::string why;
-    auto filter = filter_from_json(value->as_object(), why);
-    if (filter) return std::move(*filter);
-    problem_ = why;
-    return {};
-  }
-  std::optional<base::MessageId> message() {
-    const std::string id = text("message");
-    const auto parsed = base::parse_message_id(id);
-    if (!parsed && problem_.empty())
-      problem_ = "\"" + base::printable(id, 60) + "\" is no message id";
-    return parsed;
-  }
-
-  void complain(std::string_view name, std::string_view takes) {
-    if (problem_.empty()) {
-      problem_ = "\"" + std::string(name) + "\" takes " + std::string(takes);
-    }
-  }
-  bool ok() const { return problem_.empty(); }
-  Problem problem() const { return bad_request(problem_); }
-
- private:
-  const json::object& object_;
-  std::string problem_;
-};
 
 /// Waits a while on the worker, so that progress can be told.
 Task<int> pause(base::Clock& clock, base::Duration delay) {
@@ -283,11 +227,13 @@ class Commands {
   /// Tells an operation's progress until it ends, or once.
   Task<Answer> follow(std::shared_ptr<Operation> operation, bool waits, ResponseWriter& writer) {
     constexpr base::Duration kInterval = std::chrono::milliseconds(200);
+    // What is over within this needs no progress.
+    constexpr base::Duration kWorthTelling = std::chrono::milliseconds(40);
     base::Duration delay = std::chrono::milliseconds(5);
     while (waits && operation->is_running()) {
       co_await pause(clock_, delay);
       if (!operation->is_running()) break;
-      if (delay == kInterval) {
+      if (delay >= kWorthTelling) {
         json::object progress = to_json(operation->view());
         const bool is_heard = co_await writer.item(std::move(progress));
         if (!is_heard) break;  // the operation goes on without its watcher
@@ -323,6 +269,9 @@ void add_handlers(Server& server, NodeControl& node, base::Clock& clock) {
   add("operation.list", &Commands::operations);
   add("operation.show", &Commands::operation);
   add("operation.cancel", &Commands::cancel);
+  if (QuarantineDesk* const desk = node.quarantine(); desk != nullptr)
+    for (const std::string_view name : kQuarantineCommands)
+      server.add(std::string(name), quarantine_handler(*desk, name));
   add("reload", &Commands::reload);
   add("drain", &Commands::drain);
 }

@@ -2,11 +2,12 @@
 // `reroute`.
 //
 // An operation walks the queues stretch by stretch. What the filter means is read back here; then
-// the worker that owns the recipients acts on them, and the next stretch waits until that is
-// durable: a million recipients never gather in memory on their way to the disk.
+// the worker that owns the recipients acts on them in small turns, and the next stretch waits until
+// that is durable: a million recipients never gather in memory on their way to the disk.
 #include <algorithm>
 #include <array>
 #include <span>
+#include <unordered_map>
 
 #include "ekiden/base/log.hpp"
 #include "ekiden/control/live_node.hpp"
@@ -17,6 +18,8 @@ namespace {
 
 /// Recipients that one worker acts on in one turn: well under a millisecond.
 constexpr std::size_t kActedPerTurnMax = 64;
+/// Recipients acted on before the next are looked at, which waits until these are durable.
+constexpr std::size_t kActedAtOnceMax = 2048;
 
 delivery::Order order_of(QueueAction action, std::string reason) {
   delivery::Order order;
@@ -106,59 +109,92 @@ base::Task<Outcome<std::shared_ptr<Operation>>> LiveNode::act(QueueAction action
   co_return Answer(std::move(operation));
 }
 
+/// Acts on a stretch, kActedPerTurnMax in a turn of the worker that owns it. It lives until all
+/// that it caused is durable.
+class LiveNode::Acting final : public std::enable_shared_from_this<Acting> {
+ public:
+  using Answer = std::shared_ptr<Answering<delivery::Tally>>;
+
+  Acting(delivery::Dispatcher& there, QueueAction action, std::string argument,
+         std::vector<Group> groups, Answer answer)
+      : there_(there),
+        action_(action),
+        argument_(std::move(argument)),
+        groups_(std::move(groups)),
+        answer_(std::move(answer)) {}
+
+  void run() {
+    for (std::size_t acted = 0; next_ < groups_.size() && acted < kActedPerTurnMax; ++next_) {
+      acted += groups_[next_].targets.size();
+      act(groups_[next_]);
+    }
+    there_.wake();
+    if (next_ < groups_.size())
+      there_.worker().executor.post([self = shared_from_this()] { self->run(); });
+  }
+
+ private:
+  void act(Group& group) {
+    const std::shared_ptr<delivery::Tally> tally(answer_, &answer_->value);
+    if (action_ == QueueAction::Reroute) {
+      there_.reroute({group.message, group.meta, std::move(group.targets), argument_}, tally);
+      return;
+    }
+    delivery::Tally some;
+    if (action_ == QueueAction::Retry) {
+      some = retry(there_, group.message, group.targets);
+    } else {
+      delivery::Settlement::Context context;
+      context.id = group.message;
+      context.meta = group.meta;
+      context.until_durable = answer_;
+      some = there_.orders().give(context, group.targets, order_of(action_, argument_));
+    }
+    tally->done += some.done;
+    tally->later += some.later;
+    tally->gone += some.gone;
+  }
+
+  delivery::Dispatcher& there_;
+  QueueAction action_;
+  std::string argument_;
+  std::vector<Group> groups_;
+  Answer answer_;
+  std::size_t next_ = 0;
+};
+
 base::Task<void> LiveNode::run(Errand errand) {
   Operation& operation = *errand.operation;
-  for (unsigned worker = 0; worker < parts_.neighbours.count(); ++worker) {
+  const bool is_about_one = errand.sieve->filter().message.has_value();
+  if (!is_about_one) {
     AskedWork<std::uint64_t> work = [](delivery::Dispatcher& there,
                                        std::shared_ptr<Answering<std::uint64_t>> answer) {
       answer->value = there.scheduler().size();
     };
-    const std::uint64_t size = co_await ask_worker<std::uint64_t>(worker, std::move(work));
-    if (!errand.sieve->filter().message) operation.expect(size);
+    const std::vector<std::uint64_t> sizes = co_await ask_workers<std::uint64_t>(std::move(work));
+    for (const std::uint64_t size : sizes) operation.expect(size);
   }
-  const auto reader = std::make_shared<QueueReader>(port());
-  for (Position at; at.worker < parts_.neighbours.count() && !operation.is_cancelled();) {
-    Stretch stretch = co_await look_at(parts_.neighbours, parts_.worker.executor, at, errand.sieve,
-                                       kActedPerTurnMax);
-    const std::optional<std::uint32_t> next = stretch.next;
-    if (errand.sieve->filter().message) operation.expect(stretch.looked_at);
-    operation.looked_at(stretch.looked_at);
-    std::vector<Group> groups = co_await select(std::move(stretch), errand, reader);
+  for (QueueScan scan = this->scan(errand.sieve); !scan.is_over() && !operation.is_cancelled();) {
+    Stretch stretch = co_await scan.next(kActedAtOnceMax);
+    const unsigned worker = stretch.worker;
+    const std::uint64_t looked_at = stretch.looked_at;
+    if (is_about_one) operation.expect(looked_at);
+    std::vector<Group> groups = co_await select(std::move(stretch), errand);
     std::uint64_t matched = 0;
     for (const Group& group : groups) matched += group.targets.size();
     operation.matched(matched);
     if (matched > 0) {
       AskedWork<delivery::Tally> work =
           [action = errand.action, argument = errand.argument, groups = std::move(groups)](
-              delivery::Dispatcher& there, std::shared_ptr<Answering<delivery::Tally>> answer) {
-            const std::shared_ptr<delivery::Tally> tally(answer, &answer->value);
-            for (const Group& group : groups) {
-              if (action == QueueAction::Reroute) {
-                there.reroute({group.message, group.meta, group.targets, argument}, tally);
-                continue;
-              }
-              delivery::Tally some;
-              if (action == QueueAction::Retry) {
-                some = retry(there, group.message, group.targets);
-              } else {
-                delivery::Settlement::Context context;
-                context.id = group.message;
-                context.meta = group.meta;
-                context.until_durable = answer;
-                some = there.orders().give(context, group.targets, order_of(action, argument));
-              }
-              tally->done += some.done;
-              tally->later += some.later;
-              tally->gone += some.gone;
-            }
-            there.wake();
+              delivery::Dispatcher& there, Acting::Answer answer) mutable {
+            std::make_shared<Acting>(there, action, argument, std::move(groups), std::move(answer))
+                ->run();
           };
-      const delivery::Tally tally =
-          co_await ask_worker<delivery::Tally>(at.worker, std::move(work));
+      const delivery::Tally tally = co_await ask_worker<delivery::Tally>(worker, std::move(work));
       operation.done(tally.done);
       operation.skipped(tally.later + tally.gone);
     }
-    at = next ? Position{at.worker, *next} : Position{at.worker + 1, 0};
+    operation.looked_at(looked_at);
   }
   operation.finish(now());
   const OperationView view = operation.view();
@@ -170,37 +206,25 @@ base::Task<void> LiveNode::run(Errand errand) {
 }
 
 /// Those of the stretch that the filter means, by message, with what the action needs to know.
-base::Task<std::vector<LiveNode::Group>> LiveNode::select(Stretch stretch, Errand errand,
-                                                          std::shared_ptr<QueueReader> reader) {
+base::Task<std::vector<LiveNode::Group>> LiveNode::select(Stretch stretch, Errand errand) {
+  // What came after the operation began was not meant: reports of its own bounces, say.
+  std::erase_if(stretch.met, [&](const Met& met) { return met.message.time() > errand.began; });
+  ReadBack what;
+  what.meta = errand.action != QueueAction::Retry;
+  // A new progress record would forget the last reply.
+  what.reply = errand.action == QueueAction::Hold || errand.action == QueueAction::Release ||
+               errand.action == QueueAction::Reroute;
+  std::vector<Found> found = co_await read_back(port(), std::move(stretch.met), errand.sieve, what);
   std::vector<Group> groups;
-  const bool needs_meta = errand.action != QueueAction::Retry || errand.sieve->needs_meta();
-  const bool needs_reply = errand.sieve->needs_reply() || errand.action == QueueAction::Hold ||
-                           errand.action == QueueAction::Release ||
-                           errand.action == QueueAction::Reroute;
-  for (const Met& met : stretch.met) {
-    // What came after the operation began was not meant: reports of its own bounces, say.
-    if (met.message.time() > errand.began) continue;
-    std::shared_ptr<const message::Meta> meta;
-    std::string sender, recipient, reply;
-    if (needs_meta) {
-      Met copy = met;
-      meta = co_await reader->meta(std::move(copy));
-      if (!meta || met.entry.index >= meta->envelope.recipients.size()) continue;
-      sender = meta->envelope.reverse_path;
-      recipient = meta->envelope.recipients[met.entry.index].address;
+  std::unordered_map<base::MessageId, std::size_t> at;
+  for (Found& one : found) {
+    const auto [group, is_new] = at.try_emplace(one.met.message, groups.size());
+    // A message for thousands is acted on in several turns.
+    if (is_new || groups[group->second].targets.size() == kActedPerTurnMax) {
+      group->second = groups.size();
+      groups.push_back({one.met.message, one.meta, {}});
     }
-    if (needs_reply) {
-      Met copy = met;
-      reply = co_await reader->reply(std::move(copy));
-    }
-    if (!errand.sieve->matches(met, sender, recipient, reply)) continue;
-    auto group = std::find_if(groups.begin(), groups.end(),
-                              [&](const Group& g) { return g.message == met.message; });
-    if (group == groups.end()) {
-      groups.push_back({met.message, meta, {}});
-      group = groups.end() - 1;
-    }
-    group->targets.push_back({met.entry.index, std::move(reply)});
+    groups[group->second].targets.push_back({one.met.entry.index, std::move(one.reply)});
   }
   co_return groups;
 }

@@ -1,5 +1,6 @@
 // `queue explain` and `queue show`.
 #include <algorithm>
+#include <map>
 
 #include "ekiden/control/live_node.hpp"
 #include "ekiden/queue/domain_key.hpp"
@@ -136,30 +137,32 @@ base::Task<Outcome<std::vector<Explanation>>> LiveNode::explain(
   const bool takes_updates = parts_.spool.status().accepts_updates;
   Filter any;
   const auto sieve = std::make_shared<const Sieve>(std::move(any), now());
-  QueueReader reader(port());
-  std::vector<Explanation> all;
-  for (unsigned worker = 0; worker < parts_.neighbours.count(); ++worker) {
-    AskedWork<std::vector<Held>> work = [message, index, takes_updates](
-                                            delivery::Dispatcher& there,
-                                            std::shared_ptr<Answering<std::vector<Held>>> answer) {
-      const base::Time time = there.worker().clock.now();
-      for (const std::uint32_t slot : slots_of(there.scheduler(), message))
-        if (!index || there.scheduler().recipient(slot).index == *index)
-          answer->value.push_back(explain_on_worker(there, slot, time, takes_updates));
-    };
-    std::vector<Held> found = co_await ask_worker<std::vector<Held>>(worker, std::move(work));
-    for (Held& held : found) {
-      Met met = held.met;
-      std::optional<QueuedRecipient> recipient = co_await reader.read(std::move(met), sieve);
-      if (!recipient) continue;
-      Explanation explanation{std::move(*recipient), std::move(held.reasons)};
-      if (!explanation.recipient.reply.empty())
-        explanation.reasons.push_back({"last_reply", held.met.site,
-                                       "the last attempt ended in: " + explanation.recipient.reply,
-                                       std::nullopt});
-      name_suspensions(held.met, explanation.reasons);
-      all.push_back(std::move(explanation));
+  AskedWork<std::vector<Held>> work = [message, index, takes_updates](
+                                          delivery::Dispatcher& there,
+                                          std::shared_ptr<Answering<std::vector<Held>>> answer) {
+    const base::Time time = there.worker().clock.now();
+    for (const std::uint32_t slot : slots_of(there.scheduler(), message))
+      if (!index || there.scheduler().recipient(slot).index == *index)
+        answer->value.push_back(explain_on_worker(there, slot, time, takes_updates));
+  };
+  const std::vector<std::vector<Held>> on_workers =
+      co_await ask_workers<std::vector<Held>>(std::move(work));
+  std::map<std::uint32_t, std::vector<Explanation::Reason>> reasons;
+  std::vector<Met> met;
+  for (const std::vector<Held>& some : on_workers)
+    for (const Held& held : some) {
+      reasons[held.met.entry.index] = held.reasons;
+      met.push_back(held.met);
     }
+  const std::vector<Found> found = co_await read_back(port(), std::move(met), sieve, {});
+  std::vector<Explanation> all;
+  for (const Found& one : found) {
+    Explanation explanation{as_seen(one), std::move(reasons[one.met.entry.index])};
+    if (!one.reply.empty())
+      explanation.reasons.push_back(
+          {"last_reply", one.met.site, "the last attempt ended in: " + one.reply, std::nullopt});
+    name_suspensions(one.met, explanation.reasons);
+    all.push_back(std::move(explanation));
   }
   if (all.empty()) co_return Outcome<std::vector<Explanation>>(not_queued());
   std::sort(all.begin(), all.end(), [](const Explanation& a, const Explanation& b) {
@@ -204,29 +207,39 @@ base::Task<Outcome<MessageView>> LiveNode::show(base::MessageId message) {
   const Result<base::Octets> head = co_await base::suspend<Result<base::Octets>>(std::move(read));
   if (head) view.header = header_section(head->view());
 
-  // Those that the queue no longer has are final; `message trace` says how they ended.
+  // Those that the queue no longer has are final: their newest progress says how they ended.
+  auto load_progress = [this,
+                        message](base::Completion<Result<std::vector<spool::Progress>>> done) {
+    port().load_progress(message, std::move(done));
+  };
+  const Result<std::vector<spool::Progress>> progress =
+      co_await base::suspend<Result<std::vector<spool::Progress>>>(std::move(load_progress));
   for (const message::Recipient& recipient : meta->envelope.recipients) {
     QueuedRecipient one;
     one.message = message;
     one.index = static_cast<std::uint32_t>(view.recipients.size());
     one.recipient = recipient.address;
     one.sender = view.sender;
-    one.state = "done";
+    one.state = kUnknownEnd;
     view.recipients.push_back(std::move(one));
   }
+  if (progress)
+    for (const spool::Progress& last : *progress) {
+      if (last.recipient >= view.recipients.size()) continue;
+      QueuedRecipient& one = view.recipients[last.recipient];
+      one.state = state_of(last.state);
+      one.attempts = last.attempts;
+      one.reply = last.reply;
+    }
   Filter filter;
   filter.message = message;
   const auto sieve = std::make_shared<const Sieve>(std::move(filter), now());
-  QueueReader reader(port());
-  for (Position at; at.worker < parts_.neighbours.count();) {
-    Stretch stretch =
-        co_await look_at(parts_.neighbours, parts_.worker.executor, at, sieve, kPageMax);
-    for (Met& met : stretch.met) {
-      const std::uint32_t index = met.entry.index;
-      std::optional<QueuedRecipient> item = co_await reader.read(std::move(met), sieve);
-      if (item && index < view.recipients.size()) view.recipients[index] = std::move(*item);
-    }
-    at = stretch.next ? Position{at.worker, *stretch.next} : Position{at.worker + 1, 0};
+  for (QueueScan scan = this->scan(sieve); !scan.is_over();) {
+    Stretch stretch = co_await scan.next(kPageMax);
+    const std::vector<Found> found = co_await read_back(port(), std::move(stretch.met), sieve, {});
+    for (const Found& one : found)
+      if (one.met.entry.index < view.recipients.size())
+        view.recipients[one.met.entry.index] = as_seen(one);
   }
   co_return Outcome<MessageView>(std::move(view));
 }

@@ -9,10 +9,10 @@
 namespace ekiden::control {
 namespace {
 
-/// Recipients copied out of a worker at a time.
+/// Recipients copied out of a worker at a time, for a list of whatever comes.
 constexpr std::size_t kStretchMax = 256;
 /// Recipients read back for one page. Past it the page is shorter, so that it comes.
-constexpr std::size_t kReadsPerPageMax = 10'000;
+constexpr std::size_t kReadsPerPageMax = 100'000;
 
 std::string group_name(const Met& met, GroupBy by) {
   switch (by) {
@@ -54,16 +54,6 @@ void count(QueueCounts& counts, queue::Place place) {
   }
 }
 
-void merge(QueueCounts& to, const QueueCounts& more) {
-  to.queued += more.queued;
-  to.resolving += more.resolving;
-  to.ready += more.ready;
-  to.waiting += more.waiting;
-  to.in_flight += more.in_flight;
-  to.settling += more.settling;
-  to.held += more.held;
-}
-
 /// What one worker counts.
 struct Counted {
   QueueCounts counts;
@@ -83,14 +73,14 @@ struct Counted {
     octets += met.size;
   }
   void merge_into(QueueSummary& summary, std::map<std::string, QueueGroup>& all) const {
-    merge(summary.counts, counts);
+    summary.counts += counts;
     summary.messages += messages;
     summary.octets += octets;
     if (oldest && (!summary.oldest || *oldest < *summary.oldest)) summary.oldest = oldest;
     for (const auto& [name, group] : groups) {
       QueueGroup& into = all[name];
       into.name = name;
-      merge(into.counts, group.counts);
+      into.counts += group.counts;
       into.connections += group.connections;
       if (into.state.empty()) into.state = group.state;
     }
@@ -137,26 +127,23 @@ base::Task<Outcome<QueuePage>> LiveNode::list(Filter filter, std::string cursor,
   }
   count = std::min(count, kPageMax);
   const auto sieve = std::make_shared<const Sieve>(std::move(filter), now());
-  QueueReader reader(port());
+  QueueScan scan = this->scan(sieve, *at);
+  // Few of those that are read may be meant: more at a time.
+  const bool is_search = sieve->needs_meta() || sieve->needs_reply();
   QueuePage page;
   std::size_t reads = 0;
-  while (at->worker < parts_.neighbours.count() && page.items.size() < count &&
-         reads < kReadsPerPageMax) {
-    const std::size_t wanted = std::min(count - page.items.size(), kStretchMax);
+  while (!scan.is_over() && page.items.size() < count && reads < kReadsPerPageMax) {
+    const std::size_t left = count - page.items.size();
     Stretch stretch =
-        co_await look_at(parts_.neighbours, parts_.worker.executor, *at, sieve, wanted);
+        co_await scan.next(is_search ? kSearchStretchMax : std::min(left, kStretchMax));
     reads += stretch.met.size();
-    for (Met& met : stretch.met) {
-      std::optional<QueuedRecipient> item = co_await reader.read(std::move(met), sieve);
-      if (item) page.items.push_back(std::move(*item));
-    }
-    if (stretch.next) {
-      at->slot = *stretch.next;
-    } else {
-      *at = {at->worker + 1, 0};
-    }
+    const std::vector<Found> found =
+        co_await read_back(port(), std::move(stretch.met), sieve, {true, true, left});
+    for (const Found& one : found) page.items.push_back(as_seen(one));
+    if (found.size() == left && is_search)
+      scan.go_on_from({stretch.worker, found.back().met.position.slot + 1});
   }
-  if (at->worker < parts_.neighbours.count()) page.next = format_position(*at);
+  if (!scan.is_over()) page.next = format_position(scan.position());
   co_return Outcome<QueuePage>(std::move(page));
 }
 
@@ -167,26 +154,24 @@ base::Task<QueueSummary> LiveNode::summary(Filter filter, GroupBy by) {
   if (sieve->needs_meta() || sieve->needs_reply()) co_return co_await summary_by_reading(sieve, by);
   QueueSummary summary;
   std::map<std::string, QueueGroup> groups;
-  for (unsigned worker = 0; worker < parts_.neighbours.count(); ++worker) {
-    AskedWork<Counted> work = [sieve, by](delivery::Dispatcher& there,
-                                          std::shared_ptr<Answering<Counted>> answer) {
-      const auto see = [&there, sieve, by, answer](std::uint32_t slot) {
-        if (!sieve->may_match(there, slot)) return true;
-        const queue::Scheduler& scheduler = there.scheduler();
-        // The message is counted with the recipient that its list begins with.
-        const bool is_first = scheduler.message(scheduler.recipient(slot).message).first == slot;
-        answer->value.add(meet(there, slot), by, is_first);
-        return true;
-      };
-      const auto end = [&there, by, answer](std::optional<std::uint32_t>) {
-        if (by == GroupBy::Site)
-          describe_lanes(there.scheduler(), there.worker().clock.now(), answer->value);
-      };
-      std::make_shared<SlotWalk>(there, 0, see, end)->run();
+  AskedWork<Counted> work = [sieve, by](delivery::Dispatcher& there,
+                                        std::shared_ptr<Answering<Counted>> answer) {
+    const auto see = [&there, sieve, by, answer](std::uint32_t slot) {
+      if (!sieve->may_match(there, slot)) return true;
+      const queue::Scheduler& scheduler = there.scheduler();
+      // The message is counted with the recipient that its list begins with.
+      const bool is_first = scheduler.message(scheduler.recipient(slot).message).first == slot;
+      answer->value.add(meet(there, slot), by, is_first);
+      return true;
     };
-    const Counted counted = co_await ask_worker<Counted>(worker, std::move(work));
-    counted.merge_into(summary, groups);
-  }
+    const auto end = [&there, by, answer](std::optional<std::uint32_t>) {
+      if (by == GroupBy::Site)
+        describe_lanes(there.scheduler(), there.worker().clock.now(), answer->value);
+    };
+    std::make_shared<SlotWalk>(there, 0, see, end)->run();
+  };
+  const std::vector<Counted> counted = co_await ask_workers<Counted>(std::move(work));
+  for (const Counted& one : counted) one.merge_into(summary, groups);
   if (sieve->filter().is_empty()) summary.messages = parts_.spool.status().messages;
   for (auto& [name, group] : groups) summary.groups.push_back(std::move(group));
   finish_summary(summary, by);
@@ -195,20 +180,16 @@ base::Task<QueueSummary> LiveNode::summary(Filter filter, GroupBy by) {
 
 base::Task<QueueSummary> LiveNode::summary_by_reading(std::shared_ptr<const Sieve> sieve,
                                                       GroupBy by) {
-  QueueReader reader(port());
   Counted counted;
   base::MessageId last;
-  for (Position at; at.worker < parts_.neighbours.count();) {
-    Stretch stretch =
-        co_await look_at(parts_.neighbours, parts_.worker.executor, at, sieve, kStretchMax);
-    for (const Met& met : stretch.met) {
-      Met copy = met;
-      const std::optional<QueuedRecipient> item = co_await reader.read(std::move(copy), sieve);
-      if (!item) continue;
-      counted.add(met, by, met.message != last);
-      last = met.message;
+  for (QueueScan scan = this->scan(sieve); !scan.is_over();) {
+    Stretch stretch = co_await scan.next(kSearchStretchMax);
+    const std::vector<Found> found =
+        co_await read_back(port(), std::move(stretch.met), sieve, {false, false});
+    for (const Found& one : found) {
+      counted.add(one.met, by, one.met.message != last);
+      last = one.met.message;
     }
-    at = stretch.next ? Position{at.worker, *stretch.next} : Position{at.worker + 1, 0};
   }
   QueueSummary summary;
   std::map<std::string, QueueGroup> groups;

@@ -36,16 +36,6 @@ QueueCounts counts_of(const queue::Scheduler& scheduler) {
   return counts;
 }
 
-void add(QueueCounts& to, const QueueCounts& more) {
-  to.queued += more.queued;
-  to.resolving += more.resolving;
-  to.ready += more.ready;
-  to.waiting += more.waiting;
-  to.in_flight += more.in_flight;
-  to.settling += more.settling;
-  to.held += more.held;
-}
-
 Problem not_written(const Error& error) {
   return {"unavailable", "it cannot be made to survive a restart: " + error.message()};
 }
@@ -55,7 +45,14 @@ constexpr std::size_t kNameOctetsMax = 1024;
 }  // namespace
 
 LiveNode::LiveNode(LiveNodeParts parts)
-    : parts_(std::move(parts)), tasks_(parts_.worker), book_(parts_.save_suspensions) {}
+    : parts_(std::move(parts)),
+      tasks_(parts_.worker),
+      book_(parts_.save_suspensions),
+      quarantine_({parts_.spool.quarantine(), parts_.pool, parts_.worker.executor,
+                   parts_.worker.clock, parts_.worker.random, parts_.metrics,
+                   [this](queue::Accepted message) {
+                     parts_.neighbours.at(parts_.worker.index).take(std::move(message));
+                   }}) {}
 
 bool LiveNode::restore_suspensions(std::string_view octets) {
   if (!book_.load(octets)) return false;
@@ -77,14 +74,12 @@ void LiveNode::stop(base::Work done) {
 
 base::Task<NodeStatus> LiveNode::status() {
   NodeStatus status;
-  for (unsigned i = 0; i < parts_.neighbours.count(); ++i) {
-    AskedWork<QueueCounts> work = [](delivery::Dispatcher& there,
-                                     std::shared_ptr<Answering<QueueCounts>> answer) {
-      answer->value = counts_of(there.scheduler());
-    };
-    const QueueCounts counts = co_await ask_worker<QueueCounts>(i, std::move(work));
-    add(status.queue, counts);
-  }
+  AskedWork<QueueCounts> work = [](delivery::Dispatcher& there,
+                                   std::shared_ptr<Answering<QueueCounts>> answer) {
+    answer->value = counts_of(there.scheduler());
+  };
+  const std::vector<QueueCounts> counts = co_await ask_workers<QueueCounts>(std::move(work));
+  for (const QueueCounts& one : counts) status.queue += one;
   const spool::Status spool = parts_.spool.status();
   status.workers = parts_.neighbours.count();
   status.disk_octets = spool.disk_octets;
@@ -107,7 +102,8 @@ base::Task<NodeStatus> LiveNode::status() {
     status.alerts.push_back("the spool takes no updates: nothing is delivered until it does");
   if (spool.quarantined > 0)
     status.alerts.push_back(std::to_string(spool.quarantined) +
-                            " messages or pieces that could not be read are in quarantine");
+                            " messages or pieces that could not be read are in quarantine: see "
+                            "`ekiden spool quarantine list`");
   parts_.describe(status);
   co_return status;
 }

@@ -8,10 +8,12 @@
 #include "ekiden/base/metrics.hpp"
 #include "ekiden/base/task_group.hpp"
 #include "ekiden/base/worker.hpp"
+#include "ekiden/control/quarantine_desk.hpp"
 #include "ekiden/control/queue_commands.hpp"
 #include "ekiden/control/queue_reader.hpp"
 #include "ekiden/control/queue_walk.hpp"
 #include "ekiden/control/suspension_book.hpp"
+#include "ekiden/spool/journal.hpp"
 
 namespace ekiden::control {
 
@@ -19,7 +21,8 @@ namespace ekiden::control {
 struct LiveNodeParts {
   base::Worker& worker;  ///< where the commands are answered
   const delivery::Neighbours& neighbours;
-  const spool::Spool& spool;
+  spool::Journal& spool;
+  base::Executor& pool;  ///< for what blocks
   base::Metrics& metrics;
   SaveOctets save_suspensions;
   /// What only the process knows: version, names, sessions, memory, alerts of its own.
@@ -60,6 +63,7 @@ class LiveNode final : public NodeControl {
   base::Task<Outcome<Suspension>> resume(SuspendScope scope) override;
   base::Task<std::vector<Suspension>> suspensions() override;
   Operations& operations() override { return operations_; }
+  QuarantineDesk* quarantine() override { return &quarantine_; }
   base::Task<Reloaded> reload() override;
   base::Task<void> drain() override;
 
@@ -72,6 +76,7 @@ class LiveNode final : public NodeControl {
     std::shared_ptr<const Sieve> sieve;
     base::Time began{};
   };
+  class Acting;
   /// Recipients of one message on one worker.
   struct Group {
     base::MessageId message;
@@ -79,16 +84,26 @@ class LiveNode final : public NodeControl {
     std::vector<delivery::OrderTarget> targets;
   };
 
+  /// Recipients copied out of a worker at a time when few of them may be meant, or all of them are
+  /// acted on: what is read back for them lies in memory at once.
+  static constexpr std::size_t kSearchStretchMax = 8192;
+
   template <class T>
   base::Task<T> ask_worker(unsigned worker, AskedWork<T> work) {
     return ask<T>(parts_.neighbours, parts_.worker.executor, worker, std::move(work));
+  }
+  template <class T>
+  base::Task<std::vector<T>> ask_workers(AskedWork<T> work) {
+    return ask_all<T>(parts_.neighbours, parts_.worker.executor, std::move(work));
+  }
+  QueueScan scan(std::shared_ptr<const Sieve> sieve, Position from = {}) const {
+    return {parts_.neighbours, parts_.worker.executor, std::move(sieve), from};
   }
   spool::Port& port() const { return parts_.neighbours.at(parts_.worker.index).port(); }
   base::Time now() const { return parts_.worker.clock.now(); }
 
   base::Task<void> run(Errand errand);
-  base::Task<std::vector<Group>> select(Stretch stretch, Errand errand,
-                                        std::shared_ptr<QueueReader> reader);
+  base::Task<std::vector<Group>> select(Stretch stretch, Errand errand);
   base::Task<QueueSummary> summary_by_reading(std::shared_ptr<const Sieve> sieve, GroupBy by);
   void name_suspensions(const Met& met, std::vector<Explanation::Reason>& reasons) const;
   void finish_summary(QueueSummary& summary, GroupBy by) const;
@@ -102,6 +117,7 @@ class LiveNode final : public NodeControl {
   base::TaskGroup tasks_;
   Operations operations_;
   SuspensionBook book_;
+  QuarantineDesk quarantine_;
   base::TimerId timer_ = base::TimerId::None;
 };
 

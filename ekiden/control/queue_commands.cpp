@@ -20,6 +20,17 @@ std::optional<E> parse(const std::array<const char*, N>& names, std::string_view
 
 }  // namespace
 
+QueueCounts& QueueCounts::operator+=(const QueueCounts& more) {
+  queued += more.queued;
+  resolving += more.resolving;
+  ready += more.ready;
+  waiting += more.waiting;
+  in_flight += more.in_flight;
+  settling += more.settling;
+  held += more.held;
+  return *this;
+}
+
 const char* action_name(QueueAction action) {
   return kActions[static_cast<std::size_t>(action)];
 }

@@ -31,6 +31,10 @@ struct QueuedRecipient {
   std::uint64_t size = 0;
 };
 
+/// A state for a recipient that has left the queue while it was being looked at: the event store
+/// knows how it ended.
+inline constexpr const char* kUnknownEnd = "done";
+
 inline constexpr std::size_t kPageMax = 1000;
 
 struct QueuePage {
@@ -42,6 +46,8 @@ struct QueuePage {
 struct QueueCounts {
   std::uint64_t queued = 0;  ///< the sum of those below
   std::uint64_t resolving = 0, ready = 0, waiting = 0, in_flight = 0, settling = 0, held = 0;
+
+  QueueCounts& operator+=(const QueueCounts& more);
 };
 
 struct QueueGroup {
@@ -147,6 +153,8 @@ struct NodeStatus {
   QueueCounts queue;
 };
 
+class QuarantineDesk;
+
 /// Every call runs on the control server's worker and may suspend; implementations post to the
 /// workers they need and gather. Walks are sliced there, never here.
 class NodeControl {
@@ -176,6 +184,8 @@ class NodeControl {
   virtual base::Task<std::vector<Suspension>> suspensions() = 0;
 
   virtual Operations& operations() = 0;
+  /// What is about the spool's quarantine; null when there is none.
+  virtual QuarantineDesk* quarantine() { return nullptr; }
   virtual base::Task<Reloaded> reload() = 0;
   /// Begins the graceful stop, as SIGTERM does.
   virtual base::Task<void> drain() = 0;

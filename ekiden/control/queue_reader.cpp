@@ -1,6 +1,128 @@
 #include "ekiden/control/queue_reader.hpp"
 
+#include <algorithm>
+#include <unordered_map>
+
 namespace ekiden::control {
+namespace {
+
+/// Places in a list, by the message that they belong to.
+struct ByMessage {
+  std::vector<base::MessageId> ids;
+  std::vector<std::vector<std::uint32_t>> places;
+
+  void add(base::MessageId id, std::uint32_t place) {
+    const auto [at, is_new] = at_.try_emplace(id, static_cast<std::uint32_t>(ids.size()));
+    if (is_new) {
+      ids.push_back(id);
+      places.emplace_back();
+    }
+    places[at->second].push_back(place);
+  }
+
+ private:
+  std::unordered_map<base::MessageId, std::uint32_t> at_;
+};
+
+/// What is being read. While the pool is at it nobody else is.
+struct Reading {
+  std::shared_ptr<const Sieve> sieve;
+  std::vector<Found> found;
+  std::vector<bool> is_meant;
+  ByMessage wanted;
+
+  /// Whether the addresses are meant; `meta` stays only where they are.
+  void compare(std::uint32_t place, const std::shared_ptr<const message::Meta>& meta) {
+    Found& one = found[place];
+    if (one.met.entry.index >= meta->envelope.recipients.size()) return;
+    one.meta = meta;
+    is_meant[place] = sieve->means_addresses(one.sender(), one.recipient());
+    if (!is_meant[place]) one.meta = nullptr;
+  }
+  void drop_unmeant() {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (!is_meant[i]) continue;
+      if (kept != i) found[kept] = std::move(found[i]);
+      ++kept;
+    }
+    found.resize(kept);
+    is_meant.assign(kept, true);
+    wanted = {};
+  }
+};
+
+base::Task<void> read_metas(spool::Port& port, std::shared_ptr<Reading> reading) {
+  reading->is_meant.assign(reading->found.size(), false);
+  for (std::uint32_t i = 0; i < reading->found.size(); ++i) {
+    const Met& met = reading->found[i].met;
+    if (met.resident) {
+      reading->compare(
+          i, std::shared_ptr<const message::Meta>(met.resident, met.resident->meta.get()));
+    } else {
+      reading->wanted.add(met.message, i);
+    }
+  }
+  if (!reading->wanted.ids.empty()) {
+    auto begin = [&port, reading](base::Completion<Result<void>> done) {
+      port.visit_metas(
+          reading->wanted.ids,
+          [reading](std::size_t at, std::string_view octets) {
+            Result<message::Meta> decoded = message::decode_meta(octets);
+            if (!decoded) return;
+            const auto meta = std::make_shared<const message::Meta>(std::move(*decoded));
+            for (const std::uint32_t place : reading->wanted.places[at])
+              reading->compare(place, meta);
+          },
+          std::move(done));
+    };
+    // What a failing disk keeps back is left out, as is what has gone.
+    (void)co_await base::suspend<Result<void>>(std::move(begin));
+  }
+  reading->drop_unmeant();
+}
+
+base::Task<void> read_replies(spool::Port& port, std::shared_ptr<Reading> reading) {
+  for (std::uint32_t i = 0; i < reading->found.size(); ++i) {
+    const Met& met = reading->found[i].met;
+    if (met.entry.attempts > 0 || met.entry.reply_code != 0) reading->wanted.add(met.message, i);
+  }
+  if (reading->wanted.ids.empty()) co_return;
+  auto begin = [&port, reading](base::Completion<Result<void>> done) {
+    port.visit_progress(
+        reading->wanted.ids,
+        [reading](std::size_t at, std::vector<spool::Progress> all) {
+          for (const std::uint32_t place : reading->wanted.places[at])
+            for (spool::Progress& progress : all)
+              if (progress.recipient == reading->found[place].met.entry.index)
+                reading->found[place].reply = std::move(progress.reply);
+        },
+        std::move(done));
+  };
+  (void)co_await base::suspend<Result<void>>(std::move(begin));
+}
+
+}  // namespace
+
+base::Task<std::vector<Found>> read_back(spool::Port& port, std::vector<Met> met,
+                                         std::shared_ptr<const Sieve> sieve, ReadBack what) {
+  const auto reading = std::make_shared<Reading>();
+  reading->sieve = sieve;
+  reading->found.reserve(met.size());
+  for (Met& one : met) reading->found.push_back({std::move(one), nullptr, {}});
+  if (what.meta || sieve->needs_meta()) co_await read_metas(port, reading);
+  const auto cut = [&] {
+    if (reading->found.size() > what.count_max) reading->found.resize(what.count_max);
+  };
+  if (!sieve->needs_reply()) cut();
+  if (what.reply || sieve->needs_reply()) co_await read_replies(port, reading);
+  if (sieve->needs_reply()) {
+    std::erase_if(reading->found,
+                  [&](const Found& found) { return !sieve->means_reply(found.reply); });
+    cut();
+  }
+  co_return std::move(reading->found);
+}
 
 const char* state_of(queue::Place place) {
   switch (place) {
@@ -22,10 +144,33 @@ const char* state_of(queue::Place place) {
   return "settling";
 }
 
-QueuedRecipient outline(const Met& met) {
+const char* state_of(spool::State state) {
+  switch (state) {
+    case spool::State::Queued:
+      break;
+    case spool::State::Delivered:
+      return "delivered";
+    case spool::State::Bounced:
+      return "bounced";
+    case spool::State::Expired:
+      return "expired";
+    case spool::State::Suppressed:
+      return "suppressed";
+    case spool::State::Cancelled:
+      return "cancelled";
+    case spool::State::Expanded:
+      return "expanded";
+  }
+  return "settling";
+}
+
+QueuedRecipient as_seen(const Found& found) {
+  const Met& met = found.met;
   QueuedRecipient r;
   r.message = met.message;
   r.index = met.entry.index;
+  r.sender = found.sender();
+  r.recipient = found.recipient();
   r.domain = met.domain;
   r.tenant = met.tenant;
   r.stream = met.stream;
@@ -38,57 +183,9 @@ QueuedRecipient outline(const Met& met) {
   r.expires = base::from_unix_us(met.entry.expires_us);
   r.attempts = met.entry.attempts;
   r.reply_code = met.entry.reply_code;
+  r.reply = found.reply;
   r.size = met.size;
   return r;
-}
-
-base::Task<std::shared_ptr<const message::Meta>> QueueReader::meta(Met met) {
-  if (met.resident) {
-    co_return std::shared_ptr<const message::Meta>(met.resident, met.resident->meta.get());
-  }
-  if (meta_ && meta_of_ == met.message) co_return meta_;
-  auto begin = [this, id = met.message](base::Completion<Result<std::string>> done) {
-    port_.load_meta(id, std::move(done));
-  };
-  const Result<std::string> octets = co_await base::suspend<Result<std::string>>(std::move(begin));
-  if (!octets) co_return nullptr;
-  Result<message::Meta> decoded = message::decode_meta(*octets);
-  if (!decoded) co_return nullptr;
-  meta_ = std::make_shared<const message::Meta>(std::move(*decoded));
-  meta_of_ = met.message;
-  co_return meta_;
-}
-
-base::Task<std::string> QueueReader::reply(Met met) {
-  if (met.entry.attempts == 0 && met.entry.reply_code == 0) co_return std::string();
-  if (progress_of_ != met.message) {
-    auto begin = [this,
-                  id = met.message](base::Completion<Result<std::vector<spool::Progress>>> done) {
-      port_.load_progress(id, std::move(done));
-    };
-    Result<std::vector<spool::Progress>> loaded =
-        co_await base::suspend<Result<std::vector<spool::Progress>>>(std::move(begin));
-    if (!loaded) co_return std::string();
-    progress_ = std::move(*loaded);
-    progress_of_ = met.message;
-  }
-  for (const spool::Progress& progress : progress_)
-    if (progress.recipient == met.entry.index) co_return progress.reply;
-  co_return std::string();
-}
-
-base::Task<std::optional<QueuedRecipient>> QueueReader::read(Met met,
-                                                             std::shared_ptr<const Sieve> sieve) {
-  QueuedRecipient r = outline(met);
-  const std::shared_ptr<const message::Meta> known = co_await meta(met);
-  if (!known || met.entry.index >= known->envelope.recipients.size()) co_return std::nullopt;
-  r.sender = known->envelope.reverse_path;
-  r.recipient = known->envelope.recipients[met.entry.index].address;
-  if (!sieve->matches(met, r.sender, r.recipient, {}) && !sieve->needs_reply())
-    co_return std::nullopt;
-  r.reply = co_await reply(met);
-  if (!sieve->matches(met, r.sender, r.recipient, r.reply)) co_return std::nullopt;
-  co_return r;
 }
 
 }  // namespace ekiden::control

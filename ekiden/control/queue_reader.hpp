@@ -1,7 +1,7 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,34 +12,38 @@
 
 namespace ekiden::control {
 
-/// Reads back what a queued recipient's entry does not hold: addresses from the message's meta,
-/// the last reply from its progress. One read at a time, off the workers, so that a long list
-/// leaves the disk to the mail.
-///
-/// Sharing: one coroutine's own, on the port's worker.
-class QueueReader {
- public:
-  explicit QueueReader(spool::Port& port) : port_(port) {}
+/// A recipient that a filter means, with what was read back of it.
+struct Found {
+  Met met;
+  std::shared_ptr<const message::Meta> meta;
+  std::string reply;  ///< the last one; empty without one
 
-  /// The message's meta, from memory where it lies there; null when it has gone or is damaged.
-  base::Task<std::shared_ptr<const message::Meta>> meta(Met met);
-  /// The last reply as text; empty without one.
-  base::Task<std::string> reply(Met met);
-  /// Whether `sieve` means it, and then how people see it.
-  base::Task<std::optional<QueuedRecipient>> read(Met met, std::shared_ptr<const Sieve> sieve);
-
- private:
-  spool::Port& port_;
-  /// Of the message that was read last: its other recipients often follow.
-  base::MessageId meta_of_, progress_of_;
-  std::shared_ptr<const message::Meta> meta_;
-  std::vector<spool::Progress> progress_;
+  const std::string& sender() const { return meta->envelope.reverse_path; }
+  const std::string& recipient() const {
+    return meta->envelope.recipients[met.entry.index].address;
+  }
 };
+
+/// What to read back beside what the filter needs.
+struct ReadBack {
+  bool meta = true;
+  bool reply = true;
+  std::size_t count_max = SIZE_MAX;  ///< of those that are meant, the first so many
+};
+
+/// Reads back what entries do not hold, addresses from metas and last replies from progress, and
+/// keeps those that `sieve` means, in their order. Whole stretches are read and compared on the
+/// pool, as they lie on the disk: a pattern over a million messages costs the workers nothing but
+/// the walk. A message that has gone meanwhile, or cannot be read, is left out.
+base::Task<std::vector<Found>> read_back(spool::Port& port, std::vector<Met> met,
+                                         std::shared_ptr<const Sieve> sieve, ReadBack what);
 
 /// "resolving", "ready", …: QueuedRecipient::state.
 const char* state_of(queue::Place place);
+/// "delivered", "bounced", …: of a recipient that the queue no longer has.
+const char* state_of(spool::State state);
 
-/// What memory alone can tell.
-QueuedRecipient outline(const Met& met);
+/// As people see it.
+QueuedRecipient as_seen(const Found& found);
 
 }  // namespace ekiden::control

@@ -104,22 +104,26 @@ bool Sieve::may_match(const delivery::Dispatcher& dispatcher, std::uint32_t slot
   return matches_but(filter_, subject, Unknown::AddressesAndReply);
 }
 
-bool Sieve::matches(const Met& met, std::string_view sender, std::string_view recipient,
-                    std::string_view reply) const {
+bool Sieve::means_addresses(std::string_view sender, std::string_view recipient) const {
   Filter rest;
   rest.sender = filter_.sender;
-  rest.reply = filter_.reply;
   if (address_hash_) {
     if (queue::address_key(recipient) != address_key_) return false;
   } else {
     rest.recipient = filter_.recipient;
   }
   FilterSubject subject;
-  subject.message = met.message;
   subject.sender = sender;
   subject.recipient = recipient;
+  return matches(rest, subject);
+}
+
+bool Sieve::means_reply(std::string_view reply) const {
+  Filter rest;
+  rest.reply = filter_.reply;
+  FilterSubject subject;
   subject.reply = reply;
-  return control::matches(rest, subject);
+  return matches(rest, subject);
 }
 
 std::vector<std::uint32_t> slots_of(const queue::Scheduler& scheduler, base::MessageId message) {
@@ -133,10 +137,10 @@ std::vector<std::uint32_t> slots_of(const queue::Scheduler& scheduler, base::Mes
   return slots;
 }
 
-base::Task<Stretch> look_at(const delivery::Neighbours& neighbours, base::Executor& home,
-                            Position from, std::shared_ptr<const Sieve> sieve, std::size_t count) {
-  AskedWork<Stretch> work = [from, sieve, count](delivery::Dispatcher& there,
-                                                 std::shared_ptr<Answering<Stretch>> answer) {
+base::Task<Stretch> QueueScan::next(std::size_t count) {
+  AskedWork<Stretch> work = [from = at_, sieve = sieve_, count](
+                                delivery::Dispatcher& there,
+                                std::shared_ptr<Answering<Stretch>> answer) {
     Stretch& stretch = answer->value;
     if (sieve->filter().message) {
       // Found by its id: nothing else is looked at.
@@ -161,7 +165,11 @@ base::Task<Stretch> look_at(const delivery::Neighbours& neighbours, base::Execut
         [answer](std::optional<std::uint32_t> next) { answer->value.next = next; });
     walk->run();
   };
-  co_return co_await ask<Stretch>(neighbours, home, from.worker, std::move(work));
+  const unsigned worker = at_.worker;
+  Stretch stretch = co_await ask<Stretch>(neighbours_, home_, worker, std::move(work));
+  stretch.worker = worker;
+  at_ = stretch.next ? Position{worker, *stretch.next} : Position{worker + 1, 0};
+  co_return stretch;
 }
 
 }  // namespace ekiden::control

@@ -62,6 +62,19 @@ base::Task<T> ask(const delivery::Neighbours& neighbours, base::Executor& home, 
   co_return co_await base::suspend<T>(std::move(begin));
 }
 
+/// Asks every worker the same, one after the other; their answers in the order of the workers.
+template <class T>
+base::Task<std::vector<T>> ask_all(const delivery::Neighbours& neighbours, base::Executor& home,
+                                   AskedWork<T> work) {
+  std::vector<T> answers;
+  for (unsigned worker = 0; worker < neighbours.count(); ++worker) {
+    AskedWork<T> same = work;
+    T answer = co_await ask<T>(neighbours, home, worker, std::move(same));
+    answers.push_back(std::move(answer));
+  }
+  co_return answers;
+}
+
 /// Visits the queued recipients of one worker in order of their slots, in slices, on that worker.
 ///
 /// A recipient keeps its slot while it stays on its worker, so a walk that goes on later from
@@ -117,10 +130,9 @@ class Sieve {
   bool may_match(const delivery::Dispatcher& dispatcher, std::uint32_t slot) const;
   bool needs_meta() const { return needs_meta_; }
   bool needs_reply() const { return !filter_.reply.empty(); }
-  /// Whether it is meant, once everything is known. `sender` and `recipient` count only when
-  /// `needs_meta`, `reply` when `needs_reply`.
-  bool matches(const Met& met, std::string_view sender, std::string_view recipient,
-               std::string_view reply) const;
+  /// Whether the rest of it is meant, once it is known. Any thread.
+  bool means_addresses(std::string_view sender, std::string_view recipient) const;
+  bool means_reply(std::string_view reply) const;
   const Filter& filter() const { return filter_; }
 
  private:
@@ -133,12 +145,31 @@ class Sieve {
 
 /// A stretch of one worker's queue.
 struct Stretch {
+  unsigned worker = 0;
   std::vector<Met> met;
   std::optional<std::uint32_t> next;
   std::uint64_t looked_at = 0;
 };
-/// At most `count` that may match, from `from` on.
-base::Task<Stretch> look_at(const delivery::Neighbours& neighbours, base::Executor& home,
-                            Position from, std::shared_ptr<const Sieve> sieve, std::size_t count);
+
+/// Looks through the queues of all workers, one after the other, stretch by stretch.
+class QueueScan {
+ public:
+  QueueScan(const delivery::Neighbours& neighbours, base::Executor& home,
+            std::shared_ptr<const Sieve> sieve, Position from = {})
+      : neighbours_(neighbours), home_(home), sieve_(std::move(sieve)), at_(from) {}
+
+  bool is_over() const { return at_.worker >= neighbours_.count(); }
+  /// Where the next stretch begins.
+  Position position() const { return at_; }
+  void go_on_from(Position position) { at_ = position; }
+  /// At most `count` that may match, all of one worker.
+  base::Task<Stretch> next(std::size_t count);
+
+ private:
+  const delivery::Neighbours& neighbours_;
+  base::Executor& home_;
+  std::shared_ptr<const Sieve> sieve_;
+  Position at_;
+};
 
 }  // namespace ekiden::control

@@ -2,6 +2,7 @@
 
 #include <boost/json/object.hpp>
 
+#include "ekiden/control/quarantine_desk.hpp"
 #include "ekiden/control/queue_commands.hpp"
 
 /// The JSON of docs/CONTROL.md: what commands print with --json and the API will answer. Times
@@ -15,5 +16,7 @@ boost::json::object to_json(const MessageView& message);
 boost::json::object to_json(const OperationView& operation);
 boost::json::object to_json(const Suspension& suspension);
 boost::json::object to_json(const NodeStatus& status);
+boost::json::object to_json(const QuarantinedView& item);
+boost::json::object to_json(const QuarantineDecision& decision);
 
 }  // namespace ekiden::control

@@ -113,16 +113,16 @@ TEST(Position, IsReadBackAndNothingElseIs) {
 }
 
 TEST(Sieve, AWholeAddressIsFoundByRuleAndAPatternByText) {
-  Met met;
   Filter whole;
   whole.recipient = "user@EXAMPLE.org";
-  EXPECT_TRUE(Sieve(whole, {}).matches(met, "", "user@example.ORG", ""));
-  EXPECT_FALSE(Sieve(whole, {}).matches(met, "", "USER@example.org", ""));
+  EXPECT_TRUE(Sieve(whole, {}).means_addresses("", "user@example.ORG"));
+  EXPECT_FALSE(Sieve(whole, {}).means_addresses("", "USER@example.org"));
   Filter pattern;
   pattern.recipient = "USER@*";
   pattern.reply = "Blocked";
-  EXPECT_TRUE(Sieve(pattern, {}).matches(met, "", "user@example.org", "450 4.2.1 blocked here"));
-  EXPECT_FALSE(Sieve(pattern, {}).matches(met, "", "user@example.org", "450 4.2.1 later"));
+  EXPECT_TRUE(Sieve(pattern, {}).means_addresses("", "user@example.org"));
+  EXPECT_TRUE(Sieve(pattern, {}).means_reply("450 4.2.1 blocked here"));
+  EXPECT_FALSE(Sieve(pattern, {}).means_reply("450 4.2.1 later"));
   EXPECT_TRUE(Sieve(pattern, {}).needs_meta());
   EXPECT_TRUE(Sieve(pattern, {}).needs_reply());
   EXPECT_FALSE(Sieve({}, {}).needs_meta());
@@ -139,6 +139,13 @@ TEST(Balance, IsZeroWhileWhatCameIsWhatWentOrWaits) {
   metrics.gauge("ekiden_recipients_queued", "", {{"worker", "0"}}).set(1);
   EXPECT_EQ(balance.refresh(), 2);
   metrics.gauge("ekiden_recipients_queued", "", {{"worker", "1"}}).set(2);
+  EXPECT_EQ(balance.refresh(), 0);
+  // One goes into quarantine, and an operator deletes it there.
+  metrics.gauge("ekiden_recipients_queued", "", {{"worker", "1"}}).set(1);
+  metrics.counter("ekiden_recipients_quarantined_total", "").add(1);
+  EXPECT_EQ(balance.refresh(), 0);
+  metrics.counter("ekiden_recipients_unquarantined_total", "").add(1);
+  metrics.counter("ekiden_recipients_cancelled_total", "").add(1);
   EXPECT_EQ(balance.refresh(), 0);
 }
 

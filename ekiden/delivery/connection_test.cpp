@@ -363,7 +363,28 @@ TEST(Connection, TriesIpv6FirstAndIpv4AQuarterSecondLater) {
   ASSERT_EQ(rig.network.tried.size(), 2U);
   EXPECT_EQ(rig.feed.result(0).outcome, Outcome::Delivered);
   EXPECT_EQ(rig.end->peer.address, "8.8.8.8");
-  rig.pass(std::chrono::minutes(1));  // The slow one gives up by itself.
+  EXPECT_EQ(rig.network.waiting, 0U) << "the slow one is given up with the race";
+  EXPECT_EQ(rig.tasks.size(), 0U) << "and holds nobody up who stops";
+}
+
+TEST(Connection, GivesUpConnectingWhenItsGroupCloses) {
+  for (const bool has_two_addresses : {false, true}) {
+    Rig rig;
+    rig.host().is_silent = true;
+    if (has_two_addresses) {
+      rig.dns.aaaa("mx.example", "2001:4860::1");
+      rig.host("[2001:4860::1]:25").is_silent = true;
+    }
+    rig.add();
+    rig.start();
+    rig.pass(std::chrono::seconds(1));
+    EXPECT_EQ(rig.network.waiting, has_two_addresses ? 2U : 1U);
+    rig.tasks.close();
+    rig.settle();
+    EXPECT_TRUE(rig.end) << "without waiting for the deadline";
+    EXPECT_EQ(rig.network.waiting, 0U);
+    EXPECT_EQ(rig.tasks.size(), 0U);
+  }
 }
 
 TEST(Connection, TriesTheNextAddressAtOnceWhenOneRefuses) {

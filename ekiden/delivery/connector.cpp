@@ -126,9 +126,13 @@ base::Task<Addresses> find_addresses(ConnectionContext& context, const Plan& pla
   co_return found;
 }
 
-base::Task<Connected> connect_one(ConnectionContext& context, const Plan& plan,
-                                  net::Endpoint endpoint) {
+namespace {
+
+base::Task<Connected> connect_to(ConnectionContext& context, const Plan& plan,
+                                 net::Endpoint endpoint,
+                                 std::shared_ptr<net::Cancellation> cancel) {
   net::ConnectOptions options;
+  options.cancel = std::move(cancel);
   options.source = endpoint.address.is_v4() ? plan.source4 : plan.source6;
   const base::Steady deadline = context.worker.clock.steady() + context.options.connect_timeout;
   Result<std::unique_ptr<net::Stream>> stream =
@@ -143,15 +147,32 @@ base::Task<Connected> connect_one(ConnectionContext& context, const Plan& plan,
   co_return connected;
 }
 
+}  // namespace
+
+base::Task<Connected> connect_one(ConnectionContext& context, const Plan& plan,
+                                  net::Endpoint endpoint) {
+  auto cancel = std::make_shared<net::Cancellation>();
+  const auto stop = context.tasks.on_stop([cancel] { cancel->cancel(); });
+  co_return co_await connect_to(context, plan, endpoint, cancel);
+}
+
 namespace {
 
 /// Attempts under way, and who waits for the first.
 struct Race {
   Connected best;  // the winner, or the last to fail
   std::vector<net::Endpoint> failed;
+  std::vector<std::shared_ptr<net::Cancellation>> attempts;
   unsigned running = 0;
   bool is_over = false;  // later streams are dropped, which closes them
   base::Completion<bool> wake;
+
+  /// Nobody waits for the others any more: without this they would go on until their deadline,
+  /// and hold a stopping relay up.
+  void end() {
+    is_over = true;
+    for (const auto& attempt : attempts) attempt->cancel();
+  }
 
   void ring() {
     if (wake) std::exchange(wake, {})(true);
@@ -160,7 +181,9 @@ struct Race {
 
 base::Task<void> attempt(ConnectionContext& context, std::shared_ptr<const Plan> plan,
                          net::Endpoint endpoint, std::shared_ptr<Race> race) {
-  Connected connected = co_await connect_one(context, *plan, endpoint);
+  auto cancel = std::make_shared<net::Cancellation>();
+  race->attempts.push_back(cancel);
+  Connected connected = co_await connect_to(context, *plan, endpoint, std::move(cancel));
   --race->running;
   if (race->is_over || race->best.stream != nullptr) co_return;
   if (connected.stream == nullptr) race->failed.push_back(endpoint);
@@ -194,7 +217,7 @@ base::Task<Connected> connect_any(ConnectionContext& context, const Plan& plan,
   // The attempts may outlive this call, and with it the caller's plan.
   auto own_plan = std::make_shared<const Plan>(plan);
   const auto stop = context.tasks.on_stop([race] {
-    race->is_over = true;
+    race->end();
     race->ring();
   });
   std::size_t next = 0;
@@ -215,7 +238,7 @@ base::Task<Connected> connect_any(ConnectionContext& context, const Plan& plan,
   }
   Connected connected = std::move(race->best);
   if (context.tasks.is_closed() && connected.stream == nullptr) connected.error = net::Errc::Closed;
-  race->is_over = true;
+  race->end();
   std::erase_if(endpoints, [&](const net::Endpoint& endpoint) {
     return (connected.stream != nullptr && endpoint == connected.endpoint) ||
            std::find(race->failed.begin(), race->failed.end(), endpoint) != race->failed.end();

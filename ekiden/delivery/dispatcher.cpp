@@ -460,14 +460,19 @@ void Dispatcher::forget_message(base::MessageId id, const Error& error) {
                    {{"message", base::format_message_id(id)}, {"error", error.message()}});
   const std::uint32_t at = scheduler_.find_message(id);
   if (at == queue::kNone) return;
-  std::vector<std::uint32_t> slots;
+  const std::shared_ptr<const queue::Resident> resident = scheduler_.message(at).resident;
+  std::vector<std::uint32_t> slots, recipients;
   for (std::uint32_t slot = scheduler_.message(at).first; slot != queue::kNone;
-       slot = scheduler_.recipient(slot).sibling)
+       slot = scheduler_.recipient(slot).sibling) {
     slots.push_back(slot);
+    recipients.push_back(scheduler_.recipient(slot).index);
+  }
   for (const std::uint32_t slot : slots) scheduler_.remove(slot);
   orders_.forget(id);
-  settlement_.count_quarantined(slots.size());
+  settlement_.record_quarantined(id, resident ? resident->meta.get() : nullptr, recipients,
+                                 error.message());
   note_queued();
+  wake();
 }
 
 /// A recipient's own last reply says more than why its site rests: it is read back.

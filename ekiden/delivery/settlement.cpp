@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "ekiden/base/log.hpp"
+#include "ekiden/events/message_event.hpp"
 #include "ekiden/smtp/address.hpp"
 
 namespace ekiden::delivery {
@@ -69,7 +70,7 @@ events::Event Settlement::event_of(const Context& context, const Verdict& verdic
                                    events::Kind kind, const queue::RecipientEntry& entry) {
   const message::Meta& meta = *context.meta;
   const base::Time now = parts_.worker.clock.now();
-  events::Event event;
+  events::Event event = events::message_event(context.id, meta, verdict.recipient);
   // An operator may hold and release the same recipient many times between two attempts.
   const bool is_repeatable = kind == events::Kind::Held || kind == events::Kind::Released;
   event.id = events::event_id(
@@ -77,15 +78,6 @@ events::Event Settlement::event_of(const Context& context, const Verdict& verdic
       is_repeatable ? static_cast<std::uint32_t>(base::to_unix_us(now) / 1000) : entry.attempts);
   event.time = now;
   event.kind = kind;
-  event.message = context.id;
-  event.recipient_index = verdict.recipient;
-  event.recipient = meta.envelope.recipients[verdict.recipient].address;
-  event.sender = meta.envelope.reverse_path;
-  event.header_from = meta.details.header_from;
-  event.subject = meta.details.subject;
-  event.tenant = meta.details.tenant;
-  event.stream = meta.details.stream;
-  event.tags = meta.details.tags;
   event.route = context.route;
   event.source = context.source;
   event.remote_host = context.peer.host;
@@ -102,8 +94,6 @@ events::Event Settlement::event_of(const Context& context, const Verdict& verdic
   event.queued_us = static_cast<std::uint64_t>(
       std::max<std::int64_t>(0, base::to_unix_us(now) - base::to_unix_us(meta.details.received)));
   event.attempt_us = static_cast<std::uint64_t>(context.duration.count());
-  event.size = meta.details.size;
-  event.internet_message_id = meta.details.message_id;
   event.may_be_duplicate = verdict.may_be_duplicate || (entry.flags & queue::kMayBeDuplicate) != 0;
   event.detail = verdict.detail;
   return event;
@@ -242,6 +232,26 @@ void Settlement::record_hold(const Context& context, std::uint32_t recipient, bo
          base::from_unix_us(entry.due_us), std::move(reply)}}});
   if (context.until_durable) gathering_.until_durable.push_back(context.until_durable);
   parts_.wake();
+}
+
+/// What of the message still lies in memory tells whom it was for.
+void Settlement::record_quarantined(base::MessageId id, const message::Meta* meta,
+                                    const std::vector<std::uint32_t>& recipients,
+                                    const std::string& why) {
+  for (const std::uint32_t recipient : recipients) {
+    events::Event event;
+    if (meta != nullptr) {
+      event = events::message_event(id, *meta, recipient);
+    } else {
+      event.message = id;
+      event.recipient_index = recipient;
+    }
+    event.kind = events::Kind::Held;
+    event.time = parts_.worker.clock.now();
+    event.detail = std::string(events::kInQuarantine) + "it cannot be read back: " + why;
+    gathering_.transaction.events.push_back(events::encode_event(event));
+  }
+  quarantined_.add(recipients.size());
 }
 
 void Settlement::flush() {

@@ -92,8 +92,10 @@ class Settlement {
               base::Completion<Result<void>> done);
   base::MessageId next_id() { return ids_.next(parts_.worker.clock.now()); }
 
-  /// A message of the queue cannot be read: its recipients went with it to quarantine.
-  void count_quarantined(std::uint64_t recipients) { quarantined_.add(recipients); }
+  /// A message of the queue cannot be read: these recipients went with it to quarantine. `meta`
+  /// is null when the envelope is not in memory either.
+  void record_quarantined(base::MessageId id, const message::Meta* meta,
+                          const std::vector<std::uint32_t>& recipients, const std::string& why);
 
   /// Submits what has gathered. Called once a turn.
   void flush();

@@ -20,14 +20,13 @@ void Settlement::expand(const Context& context, std::vector<spool::Progress> exp
   transaction.messages.push_back(std::move(message));
 
   std::vector<std::uint32_t> old;
-  const std::string successor = base::format_message_id(into.id);
   for (const spool::Progress& change : expanded) {
     old.push_back(change.recipient);
     const std::uint32_t slot = parts_.scheduler.find(context.id, change.recipient);
     if (slot == queue::kNone) continue;
     const Verdict verdict{.recipient = change.recipient,
                           .is_attempt = false,
-                          .detail = detail + ", as message " + successor};
+                          .detail = events::goes_on_as(detail, into.id)};
     record(context, verdict, events::Kind::Released, parts_.scheduler.recipient(slot),
            transaction.events);
   }

@@ -2,6 +2,7 @@
 // with the states that they tell of.
 #include "ekiden/base/log.hpp"
 #include "ekiden/delivery/settlement.hpp"
+#include "ekiden/events/message_event.hpp"
 
 namespace ekiden::delivery {
 
@@ -82,16 +83,9 @@ base::Task<void> Settlement::report(Report report) {
   own.details.has_utf8_header = dsn.needs_smtputf8;
   own.details.is_generated = true;
 
-  events::Event event;
-  event.id = events::event_id(request.id, 0, events::Kind::Accepted, 0);
+  events::Event event = events::message_event(request.id, own, 0);
   event.time = now;
   event.kind = events::Kind::Accepted;
-  event.message = request.id;
-  event.recipient = meta.envelope.reverse_path;
-  event.header_from = own.details.header_from;
-  event.tenant = own.details.tenant;
-  event.stream = own.details.stream;
-  event.size = own.details.size;
   event.detail = "report on " + base::format_message_id(about);
 
   spool::NewMessage message;

@@ -25,6 +25,8 @@
 namespace ekiden::events {
 namespace {
 
+constexpr std::string_view kGoesOnAs = ", as message ";
+
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kTagsMax = 64;
 
@@ -300,6 +302,18 @@ std::string event_id(base::MessageId message, std::uint32_t recipient, Kind kind
   id += '-';
   put(attempt);
   return id;
+}
+
+std::string goes_on_as(std::string_view why, base::MessageId as) {
+  std::string detail(why);
+  detail += kGoesOnAs;
+  return detail += base::format_message_id(as);
+}
+
+std::optional<base::MessageId> successor_of(const Event& event) {
+  const std::size_t at = event.detail.rfind(kGoesOnAs);
+  if (event.kind != Kind::Released || at == std::string::npos) return std::nullopt;
+  return base::parse_message_id(std::string_view(event.detail).substr(at + kGoesOnAs.size()));
 }
 
 std::string encode_event(const Event& e) {

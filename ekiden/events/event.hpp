@@ -71,6 +71,15 @@ struct Event {
 std::string event_id(base::MessageId message, std::uint32_t recipient, Kind kind,
                      std::uint32_t attempt);
 
+/// How the detail of a Held event begins when the message is in quarantine, not held by an
+/// operator.
+inline constexpr std::string_view kInQuarantine = "in quarantine, because ";
+/// The detail of a Released event whose recipient goes on as one of another message: "rerouted to
+/// x, as message <id>".
+std::string goes_on_as(std::string_view why, base::MessageId as);
+/// Which message that is; nothing for other events.
+std::optional<base::MessageId> successor_of(const Event& event);
+
 /// The stored form, versioned; what the spool carries and never reads. An empty id stands for
 /// event_id() of the event's numbers; of the tags the first 64 are kept.
 std::string encode_event(const Event& event);

@@ -170,5 +170,22 @@ TEST(Event, JsonHasEveryFieldAndStaysValidWhateverAPeerSent) {
   EXPECT_NE(json.at("reply").as_string().find("\\xff"), boost::json::string::npos);
 }
 
+TEST(Event, SaysAsWhichMessageARecipientGoesOn) {
+  base::MessageId as;
+  as.high = 0x0123456789abULL << 16;
+  as.low = 7;
+  Event event;
+  event.kind = Kind::Released;
+  event.detail = goes_on_as("rerouted to b:25, as message x", as);
+  EXPECT_EQ(successor_of(event), as);
+  event.kind = Kind::Accepted;
+  EXPECT_FALSE(successor_of(event));
+  event.kind = Kind::Released;
+  event.detail = "released by an operator";
+  EXPECT_FALSE(successor_of(event));
+  event.detail = "released, as message nonsense";
+  EXPECT_FALSE(successor_of(event));
+}
+
 }  // namespace
 }  // namespace ekiden::events

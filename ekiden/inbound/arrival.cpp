@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "ekiden/base/log.hpp"
-#include "ekiden/events/event.hpp"
+#include "ekiden/events/message_event.hpp"
 #include "ekiden/message/convert.hpp"
 #include "ekiden/message/error.hpp"
 #include "ekiden/message/fixup.hpp"
@@ -369,20 +369,11 @@ spool::Transaction Arrival::make_transaction(spool::Body body) {
   message.body = std::move(body);
   transaction.messages.push_back(std::move(message));
 
-  events::Event event;
+  events::Event event = events::message_event(id_, *meta_, 0);
   event.time = details.received;
   event.kind = events::Kind::Accepted;
-  event.message = id_;
-  event.sender = envelope.reverse_path;
-  event.header_from = details.header_from;
-  event.subject = details.subject;
-  event.tenant = details.tenant;
-  event.stream = details.stream;
-  event.tags = details.tags;
-  event.size = details.size;
   event.client_address = details.client_address;
   event.identity = details.identity;
-  event.internet_message_id = details.message_id;
   transaction.events.reserve(envelope.recipients.size());
   for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
     event.recipient_index = i;

@@ -4,12 +4,14 @@
 #include <optional>
 
 #include "ekiden/base/function.hpp"
+#include "ekiden/net/cancellation.hpp"
 #include "ekiden/net/stream.hpp"
 
 namespace ekiden::net {
 
 struct ConnectOptions {
-  std::optional<Address> source;  ///< local address to bind; any when absent
+  std::optional<Address> source;         ///< local address to bind; any when absent
+  std::shared_ptr<Cancellation> cancel;  ///< gives up with Errc::Closed; null: only the deadline
 };
 
 struct ListenOptions {

@@ -63,11 +63,13 @@ void set_stream_options(int descriptor) {
 
 base::Task<Result<std::unique_ptr<Stream>>> TcpNetwork::connect(Endpoint to, ConnectOptions options,
                                                                 base::Steady deadline) {
+  if (options.cancel && options.cancel->is_cancelled()) co_return Errc::Closed;
   const Result<int> fd = begin_connect(to, options);
   if (!fd) co_return fd.error();
   auto adopted = TcpStream::adopt(worker_, *fd, {}, to);
   if (!adopted) co_return adopted.error();
   std::unique_ptr<TcpStream> stream = std::move(*adopted);
+  const Cancellation::Wait wait(options.cancel, [waiting = stream.get()] { waiting->close(); });
   const Result<void> ready = co_await stream->wait(Direction::Write, deadline);
   if (!ready) co_return ready.error();
   const Result<void> connected = stream->finish_connect();

@@ -320,6 +320,32 @@ TEST_F(Tcp, ConnectEndsAtItsDeadline) {
   EXPECT_EQ(results.back()->error(), Errc::TimedOut);
 }
 
+TEST_F(Tcp, ConnectEndsWhenItIsCancelled) {
+  ListenOptions full;
+  full.backlog = 0;
+  auto listener = listen("127.0.0.1:0", full);
+  listener->pause();
+  std::vector<std::optional<Opened>> results(4);
+  ConnectOptions options;
+  for (auto& result : results) {
+    options.cancel = std::make_shared<Cancellation>();
+    loop_.spawn(connect_to(network_, listener->local(), options, loop_.soon(), result));
+  }
+  loop_.settle();
+  ASSERT_FALSE(results.back()) << "the kernel lets it wait";
+  options.cancel->cancel();
+  loop_.run_until([&] { return results.back().has_value(); });
+  EXPECT_EQ(results.back()->error(), Errc::Closed);
+
+  // One that is cancelled before it begins does not begin.
+  std::optional<Opened> never;
+  loop_.spawn(connect_to(network_, listener->local(), options, loop_.soon(), never));
+  loop_.run_until([&] { return never.has_value(); });
+  EXPECT_EQ(never->error(), Errc::Closed);
+  loop_.clock().advance(std::chrono::minutes(5));
+  loop_.run();
+}
+
 TEST_F(Tcp, APausedListenerTakesNobodyUntilItResumes) {
   auto listener = listen();
   listener->pause();

@@ -3,6 +3,7 @@
 
 #include "ekiden/spool/catalog.hpp"
 #include "ekiden/spool/format.hpp"
+#include "ekiden/spool/quarantine.hpp"
 #include "ekiden/spool/segments.hpp"
 #include "ekiden/spool/testing/rig.hpp"
 #include "ekiden/spool/verify.hpp"
@@ -15,12 +16,7 @@ using testing::make_progress;
 using testing::Rig;
 using testing::SimulatedDisk;
 using testing::small_options;
-
-Transaction storing(NewMessage message) {
-  Transaction t;
-  t.messages.push_back(std::move(message));
-  return t;
-}
+using testing::storing;
 
 Transaction finishing(std::uint64_t number) {
   Transaction t;
@@ -154,9 +150,9 @@ TEST_F(FailureTest, AMessageWithADamagedBatchHeaderIsKeptAsideAndTheRestLives) {
   restart();
   EXPECT_EQ(rig->found().size(), 4u);
   EXPECT_EQ(rig->journal().status().quarantined, 1u);
-  const auto names = rig->journal().quarantined();
-  const auto item = rig->journal().show_quarantined(names->front());
-  EXPECT_NE(item->octets.find("body of 2"), std::string::npos);
+  const auto names = rig->journal().quarantine().list();
+  const auto octets = rig->journal().quarantine().octets(names->front(), 0, 1 << 20);
+  EXPECT_NE(octets->find("body of 2"), std::string::npos);
 }
 
 TEST_F(FailureTest, ASegmentWhoseHeadersAreBothDamagedIsMovedAsideWhole) {

@@ -3,11 +3,11 @@
 #include <utility>
 
 #include "ekiden/base/assert.hpp"
-#include "ekiden/base/checksum.hpp"
 #include "ekiden/base/log.hpp"
 #include "ekiden/spool/committer.hpp"
 #include "ekiden/spool/large_file.hpp"
 #include "ekiden/spool/port.hpp"
+#include "ekiden/spool/quarantine.hpp"
 #include "ekiden/spool/reader.hpp"
 #include "ekiden/spool/reclaim.hpp"
 #include "ekiden/spool/recovery.hpp"
@@ -24,6 +24,7 @@ class Journal::Core {
         committer(state, committer_executor, clock),
         reclaimer(state, reader, committer, committer_executor, clock, on_pool),
         large(disk, on_pool, random.next()),
+        quarantine(state, committer, on_pool),
         executor(committer_executor),
         pool(on_pool) {
     committer.set_housekeeping(reclaimer);
@@ -34,6 +35,7 @@ class Journal::Core {
   Committer committer;
   Reclaimer reclaimer;
   LargeFiles large;
+  Quarantine quarantine;
   base::Executor& executor;
   base::Executor& pool;
 };
@@ -137,52 +139,8 @@ void Journal::close(base::Work done) {
   });
 }
 
-Result<std::vector<std::string>> Journal::quarantined() const {
-  return list_quarantined(core_->state.disk);
-}
-
-Result<Quarantined> Journal::show_quarantined(const std::string& name) const {
-  return read_quarantined(core_->state.disk, name);
-}
-
-void Journal::release_quarantined(const std::string& name, base::MessageId id,
-                                  base::Completion<Result<void>> done) {
-  Result<Quarantined> item = read_quarantined(core_->state.disk, name);
-  if (!item || item->recipients == 0) {
-    const Error error = item ? make_error_code(Errc::Corrupt) : item.error();
-    core_->executor.post([done = std::move(done), error]() mutable { done(error); });
-    return;
-  }
-  NewMessage message;
-  message.id = id;
-  message.recipients = item->recipients;
-  message.meta = std::move(item->meta);
-  message.body.file = std::move(item->file);
-  message.body.size = item->octets.size();
-  message.body.octets = base::Octets(std::move(item->octets));
-  auto submission = std::make_unique<Submission>();
-  submission->body_crcs.push_back(base::crc32c(message.body.octets.view()));
-  submission->transaction.messages.push_back(std::move(message));
-  submission->measure();
-  submission->done = [core = core_.get(), name,
-                      done = std::move(done)](Result<void> stored) mutable {
-    core->pool.post([core, name, stored, done = std::move(done)]() mutable {
-      if (stored) {
-        // The file of a large body now belongs to the message again.
-        (void)core->state.disk.remove("quarantine/" + name);
-        (void)core->state.disk.sync_directory("quarantine");
-        core->state.quarantined.fetch_sub(1);
-      }
-      done(stored);
-    });
-  };
-  core_->committer.submit(std::move(submission));
-}
-
-Result<void> Journal::delete_quarantined(const std::string& name) {
-  const Result<void> removed = spool::delete_quarantined(core_->state.disk, name);
-  if (removed) core_->state.quarantined.fetch_sub(1);
-  return removed;
+Quarantine& Journal::quarantine() {
+  return core_->quarantine;
 }
 
 std::size_t Journal::index_octets() const {

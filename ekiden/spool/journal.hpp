@@ -10,10 +10,11 @@
 #include "ekiden/base/executor.hpp"
 #include "ekiden/base/random.hpp"
 #include "ekiden/spool/disk.hpp"
-#include "ekiden/spool/quarantine.hpp"
 #include "ekiden/spool/spool.hpp"
 
 namespace ekiden::spool {
+
+class Quarantine;
 
 struct JournalOptions {
   /// Size of a segment; other than 64 MiB in tests only. A multiple of 4 KiB.
@@ -58,15 +59,8 @@ class Journal final : public Spool {
   void events_stored(std::uint64_t cursor) override;
   void close(base::Work done) override;
 
-  /// What is set aside. These block; call them on the pool. Errors: NotFound, Corrupt, Io.
-  Result<std::vector<std::string>> quarantined() const;
-  Result<Quarantined> show_quarantined(const std::string& name) const;
-  /// Puts a message back as it was read, with every recipient queued afresh, under a new id: the
-  /// old one is done for ever. The caller hands it to the queue once `done` has succeeded, on no
-  /// particular executor. Only for messages; a stretch of a segment gives Corrupt.
-  void release_quarantined(const std::string& name, base::MessageId id,
-                           base::Completion<Result<void>> done);
-  Result<void> delete_quarantined(const std::string& name);
+  /// What could not be read, for operators to decide about.
+  Quarantine& quarantine();
 
   /// For tests and metrics: octets of the index in memory.
   std::size_t index_octets() const;

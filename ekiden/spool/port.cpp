@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ekiden/base/checksum.hpp"
+#include "ekiden/spool/bulk_read.hpp"
 
 namespace ekiden::spool {
 namespace {
@@ -75,6 +76,16 @@ class JournalPort final : public Port {
         });
   }
 
+  void visit_metas(std::vector<base::MessageId> ids, SeeMeta see,
+                   base::Completion<Result<void>> done) override {
+    begin<BulkRead>(std::move(ids), std::move(see), std::move(done));
+  }
+
+  void visit_progress(std::vector<base::MessageId> ids, SeeProgress see,
+                      base::Completion<Result<void>> done) override {
+    begin<BulkProgressRead>(std::move(ids), std::move(see), std::move(done));
+  }
+
   void read(const Body& body, std::uint64_t offset, std::size_t length,
             base::Completion<Result<base::Octets>> done) override {
     if (body.is_in_memory()) {
@@ -94,6 +105,20 @@ class JournalPort final : public Port {
   }
 
  private:
+  BulkServices bulk() const {
+    return {services_.state, services_.reader, services_.committer, services_.pool};
+  }
+  /// Starts a bulk read on the pool; its end is answered at home.
+  template <class Read, class See>
+  void begin(std::vector<base::MessageId> ids, See see, base::Completion<Result<void>> done) {
+    const auto read = std::make_shared<Read>(
+        bulk(), std::move(ids), std::move(see),
+        [state = state_, done = std::move(done)](Result<void> result) mutable {
+          answer<void>(state, std::move(done), std::move(result));
+        });
+    services_.pool.post([read] { read->run(); });
+  }
+
   template <class T, class Pick>
   void load_with(base::MessageId id, WithBody with, base::Completion<Result<T>> done, Pick pick) {
     services_.pool.post([state = state_, reader = &services_.reader,

@@ -1,84 +1,95 @@
 #include "ekiden/spool/quarantine.hpp"
 
-#include "ekiden/base/bytes.hpp"
+#include <utility>
+
 #include "ekiden/base/checksum.hpp"
-#include "ekiden/base/log.hpp"
-#include "ekiden/spool/error.hpp"
+#include "ekiden/spool/committer.hpp"
+#include "ekiden/spool/state.hpp"
+#include "ekiden/spool/submission.hpp"
 
 namespace ekiden::spool {
-namespace {
 
-constexpr std::uint32_t kMagic = 0x31514b45;  // "EKQ1"
-
-bool is_safe(const std::string& name) {
-  return !name.empty() && name.find('/') == std::string::npos && name[0] != '.';
+Result<std::vector<std::string>> Quarantine::list() const {
+  return list_quarantined(state_.disk);
 }
 
-}  // namespace
-
-Result<void> keep_quarantined(Disk& disk, const Quarantined& item) {
-  std::string rest;
-  base::ByteWriter writer(rest);
-  writer.u64(item.id.high);
-  writer.u64(item.id.low);
-  writer.u32(item.recipients);
-  writer.text(item.reason);
-  writer.text(item.meta);
-  writer.text(item.file);
-  writer.octets(item.octets);
-  std::string head;
-  base::ByteWriter sealed(head);
-  sealed.u32(kMagic);
-  sealed.u32(base::crc32c(rest));
-  const std::string path = "quarantine/" + item.name;
-  base::log::error("spool_quarantined", {{"name", item.name}, {"reason", item.reason}});
-  Result<std::unique_ptr<File>> file = disk.open(path, Open::Create);
-  if (!file) return file.error();
-  const std::string_view pieces[] = {head, rest};
-  Result<void> result = (*file)->truncate(0);
-  if (result) result = (*file)->write_at(0, pieces);
-  if (result) result = (*file)->sync();
-  if (result) result = disk.sync_directory("quarantine");
-  return result;
+Result<Quarantined> Quarantine::peek(const std::string& name) const {
+  return peek_quarantined(state_.disk, name);
 }
 
-Result<Quarantined> read_quarantined(Disk& disk, const std::string& name) {
-  if (!is_safe(name)) return Errc::NotFound;
-  Result<std::unique_ptr<File>> file = disk.open("quarantine/" + name, Open::Existing);
-  if (!file) return file.error();
-  const Result<std::uint64_t> size = (*file)->size();
-  if (!size) return size.error();
-  std::string octets(*size, '\0');
-  const Result<std::size_t> got = (*file)->read_at(0, octets);
-  if (!got) return got.error();
-  base::ByteReader reader(octets);
-  const bool is_magic = reader.u32() == kMagic;
-  const std::uint32_t crc = reader.u32();
-  if (!is_magic || crc != base::crc32c(reader.rest())) return Errc::Corrupt;
-  Quarantined item;
-  item.name = name;
-  item.id.high = reader.u64();
-  item.id.low = reader.u64();
-  item.recipients = reader.u32();
-  item.reason = reader.text();
-  item.meta = reader.text();
-  item.file = reader.text();
-  if (!reader.ok()) return Errc::Corrupt;
-  item.octets = reader.rest();
-  return item;
+Result<std::string> Quarantine::octets(const std::string& name, std::uint64_t offset,
+                                       std::size_t length) const {
+  return read_quarantined_octets(state_.disk, name, offset, length);
 }
 
-Result<std::vector<std::string>> list_quarantined(Disk& disk) {
-  return disk.list("quarantine");
+void Quarantine::release(std::string name, Release release, base::Completion<Result<Body>> done) {
+  pool_.post([this, name = std::move(name), release = std::move(release),
+              done = std::move(done)]() mutable {
+    Result<Quarantined> item = read_quarantined(state_.disk, name);
+    if (!item || !item->is_message() || release.recipients == 0) {
+      done(item ? make_error_code(Errc::Corrupt) : item.error());
+      return;
+    }
+    NewMessage message;
+    message.id = release.id;
+    message.recipients = release.recipients;
+    message.meta = std::move(release.meta);
+    message.body.file = item->file;
+    message.body.size = item->octets.size();
+    if (!item->file.empty()) {
+      const Result<std::unique_ptr<File>> file = state_.disk.open(item->file, Open::Existing);
+      const Result<std::uint64_t> size = file ? (*file)->size() : file.error();
+      if (!size) {
+        done(make_error_code(Errc::Corrupt));
+        return;
+      }
+      message.body.size = *size;
+    }
+    message.body.octets = base::Octets(std::move(item->octets));
+    if (const auto begun = begin_release(state_.disk, name, release.id); !begun) {
+      done(begun.error());
+      return;
+    }
+    const Body body = message.body;
+    auto submission = std::make_unique<Submission>();
+    submission->body_crcs.push_back(base::crc32c(body.octets.view()));
+    submission->transaction.messages.push_back(std::move(message));
+    submission->transaction.events = std::move(release.events);
+    submission->measure();
+    submission->done = [this, name, as = release.id, body,
+                        done = std::move(done)](Result<void> stored) mutable {
+      pool_.post(
+          [this, name = std::move(name), as, body, stored, done = std::move(done)]() mutable {
+            // When this fails the next start does it: the file's name says what has become of it.
+            (void)(stored ? finish_release(state_.disk, name, as)
+                          : undo_release(state_.disk, name, as));
+            if (stored) state_.quarantined.fetch_sub(1);
+            done(stored ? Result<Body>(body) : Result<Body>(stored.error()));
+          });
+    };
+    committer_.submit(std::move(submission));
+  });
 }
 
-Result<void> delete_quarantined(Disk& disk, const std::string& name) {
-  if (!is_safe(name)) return Errc::NotFound;
-  const Result<Quarantined> item = read_quarantined(disk, name);
-  const Result<void> removed = disk.remove("quarantine/" + name);
-  if (!removed) return removed;
-  if (item && !item->file.empty()) (void)disk.remove(item->file);
-  return disk.sync_directory("quarantine");
+void Quarantine::remove(std::string name, std::vector<std::string> events,
+                        base::Completion<Result<void>> done) {
+  auto removal = [this, name = std::move(name), done = std::move(done)](Result<void> told) mutable {
+    pool_.post([this, name = std::move(name), told, done = std::move(done)]() mutable {
+      Result<void> result = told;
+      if (result) result = delete_quarantined(state_.disk, name);
+      if (result) state_.quarantined.fetch_sub(1);
+      done(result);
+    });
+  };
+  if (events.empty()) {
+    removal(Result<void>());
+    return;
+  }
+  auto submission = std::make_unique<Submission>();
+  submission->transaction.events = std::move(events);
+  submission->measure();
+  submission->done = std::move(removal);
+  committer_.submit(std::move(submission));
 }
 
 }  // namespace ekiden::spool

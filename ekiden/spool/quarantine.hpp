@@ -1,34 +1,56 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
-#include "ekiden/base/ids.hpp"
-#include "ekiden/spool/disk.hpp"
+#include "ekiden/base/executor.hpp"
+#include "ekiden/base/task.hpp"
+#include "ekiden/spool/quarantine_file.hpp"
+#include "ekiden/spool/spool.hpp"
 
 namespace ekiden::spool {
 
-/// A message, or a stretch of a segment, that could not be read whole. Kept until an operator
-/// decides.
-///
-/// On disk: magic u32 "EKQ1", crc u32 of what follows, id two u64, recipients u32, text reason,
-/// text meta, text body file, then the octets as they were read, wrong as they may be.
-struct Quarantined {
-  std::string name;  ///< of the file, and what the operator says
-  base::MessageId id;
-  std::uint32_t recipients = 0;
-  std::string reason;
+class Committer;
+struct JournalState;
+
+/// What a quarantined message becomes when it is queued again. Its body stays what was read.
+struct Release {
+  base::MessageId id;            ///< a new one: the old message is done for ever
+  std::uint32_t recipients = 0;  ///< of `meta`
   std::string meta;
-  std::string file;    ///< a large body's file, which stays while this does
-  std::string octets;  ///< what was read of the body, or of the damaged stretch
+  std::vector<std::string> events;  ///< become durable with it
 };
 
-/// Keeps it, synced, and raises the alert. The same damage met again replaces the same file.
-Result<void> keep_quarantined(Disk& disk, const Quarantined& item);
-/// Errors: NotFound, Corrupt (not a file of ours), Io.
-Result<Quarantined> read_quarantined(Disk& disk, const std::string& name);
-Result<std::vector<std::string>> list_quarantined(Disk& disk);
-Result<void> delete_quarantined(Disk& disk, const std::string& name);
+/// What the journal has set aside, for operators.
+///
+/// Sharing: any thread. What returns a result blocks: call it on the pool.
+class Quarantine {
+ public:
+  Quarantine(JournalState& state, Committer& committer, base::Executor& pool)
+      : state_(state), committer_(committer), pool_(pool) {}
+
+  /// Names, without those that are being released. Errors: Io.
+  Result<std::vector<std::string>> list() const;
+  /// Everything but the octets. Errors: NotFound, Corrupt (no file of ours), Io.
+  Result<Quarantined> peek(const std::string& name) const;
+  /// A slice of what was kept (spool/quarantine_file.hpp). Errors: NotFound, Io.
+  Result<std::string> octets(const std::string& name, std::uint64_t offset,
+                             std::size_t length) const;
+
+  /// Puts a message back. When it is durable `done` gets its body, on the pool, and the caller
+  /// hands it to the queue. A crash finds it either here or queued.
+  /// Errors: NotFound; Corrupt, when it is none whose envelope could be read, or its large body is
+  /// gone; NoSpace, Io, Closed: it is here still.
+  void release(std::string name, Release release, base::Completion<Result<Body>> done);
+  /// Removes it once `events` are durable; `done` on the pool. A crash in between finds it here,
+  /// and its events told. Errors: NotFound, NoSpace, Io, Closed.
+  void remove(std::string name, std::vector<std::string> events,
+              base::Completion<Result<void>> done);
+
+ private:
+  JournalState& state_;
+  Committer& committer_;
+  base::Executor& pool_;
+};
 
 }  // namespace ekiden::spool

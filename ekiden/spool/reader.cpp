@@ -5,6 +5,7 @@
 
 #include "ekiden/base/checksum.hpp"
 #include "ekiden/base/log.hpp"
+#include "ekiden/spool/quarantine_file.hpp"
 
 namespace ekiden::spool {
 namespace {
@@ -59,11 +60,24 @@ Result<void> Reader::keep_damaged(base::MessageId id, std::uint32_t recipients,
   item.id = id;
   item.recipients = recipients;
   item.reason = reason;
-  if (const auto part = decode_message(data.small)) {
+  {
+    const std::scoped_lock lock(state_.mutex);
+    const std::uint32_t at = state_.index.find(id);
+    if (at != Index::kNone)
+      state_.index.each_progress(at, [&item](ProgressPlace p) {
+        if (p.is_final()) item.settled.push_back(p.recipient());
+      });
+  }
+  // An address with one wrong bit is another address: nobody may be written to by a damaged one.
+  const bool is_small_whole = base::crc32c(data.small) == data.header.small_crc;
+  const auto part = is_small_whole ? decode_message(data.small) : std::nullopt;
+  if (part) {
     item.meta = part->meta;
     item.file = part->file;
+  } else {
+    item.octets = data.small;
   }
-  item.octets = data.body;
+  item.octets += data.body;
   return keep_quarantined(state_.disk, item);
 }
 
@@ -126,7 +140,6 @@ Result<std::vector<Progress>> Reader::load_progress(base::MessageId id) {
       const std::uint32_t at = state_.index.find(id);
       if (at == Index::kNone) return Errc::NotFound;
       state_.index.each_progress(at, [&](ProgressPlace p) {
-        if (p.is_final()) return;
         places[{p.place().slot, p.place().header}].push_back(p.recipient());
         epochs[p.place().slot] = state_.segments.at(p.place().slot).header.life.epoch;
       });

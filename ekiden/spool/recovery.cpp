@@ -11,6 +11,8 @@
 #include "ekiden/base/checksum.hpp"
 #include "ekiden/base/log.hpp"
 #include "ekiden/spool/large_file.hpp"
+#include "ekiden/spool/quarantine_file.hpp"
+#include "ekiden/spool/reader.hpp"
 #include "ekiden/spool/scan.hpp"
 
 namespace ekiden::spool {
@@ -277,11 +279,13 @@ class Recovery {
       state_.segments.at(ref.place.slot).live_octets += ref.octets;
     }
 
+    settle_releases(state_.disk,
+                    [this](base::MessageId id) { return state_.index.find(id) != Index::kNone; });
     const Result<std::vector<std::string>> kept = list_quarantined(state_.disk);
     if (kept) {
       state_.quarantined = kept->size();
       for (const std::string& name : *kept) {
-        const Result<Quarantined> item = read_quarantined(state_.disk, name);
+        const Result<Quarantined> item = peek_quarantined(state_.disk, name);
         if (item && !item->file.empty()) files_.insert(item->file);
       }
     }
@@ -322,7 +326,18 @@ class Recovery {
                                                 {"records", scanned->records},
                                                 {"torn", scanned->torn_records},
                                                 {"damaged", scanned->damaged.size()}});
-      for (const Damage& damage : scanned->damaged) keep(**file, segment.header.life, damage);
+      std::unordered_set<base::MessageId> done_here;
+      scanned->catalog.each_done(
+          [&](base::MessageId id, const DonePart&) { done_here.insert(id); });
+      for (const Damage& damage : scanned->damaged) {
+        // A damaged body is found, and kept with its envelope, when the message is read; what is
+        // done nobody asks for again.
+        const bool is_known = damage.id != base::MessageId{};
+        const bool is_done =
+            is_known && (done_.contains(damage.id) || done_here.contains(damage.id));
+        if (damage.is_body || is_done) continue;
+        keep(**file, segment.header.life, damage);
+      }
       // A failed segment is on its way out and its limit may not be known to a later reader.
       if (limit == limits_.end()) {
         const Result<void> written = scanned->catalog.write_sidecar(state_.disk);
@@ -344,9 +359,16 @@ class Recovery {
     item.name = name;
     item.id = damage.id;
     item.reason = damage.reason;
-    item.octets.resize(damage.length);
-    const Result<std::size_t> got = file.read_at(damage.offset, item.octets);
-    item.octets.resize(got ? *got : 0);
+    if (damage.id != base::MessageId{}) {
+      // Its header still says where the rest is.
+      RecordData data;
+      (void)read_record(file, life.epoch, damage.offset / kHeaderOctets, WithBody::Yes, data);
+      item.octets = data.small + data.body;
+    } else {
+      item.octets.resize(damage.length);
+      const Result<std::size_t> got = file.read_at(damage.offset, item.octets);
+      item.octets.resize(got ? *got : 0);
+    }
     (void)keep_quarantined(state_.disk, item);
   }
 

@@ -90,6 +90,11 @@ class LargeWriter {
   virtual void finish(base::Completion<Result<Body>> done) = 0;
 };
 
+/// `at` is the message's place in the list that was asked for; the octets are valid during the
+/// call.
+using SeeMeta = std::function<void(std::size_t at, std::string_view meta)>;
+using SeeProgress = std::function<void(std::size_t at, std::vector<Progress> progress)>;
+
 /// One worker's end of the spool: completions run on that worker, gathered.
 ///
 /// Sharing: its worker only.
@@ -111,9 +116,18 @@ class Port {
   /// Meta only, without touching the octets.
   virtual void load_meta(base::MessageId id, base::Completion<Result<std::string>> done) = 0;
 
-  /// The newest progress of each queued recipient that has any.
+  /// The newest progress of each recipient that has any, final ones too.
   virtual void load_progress(base::MessageId id,
                              base::Completion<Result<std::vector<Progress>>> done) = 0;
+
+  /// The metas of many messages, read as they lie on the disk: `see` runs on the pool, where
+  /// comparing them belongs too. Messages that have gone are passed over. Errors: Io.
+  virtual void visit_metas(std::vector<base::MessageId> ids, SeeMeta see,
+                           base::Completion<Result<void>> done) = 0;
+
+  /// The same for progress. Messages without any are passed over too.
+  virtual void visit_progress(std::vector<base::MessageId> ids, SeeProgress see,
+                              base::Completion<Result<void>> done) = 0;
 
   /// A slice of a body that lies in a file.
   virtual void read(const Body& body, std::uint64_t offset, std::size_t length,

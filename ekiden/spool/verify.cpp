@@ -10,19 +10,74 @@
 #include "ekiden/spool/catalog.hpp"
 #include "ekiden/spool/error.hpp"
 #include "ekiden/spool/large_file.hpp"
-#include "ekiden/spool/quarantine.hpp"
+#include "ekiden/spool/quarantine_file.hpp"
 #include "ekiden/spool/scan.hpp"
 #include "ekiden/spool/segments.hpp"
 
 namespace ekiden::spool {
 namespace {
 
+/// How far the walk is, told each time another kStepOctets are behind it.
+class Meter {
+ public:
+  explicit Meter(const VerifyProgress& tell) : tell_(tell) {}
+
+  void expect(std::uint64_t octets) { all_ += octets; }
+  void begin() { tell(0); }
+  /// So much of the file at hand.
+  void at(std::uint64_t octets) {
+    if (before_ + octets >= told_ + kStepOctets) tell(before_ + octets);
+  }
+  /// The file at hand is read, which was expected to have so many.
+  void end_file(std::uint64_t octets) {
+    before_ += octets;
+    tell(before_);
+  }
+
+ private:
+  static constexpr std::uint64_t kStepOctets = 1 << 20;
+
+  void tell(std::uint64_t read) {
+    told_ = std::min(read, all_);
+    if (tell_) tell_(told_, all_);
+  }
+
+  const VerifyProgress& tell_;
+  std::uint64_t all_ = 0, before_ = 0, told_ = 0;
+};
+
+/// A segment that tells how far it has been read.
+class MeteredFile final : public File {
+ public:
+  MeteredFile(File& file, Meter& meter) : file_(file), meter_(meter) {}
+
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<char> into) override {
+    meter_.at(offset + into.size());
+    return file_.read_at(offset, into);
+  }
+  Result<std::uint64_t> size() override { return file_.size(); }
+  // Nothing is written here.
+  Result<void> write_at(std::uint64_t, std::span<const std::string_view>) override {
+    return Errc::Io;
+  }
+  Result<void> sync() override { return Errc::Io; }
+  Result<void> allocate(std::uint64_t) override { return Errc::Io; }
+  Result<void> truncate(std::uint64_t) override { return Errc::Io; }
+
+ private:
+  File& file_;
+  Meter& meter_;
+};
+
 class Verifier {
  public:
-  explicit Verifier(Disk& disk) : disk_(disk) {}
+  Verifier(Disk& disk, const VerifyProgress& progress) : disk_(disk), meter_(progress) {}
 
   Result<Verification> run() {
     if (const auto read = read_headers(); !read) return read.error();
+    for (const SegmentHeader& header : segments_) meter_.expect(header.octets);
+    measure_large_files();
+    meter_.begin();
     std::sort(
         segments_.begin(), segments_.end(),
         [](const SegmentHeader& a, const SegmentHeader& b) { return a.sequence > b.sequence; });
@@ -85,8 +140,9 @@ class Verifier {
         Catalog::read_sidecar(disk_, header.life,
                               {Catalog::Dones, Catalog::Limits, Catalog::Progresses,
                                Catalog::Events, Catalog::Heads, Catalog::Metas});
+    MeteredFile metered(**file, meter_);
     const auto scan = [&](LastBatch last) {
-      return scan_segment(**file, header, has_failed ? limit->second.length : header.octets,
+      return scan_segment(metered, header, has_failed ? limit->second.length : header.octets,
                           CheckBodies::All, last);
     };
     Result<Scanned> scanned = scan(has_failed ? LastBatch::Acknowledged : LastBatch::MayBeTorn);
@@ -95,21 +151,25 @@ class Verifier {
     if (scanned && sidecar && !has_failed && !do_agree(*sidecar, scanned->catalog))
       scanned = scan(LastBatch::Acknowledged);
     if (!scanned) return scanned.error();
+    meter_.end_file(header.octets);
     seen_.batches += scanned->batches;
     seen_.records += scanned->records;
     seen_.torn_records += scanned->torn_records;
-    for (const Damage& damage : scanned->damaged)
-      find(path + " at " + std::to_string(damage.offset) + ": " + damage.reason + " of " +
-           (damage.id == base::MessageId{} ? std::string("unknown message")
-                                           : base::format_message_id(damage.id)) +
-           " is damaged");
     const Catalog& catalog = scanned->catalog;
-    check_sidecar(header, sidecar, catalog, has_failed);
-    catalog.each_limit([this](const LimitPart& l) { limits_.emplace(l.life.slot, l); });
     catalog.each_done([this](base::MessageId id, const DonePart&) {
       ++seen_.dones;
       done_.insert(id);
     });
+    for (const Damage& damage : scanned->damaged) {
+      // Set aside already, or delivered before: nobody reads it again.
+      if (done_.contains(damage.id)) continue;
+      find(path + " at " + std::to_string(damage.offset) + ": " + damage.reason + " of " +
+           (damage.id == base::MessageId{} ? std::string("unknown message")
+                                           : base::format_message_id(damage.id)) +
+           " is damaged");
+    }
+    check_sidecar(header, sidecar, catalog, has_failed);
+    catalog.each_limit([this](const LimitPart& l) { limits_.emplace(l.life.slot, l); });
     catalog.each_event([this](const Catalog::Event&) { ++seen_.event_records; });
     catalog.each_progress([this](base::MessageId id, std::uint32_t, const ProgressPart& part) {
       ++seen_.progress;
@@ -166,6 +226,20 @@ class Verifier {
       ++seen_.large_files;
       if (const auto checked = check_large(disk_, live.file); !checked)
         find(live.file + " of " + base::format_message_id(id) + ": " + checked.error().message());
+      meter_.end_file(large_sizes_[live.file]);
+    }
+  }
+
+  void measure_large_files() {
+    const Result<std::vector<std::string>> names = disk_.list("large");
+    if (!names) return;
+    for (const std::string& name : *names) {
+      const std::string path = "large/" + name;
+      const Result<std::unique_ptr<File>> file = disk_.open(path, Open::Existing);
+      const Result<std::uint64_t> size = file ? (*file)->size() : file.error();
+      if (!size) continue;
+      large_sizes_[path] = *size;
+      meter_.expect(*size);
     }
   }
 
@@ -185,6 +259,7 @@ class Verifier {
   }
 
   Disk& disk_;
+  Meter meter_;
   Verification seen_;
   std::uint64_t unsaid_ = 0;
   std::vector<SegmentHeader> segments_;
@@ -192,12 +267,13 @@ class Verifier {
   std::unordered_set<base::MessageId> done_;
   std::unordered_map<base::MessageId, Live> live_;
   std::set<std::string> named_;
+  std::unordered_map<std::string, std::uint64_t> large_sizes_;
 };
 
 }  // namespace
 
-Result<Verification> verify_spool(Disk& disk) {
-  return Verifier(disk).run();
+Result<Verification> verify_spool(Disk& disk, const VerifyProgress& progress) {
+  return Verifier(disk, progress).run();
 }
 
 }  // namespace ekiden::spool

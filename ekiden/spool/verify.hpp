@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,9 @@ inline constexpr std::size_t kFindingsMax = 1000;
 /// Reads everything, changes nothing: every checksum of every record and body, every sidecar
 /// against its segment, every large body. For `ekiden spool verify`, under the directory's lock.
 /// Blocks. Errors: Io.
-Result<Verification> verify_spool(Disk& disk);
+///
+/// `progress` hears now and then how many of the octets in journal and large/ have been read.
+using VerifyProgress = std::function<void(std::uint64_t read, std::uint64_t all)>;
+Result<Verification> verify_spool(Disk& disk, const VerifyProgress& progress = nullptr);
 
 }  // namespace ekiden::spool

@@ -42,6 +42,63 @@ class QueueCommands(support.Scenario):
         why = self.relay_.cli("queue", "explain", one["message"])
         self.assertIn("blocked by the test", why)
 
+    def states(self, message, *command):
+        shown = self.relay_.json(*(command or ("message", "show")), message)
+        return {r["recipient"]: r["state"] for r in shown["recipients"]}
+
+    def test_show_names_the_final_disposition_of_each_recipient(self):
+        everybody = ["fine@one.test", "never@one.test", "later@one.test", "gone@two.test",
+                     "elsewhere@two.test"]
+        other = self.peer()
+        self.peer_.on("RCPT", lambda s, line: None if "fine@" in line or "client.test" in line
+                      else "550 5.1.1 no such user" if "never@" in line
+                      else "450 4.2.1 blocked by the test")
+        self.relay_.send(recipients=everybody)
+        eventually(lambda: "fine@one.test" in self.peer_.recipients())
+        eventually(lambda: self.relay_.queue("--recipient", "later@one.test", "--reply", "blocked"))
+        message = self.relay_.queue("--recipient", "later@one.test")[0]["message"]
+        eventually(lambda: self.relay_.queue("--recipient", "gone@two.test", "--reply", "blocked"))
+        self.relay_.cli("queue", "delete", "--recipient", "gone@two.test")
+        self.relay_.cli("queue", "reroute", "--recipient", "elsewhere@two.test", "--to",
+                        f"127.0.0.1:{other.port}")
+        expected = {"fine@one.test": "delivered", "never@one.test": "bounced",
+                    "later@one.test": "waiting", "gone@two.test": "cancelled",
+                    "elsewhere@two.test": "expanded"}
+        eventually(lambda: self.states(message) == expected, what=str(expected))
+        self.assertEqual(self.states(message, "queue", "show"), expected)
+        self.relay_.restart()
+        self.assertEqual(eventually(lambda: self.states(message)), expected)
+        # The last one ends: the spool forgets the message, the event store does not.
+        self.relay_.cli("queue", "bounce", "--recipient", "later@one.test")
+        expected["later@one.test"] = "bounced"
+        eventually(lambda: self.states(message) == expected, what=str(expected))
+        self.assertIn("expanded", self.relay_.cli("queue", "show", message))
+        trace = self.relay_.cli("message", "trace", message)
+        for state in set(expected.values()):
+            self.assertIn(state, trace)
+        self.relay_.cli("message", "show", "0" * 26, status=1)
+
+    def test_a_search_reads_back_what_only_the_disk_has(self):
+        # Past the memory budget octets and envelopes are dropped; a restart drops all of them.
+        with self.relay_.smtp() as client:
+            for n in range(120):
+                client.sendmail(f"from{n % 10}@client.test", [f"to{n}@one.test"], support.message())
+        eventually(lambda: len(self.relay_.queue("--limit", 0)) == 126)
+        self.relay_.restart()
+        eventually(lambda: len(self.relay_.queue("--limit", 0)) == 126)
+        found = self.relay_.queue("--sender", "from3@*", "--limit", 0)
+        self.assertEqual(sorted(r["recipient"] for r in found),
+                         sorted(f"to{n}@one.test" for n in range(3, 120, 10)))
+        self.assertEqual(len({r["message"] for r in found}), 12)
+        self.assertEqual(len(self.relay_.queue("--sender", "from3@*", "--limit", 5)), 5)
+        self.assertEqual(len(self.relay_.queue("--recipient", "to1?@*", "--limit", 0)), 0)
+        self.assertEqual(len(self.relay_.queue("--recipient", "TO11*@*", "--limit", 0)), 11)
+        summary = self.relay_.json("queue", "summary", "--sender", "from7@*", "--by", "domain")
+        self.assertEqual((summary["queued"], summary["messages"]), (12, 12))
+        done = self.relay_.json("queue", "delete", "--sender", "from7@client.test")
+        self.assertEqual((done["matched"], done["done"]), (12, 12))
+        self.assertEqual(len(self.relay_.queue("--limit", 0)), 114)
+
     def test_retry_sends_the_selection_now(self):
         self.blocked = False
         self.relay_.cli("queue", "retry", "--domain", "one.test")

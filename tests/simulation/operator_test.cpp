@@ -51,7 +51,8 @@ void zones(test::FakeResolver& dns) {
 struct Desk {
   Desk(World& world, SimulatedRelay& relay, std::string& file)
       : tasks(relay.worker(0)),
-        node({relay.worker(0), relay.relay().neighbours(), relay.relay().spool(), relay.metrics(),
+        node({relay.worker(0), relay.relay().neighbours(), relay.relay().spool(), relay.pool(),
+              relay.metrics(),
               [&world, &file](std::string octets, base::Completion<Result<void>> done) {
                 world.after(base::Duration(2000),
                             [&file, octets = std::move(octets), done = std::move(done)]() mutable {

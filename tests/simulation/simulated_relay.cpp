@@ -109,6 +109,10 @@ base::Worker& SimulatedRelay::worker(unsigned index) {
   return running_->places[index]->worker.worker();
 }
 
+base::Executor& SimulatedRelay::pool() {
+  return running_->pool;
+}
+
 base::Metrics& SimulatedRelay::metrics() {
   return running_->metrics;
 }

@@ -51,6 +51,7 @@ class SimulatedRelay {
   apps::Relay& relay();
   base::Worker& worker(unsigned index);
   base::Metrics& metrics();
+  base::Executor& pool();
 
  private:
   struct Running;

@@ -49,6 +49,10 @@ class FilePort final : public spool::Port {
   void load_meta(base::MessageId, base::Completion<Result<std::string>>) override {}
   void load_progress(base::MessageId,
                      base::Completion<Result<std::vector<spool::Progress>>>) override {}
+  void visit_metas(std::vector<base::MessageId>, spool::SeeMeta,
+                   base::Completion<Result<void>>) override {}
+  void visit_progress(std::vector<base::MessageId>, spool::SeeProgress,
+                      base::Completion<Result<void>>) override {}
   void read(const spool::Body& body, std::uint64_t offset, std::size_t length,
             base::Completion<Result<base::Octets>> done) override {
     Result<base::Octets> slice = Error(net::Errc::Other);

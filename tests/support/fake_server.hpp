@@ -187,11 +187,20 @@ class FakeNetwork final : public net::Network {
     Host& host = found->second;
     if (host.error) co_return *host.error;
     if (host.is_silent) {
-      auto begin = [&](base::Completion<bool> done) {
-        worker_.clock.call_at(deadline, [done = std::move(done)]() mutable { done(true); });
+      ++waiting;
+      auto waiter = std::make_shared<base::Completion<bool>>();
+      const auto end = [waiter](bool is_late) {
+        if (*waiter) std::exchange(*waiter, {})(is_late);
       };
-      (void)co_await base::suspend<bool>(std::move(begin));
-      co_return Error(net::Errc::TimedOut);
+      auto begin = [&](base::Completion<bool> done) {
+        *waiter = std::move(done);
+        worker_.clock.call_at(deadline, [end] { end(true); });
+      };
+      const net::Cancellation::Wait wait(
+          options.cancel, [end, this] { worker_.executor.post([end] { end(false); }); });
+      const bool is_late = co_await base::suspend<bool>(std::move(begin));
+      --waiting;
+      co_return Error(is_late ? net::Errc::TimedOut : net::Errc::Closed);
     }
     auto up = std::make_shared<Pipe>();
     auto down = std::make_shared<Pipe>();
@@ -212,6 +221,7 @@ class FakeNetwork final : public net::Network {
   }
 
   std::vector<std::string> tried, sources;
+  std::size_t waiting = 0;  ///< for hosts that are silent
   std::vector<std::unique_ptr<FakeServer>> servers;
 
  private:

@@ -53,6 +53,14 @@ class FakeSpool final : public spool::Spool, public spool::Port {
                      base::Completion<Result<std::vector<spool::Progress>>> done) override {
     finish<Result<std::vector<spool::Progress>>>(std::move(done), spool::Errc::NotFound);
   }
+  void visit_metas(std::vector<base::MessageId>, spool::SeeMeta,
+                   base::Completion<Result<void>> done) override {
+    finish<Result<void>>(std::move(done), Result<void>());
+  }
+  void visit_progress(std::vector<base::MessageId>, spool::SeeProgress,
+                      base::Completion<Result<void>> done) override {
+    finish<Result<void>>(std::move(done), Result<void>());
+  }
   void read(const spool::Body&, std::uint64_t, std::size_t,
             base::Completion<Result<base::Octets>> done) override {
     finish<Result<base::Octets>>(std::move(done), spool::Errc::NotFound);

@@ -151,6 +151,22 @@ inline Progress make_progress(std::uint32_t recipient, State state, std::uint16_
   return progress;
 }
 
+inline base::MessageId id_of(std::uint64_t number) {
+  return make_message(number, 1).id;
+}
+
+inline Transaction storing(NewMessage message) {
+  Transaction t;
+  t.messages.push_back(std::move(message));
+  return t;
+}
+
+inline Transaction updating(base::MessageId id, std::vector<Progress> changes) {
+  Transaction t;
+  t.updates.push_back({id, std::move(changes)});
+  return t;
+}
+
 /// Options small enough that segments come and go within a test.
 inline JournalOptions small_options() {
   JournalOptions options;
