@@ -119,6 +119,7 @@ Result<void> SimulatedDisk::before_change() {
   if (is_cut_) return Errc::Io;
   if (cut_after_ > 0 && --cut_after_ == 0) {
     is_cut_ = true;
+    if (on_cut_) on_cut_();
     return Errc::Io;
   }
   if (fail_all_ != 0) return static_cast<Errc>(fail_all_);

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/simulation/wrappers.hpp"
+
+namespace ekiden::simulation {
+
+/// Counts the octets of messages that the relay keeps in memory, without asking the relay: it
+/// stands at the spool's door, sees each body that goes in or out, and looks which of them still
+/// live.
+class Ledger {
+ public:
+  /// The wrapper that sees them. The ledger outlives it.
+  Wrappers::Wrap<spool::Spool> wrap();
+
+  void saw(const base::Octets& octets);
+  /// The most that lived at once since the last call.
+  std::uint64_t take_most();
+
+ private:
+  void count();
+
+  std::vector<std::weak_ptr<const std::string>> seen_;
+  std::uint64_t most_ = 0;
+  std::uint64_t since_count_ = 0;
+};
+
+}  // namespace ekiden::simulation
