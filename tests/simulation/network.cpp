@@ -101,7 +101,11 @@ class SimulatedStream final : public net::Stream {
     }
     const std::size_t taken = octets.size();
     const bool ends_here = pipe_->breaks_after > 0 && --pipe_->breaks_after == 0;
-    if (ends_here) octets.resize(pipe_->world.random().below(octets.size() + 1));
+    if (ends_here) {
+      octets.resize(pipe_->world.random().below(octets.size() + 1));
+      // What is cut off is never read.
+      theirs.expected += taken - octets.size();
+    }
     while (!octets.empty()) {
       std::size_t n = octets.size();
       if (n > 1 && pipe_->world.random().below(1000) < weather.split)

@@ -118,14 +118,13 @@ TEST_P(Operators, LoseNothingAndDoubleNothingThatTheyDeleted) {
       submission->reverse_path = "sender" + std::to_string(number) + "@sender.example";
       for (std::size_t k = 0, n = 1 + world.random().below(4); k < n; ++k)
         submission->wanted.push_back("user" + std::to_string(k) +
-                                         pick("@one.example", "@two.example"));
+                                     pick("@one.example", "@two.example"));
       submissions.push_back(submission);
       const std::size_t octets = 100 + world.random().below(20'000);
       world.after(seconds(world.random().below(600)),
                   [&world, &internet, &clients = outside->clients, submission, octets] {
                     submission->body = make_body(world, submission->token, octets);
-                    clients.spawn(
-                        hand_over(internet, kClient, kRelay, {submission}, {}, [] {}));
+                    clients.spawn(hand_over(internet, kClient, kRelay, {submission}, {}, [] {}));
                   });
     }
     for (int i = 0; i < 12; ++i) {

@@ -157,8 +157,9 @@ void Oracle::read_events() {
   for (const MemorySink::Kept& kept : sink_.events()) {
     const events::Event& event = kept.event;
     const std::string token = token_in(event.subject);
-    if (event.kind == events::Kind::Cancelled && event.sender.empty())
-      unreported_.insert(event.recipient);
+    const bool is_lost = event.kind == events::Kind::Cancelled ||
+                         event.kind == events::Kind::Expired || event.kind == events::Kind::Bounced;
+    if (is_lost && event.sender.empty()) unreported_.insert(event.recipient);
     if (token.empty()) continue;
     Ends& ends = ends_[{token, event.recipient}];
     switch (event.kind) {

@@ -102,7 +102,8 @@ class Oracle {
   std::map<Who, std::vector<Report>> reports_;
   std::map<std::string, std::vector<Copy>> report_copies_;  ///< by Message-ID
   std::map<Who, Ends> ends_;
-  std::set<std::string> unreported_;  ///< an operator deleted a report to them
+  /// A report to them was deleted by an operator, or failed itself, which nobody is told.
+  std::set<std::string> unreported_;
   Verdicts verdicts_;
 };
 

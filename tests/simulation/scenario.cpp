@@ -188,7 +188,7 @@ class Scenario {
     outside_->receivers[1].temper.size_max = 0;
     if (fault_ == Fault::PeerForgets) outside_->receivers[0].temper.forgets = 100;
     internet_.weather = conditions_.weather(random());
-    if (conditions_.has(Plague::Operators)) desk_.emplace(world_, relay_, suspensions_);
+    desk_.emplace(world_, relay_, suspensions_);
     must_end_ = false;
     is_calm_ = false;
   }
@@ -229,13 +229,12 @@ class Scenario {
   }
 
   bool stop() {
-    if (desk_) desk_->stop();
+    desk_->stop();
     note_commands();
     return relay_.stop(kStopBudget);
   }
 
   void note_commands() {
-    if (!desk_) return;
     for (const std::string& problem : desk_->problems()) find("a command: " + problem);
   }
 
@@ -503,7 +502,6 @@ class Scenario {
   }
 
   void operate() {
-    if (!desk_) return;
     const auto pick = [this](std::initializer_list<const char*> all) {
       return std::string(all.begin()[random().below(all.size())]);
     };
@@ -581,11 +579,10 @@ class Scenario {
       receiver.temper.messages_max = before.messages_max;
     }
     use(conditions_.settings);
-    if (desk_) {
-      desk_->resume_all();
-      if (!run_for(minutes(1))) return false;
-      desk_->release_all();
-    }
+    // A route may have held something; that does not end with the route.
+    desk_->resume_all();
+    if (!run_for(minutes(1))) return false;
+    desk_->release_all();
     say("all is well from now on");
     history_.calm = world_.steady();
     return true;
