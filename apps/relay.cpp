@@ -70,9 +70,11 @@ Relay::Relay(Surroundings surroundings, std::shared_ptr<const config::Settings> 
       settings_(std::move(settings)),
       budget_(settings_->spool.memory_budget),
       shared_(std::make_unique<Shared>(surroundings_.metrics)) {
-  journal_ = std::make_unique<spool::Journal>(
-      journal_options(*settings_), surroundings_.disk, surroundings_.committer,
-      surroundings_.committer_clock, surroundings_.pool, surroundings_.random);
+  spool::JournalOptions options = journal_options(*settings_);
+  options.segment_octets = surroundings_.segment_octets;
+  journal_ = std::make_unique<spool::Journal>(options, surroundings_.disk, surroundings_.committer,
+                                              surroundings_.committer_clock, surroundings_.pool,
+                                              surroundings_.random);
   if (surroundings_.wrap_spool) wrapper_ = surroundings_.wrap_spool(*journal_);
   mail_ = wrapper_ ? wrapper_.get() : journal_.get();
   std::vector<base::Executor*> executors;
@@ -112,8 +114,8 @@ Result<void> Relay::open(std::string& problem) {
     return recovered;
   }
   base::log::info("recovered", {{"messages", messages}});
-  writer_ = std::make_unique<events::StoreWriter>(*mail_, surroundings_.sink,
-                                                  surroundings_.events, surroundings_.events_clock);
+  writer_ = std::make_unique<events::StoreWriter>(*mail_, surroundings_.sink, surroundings_.events,
+                                                  surroundings_.events_clock);
   return {};
 }
 
