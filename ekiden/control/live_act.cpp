@@ -178,8 +178,9 @@ base::Task<std::vector<LiveNode::Group>> LiveNode::select(Stretch stretch, Erran
                            errand.action == QueueAction::Release ||
                            errand.action == QueueAction::Reroute;
   for (const Met& met : stretch.met) {
-    // What came after the operation began was not meant: reports of its own bounces, say.
-    if (met.message.time() > errand.began) continue;
+    // What came after the operation began was not meant: reports of its own bounces, say. What is
+    // from the future came before the clock was set back.
+    if (met.message.time() > errand.began && met.message.time() <= now()) continue;
     std::shared_ptr<const message::Meta> meta;
     std::string sender, recipient, reply;
     if (needs_meta) {

@@ -7,6 +7,7 @@
 
 #include "ekiden/base/bytes.hpp"
 #include "ekiden/base/checksum.hpp"
+#include "ekiden/events/event.hpp"
 #include "ekiden/spool/format.hpp"
 
 namespace ekiden::simulation {
@@ -77,12 +78,16 @@ class DoubleCompletion final : public FaultyPort {
  public:
   using FaultyPort::FaultyPort;
   void submit(spool::Transaction transaction, base::Completion<Result<void>> done) override {
-    const bool is_doubled = is_report(transaction);
-    behind().submit(std::move(transaction),
-                    [is_doubled, done = std::move(done)](Result<void> result) mutable {
-                      if (is_doubled) done(result);
-                      done(result);
-                    });
+    std::vector<std::string> again;
+    for (const std::string& encoded : transaction.events) {
+      Result<events::Event> event = events::decode_event(encoded);
+      if (!event || event->kind != events::Kind::Delivered || !strikes(world_)) continue;
+      event->attempt = static_cast<std::uint16_t>(event->attempt + 1);
+      event->id.clear();
+      again.push_back(events::encode_event(*event));
+    }
+    transaction.events.insert(transaction.events.end(), again.begin(), again.end());
+    behind().submit(std::move(transaction), std::move(done));
   }
 };
 
@@ -369,7 +374,7 @@ const std::vector<FaultName>& fault_names() {
       {Fault::BodiesMixed, "bodies-mixed", "a message is read back with another one's octets"},
       {Fault::BulkFirst, "bulk-first", "the streams of two listeners are mixed up"},
       {Fault::DiskLies, "disk-lies", "a sync succeeds and makes nothing durable"},
-      {Fault::DoubleCompletion, "double-completion", "the spool completes a report's store twice"},
+      {Fault::DoubleCompletion, "double-completion", "one delivery in ten is completed twice"},
       {Fault::DsnTwice, "dsn-twice", "a report is stored twice, under two ids"},
       {Fault::EventLost, "event-lost", "one event in ten is dropped"},
       {Fault::ExpiryIgnored, "expiry-ignored", "mail is given up after four times its time"},

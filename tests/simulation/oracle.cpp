@@ -239,8 +239,8 @@ bool Oracle::is_excusable(const Receipt& receipt) const {
   for (const config::Settings& settings : history_.settings)
     interval = std::max(interval, settings.spool.commit_interval);
   for (const History::Crash& crash : history_.crashes) {
-    if (crash.is_clean || crash.when < read) continue;
-    if (crash.when <= read + interval + kCommitSlack) return true;
+    if (crash.when < read) continue;
+    if (!crash.is_clean && crash.when <= read + interval + kCommitSlack) return true;
     for (const Span& span : history_.disk_trouble)
       if (span.from <= read + interval + kCommitSlack && span.until >= read &&
           crash.when <= span.until + kDiskHeals)
@@ -316,7 +316,10 @@ void Oracle::check_time(const Submission& mail, const std::string& recipient, co
 
 /// Bulk mail that begins at a site while urgent mail for it waits.
 void Oracle::check_urgency() {
-  if (history_.has_bad_network || history_.has_bad_peers || history_.has_operators) return;
+  // What was deferred or could not be resolved does not wait for its turn.
+  if (history_.has_bad_network || history_.has_bad_peers || history_.has_operators ||
+      history_.has_storms)
+    return;
   std::uint32_t connections = 0;
   for (const config::Settings& settings : history_.settings) {
     connections = std::max(connections, settings.delivery.connections_per_site);

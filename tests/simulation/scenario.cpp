@@ -99,6 +99,8 @@ class Scenario {
     history_.has_bad_peers = conditions_.has(Plague::BadPeers);
     history_.has_bad_clients = conditions_.has(Plague::BadClients);
     history_.has_operators = conditions_.has(Plague::Operators);
+    history_.has_storms = conditions_.has(Plague::Storms) || conditions_.has(Plague::BadDns) ||
+                          conditions_.has(Plague::Reloads);
   }
 
   ~Scenario() {
@@ -543,8 +545,6 @@ class Scenario {
         break;
     }
     const auto action = static_cast<control::QueueAction>(random().below(6));
-    // A store completed twice would resume this command's coroutine twice.
-    if (action == control::QueueAction::Reroute && fault_ == Fault::DoubleCompletion) return;
     say("an operator acts, " + std::to_string(static_cast<int>(action)));
     std::string argument;
     if (action == control::QueueAction::Reroute) argument = pick({"20.0.0.3:25", "mx"});
