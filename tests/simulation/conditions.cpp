@@ -44,7 +44,13 @@ base::Duration up_to(base::Random& random, base::Duration most) {
 Conditions::Conditions(base::Random& random) {
   for (unsigned i = 0; i < kPlagues; ++i)
     if (chance(random, frequency(static_cast<Plague>(i)))) plagues |= 1U << i;
-  // What is expired early would not see what comes late.
+  // Whose turn it is can be judged only where nothing else keeps mail waiting.
+  if (has(Plague::Surges) && chance(random, 600)) {
+    for (const Plague other : {Plague::BadNetwork, Plague::BadPeers, Plague::Storms, Plague::BadDns,
+                               Plague::Reloads, Plague::Operators})
+      plagues &= ~bit(other);
+    plagues |= bit(Plague::TightLimits);
+  }
   workers = 1 + static_cast<unsigned>(random.below(4));
   post_delay_max = chance(random, 500) ? kPostDelayMax : base::Duration(milliseconds(2));
   if (has(Plague::LargeMail)) {
@@ -165,7 +171,7 @@ Temper Conditions::temper(base::Random& random) const {
     temper.half_replies = some(50);
     temper.stalls = some(10);
   }
-  if (has(Plague::SlowPeers) && chance(random, 500))
+  if ((has(Plague::SlowPeers) || has(Plague::Surges)) && chance(random, 500))
     temper.slowness = between(random, milliseconds(50), seconds(8));
   return temper;
 }

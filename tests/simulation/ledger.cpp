@@ -77,7 +77,7 @@ void Ledger::count() {
     sum += octets->size();
     return false;
   });
-  most_ = std::max(most_, sum);
+  most_ = std::max(most_, sum - std::min(sum, excused_()));
 }
 
 std::uint64_t Ledger::take_most() {

@@ -14,16 +14,20 @@ namespace ekiden::simulation {
 /// live.
 class Ledger {
  public:
+  /// `excused` says how many octets may live now besides those that are to be counted.
+  explicit Ledger(std::function<std::uint64_t()> excused) : excused_(std::move(excused)) {}
+
   /// The wrapper that sees them. The ledger outlives it.
   Wrappers::Wrap<spool::Spool> wrap();
 
   void saw(const base::Octets& octets);
-  /// The most that lived at once since the last call.
+  /// The most that lived at once, beyond what was excused then, since the last call.
   std::uint64_t take_most();
 
  private:
   void count();
 
+  std::function<std::uint64_t()> excused_;
   std::vector<std::weak_ptr<const std::string>> seen_;
   std::uint64_t most_ = 0;
   std::uint64_t since_count_ = 0;

@@ -36,9 +36,8 @@ struct History {
   base::Duration jumped{};  ///< of the wall clock, both ways added up
   bool has_bad_network = false, has_bad_peers = false, has_bad_clients = false;
   bool has_operators = false, has_storms = false, has_moving_hosts = false;
-  std::uint64_t memory_most = 0;                     ///< octets of messages in memory
-  std::uint64_t message_most = 0;                    ///< octets of the largest that may lie there
-  unsigned clients_most = 0;                         ///< sessions that were greeted, at once
+  std::uint64_t memory_most = 0;  ///< octets of messages in memory that no connection excuses
+  unsigned clients_most = 0;      ///< sessions that were greeted, at once
   std::map<std::string, unsigned> connections_most;  ///< by site name
   /// What lies on the disk in the end: who is still queued.
   std::set<std::pair<base::MessageId, std::uint32_t>> queued;
@@ -89,7 +88,8 @@ class Oracle {
   void check_limits();
   void check_events();
   bool is_excusable(const Receipt& receipt) const;
-  bool was_lying() const { return !history_.lying.empty(); }
+  /// Nothing that a disk had to keep can be counted on.
+  bool was_lying() const;
   base::Duration expire_least() const;
   base::Duration expire_most() const;
 

@@ -27,6 +27,10 @@ constexpr std::size_t kRecipientsMax = 5;
 constexpr std::size_t kSurgeMax = 80;
 /// Times that a plague strikes in one life.
 constexpr std::size_t kStrikesMax = 3;
+/// Jobs that a connection may have been handed.
+constexpr std::uint64_t kHandedMax = 8;
+/// Headers that the relay puts in front.
+constexpr std::uint64_t kHeaderMax = 2000;
 constexpr base::Duration kStopBudget = seconds(30);
 /// Longer than a slow peer takes for everything that may be under way.
 constexpr base::Duration kLooksForRest = hours(2);
@@ -94,6 +98,10 @@ class Scenario {
       must_end_ = true;
       world_.stop();
     });
+    // Such disks do not live long.
+    disk_.on_failed_sync([this] {
+      if (conditions_.has(Plague::Crashes) && chance(700)) ambush(milliseconds(150));
+    });
     settings_ = conditions_.settings;
     history_.has_bad_network = conditions_.has(Plague::BadNetwork);
     history_.has_bad_peers = conditions_.has(Plague::BadPeers);
@@ -130,6 +138,12 @@ class Scenario {
     watching.spool = ledger_.wrap();
     ground.wrappers.push_back(std::move(watching));
     return ground;
+  }
+  /// Octets that connections may be handing over now, on top of the budget.
+  std::uint64_t handed_over() const {
+    std::uint64_t open = 1;
+    for (const Place& place : kPlaces) open += internet_.open_to(place.where);
+    return open * kHandedMax * (largest_ + kHeaderMax);
   }
   base::Random& random() { return world_.random(); }
   bool chance(unsigned thousandths) { return simulation::chance(random(), thousandths); }
@@ -202,7 +216,7 @@ class Scenario {
     if (conditions_.has(Plague::CleanRestarts) && chance(500)) {
       say("the relay is stopped");
       const bool is_clean = stop();
-      history_.crashes.push_back({world_.steady(), is_clean, false});
+      history_.crashes.push_back({world_.steady(), is_clean, must_end_});
       if (!is_clean) say("it did not come to its end in time");
       return rest_and_start();
     }
@@ -245,7 +259,8 @@ class Scenario {
   void schedule(base::Duration lasts) {
     // Troubles may begin before the mail does.
     const base::Duration busy = std::min<base::Duration>(lasts, minutes(10));
-    const std::size_t sessions = 1 + random().below(kSessionsPerLifeMax);
+    std::size_t sessions = 1 + random().below(kSessionsPerLifeMax);
+    if (conditions_.has(Plague::TightMemory)) sessions *= 3;
     for (std::size_t i = 0; i < sessions; ++i)
       world_.after(chance(700) ? up_to(busy) : up_to(lasts), [this] { begin_session(); });
     if (conditions_.has(Plague::Surges)) world_.after(up_to(busy), [this] { surge(); });
@@ -310,8 +325,7 @@ class Scenario {
       mail->body += "caf\xc3\xa9\r\n";
     }
     // What is larger lies in a file.
-    if (octets <= (1 << 20))
-      history_.message_most = std::max<std::uint64_t>(history_.message_most, mail->body.size());
+    if (octets <= (1 << 20)) largest_ = std::max<std::uint64_t>(largest_, mail->body.size());
     submissions_.push_back(mail);
     return mail;
   }
@@ -344,16 +358,17 @@ class Scenario {
       say("a client submits " + mail->token + ", " + std::to_string(mail->body.size()) +
           " octets to " + std::to_string(mail->wanted.size()));
     auto accepted = [this] {
-      if (conditions_.has(Plague::Ambushes) && !is_calm_ && chance(150)) ambush();
+      if (conditions_.has(Plague::Ambushes) && !is_calm_ && chance(150)) ambush(milliseconds(4));
     };
     outside_->clients.spawn(
         hand_over(internet_, from, to, std::move(mails), manner, std::move(accepted)));
   }
 
-  /// The power goes right behind a 250.
-  void ambush() {
-    world_.after(up_to(milliseconds(4)), [this] {
-      if (is_calm_ || is_last_) return;
+  /// The power goes right behind what has just happened.
+  void ambush(base::Duration within) {
+    if (is_last_) return;
+    world_.after(up_to(within), [this] {
+      if (is_calm_) return;
       say("an ambush");
       must_end_ = true;
       world_.stop();
@@ -609,12 +624,12 @@ class Scenario {
 
   /// What is noted at the end of each life.
   void collect() {
-    for (const char* name : kSingleSites)
-      for (const Place& place : kPlaces)
-        if (std::string_view(place.name) == name) {
-          unsigned& most = history_.connections_most[name];
-          most = std::max(most, internet_.take_most_open_to(place.where));
-        }
+    for (const Place& place : kPlaces) {
+      const unsigned most = internet_.take_most_open_to(place.where);
+      for (const char* name : kSingleSites)
+        if (std::string_view(place.name) == name)
+          history_.connections_most[name] = std::max(history_.connections_most[name], most);
+    }
     history_.memory_most = std::max(history_.memory_most, ledger_.take_most());
   }
 
@@ -674,7 +689,8 @@ class Scenario {
   Names names_;
   spool::testing::SimulatedDisk disk_;
   MemorySink sink_;
-  Ledger ledger_;
+  Ledger ledger_{[this] { return handed_over(); }};
+  std::uint64_t largest_ = 0;  ///< octets of the largest message that may lie in memory
   Crowd crowd_;
   std::map<std::string, Site> sites_;
   SimulatedRelay relay_;

@@ -152,11 +152,12 @@ bool SimulatedRelay::stop(base::Duration budget) {
     world.stop();
   });
   for (const base::Steady until = world.steady() + budget + kCloses;
-       !*is_over && world.steady() < until;) {
+       !*is_over && world.steady() < until && !ground_.disk.is_cut();) {
     if (!world.run_until(until)) break;
   }
-  crash(Crash::Kill);
-  return *is_over;
+  const bool is_cut = ground_.disk.is_cut();
+  crash(is_cut ? Crash::PowerCut : Crash::Kill);
+  return *is_over && !is_cut;
 }
 
 void SimulatedRelay::crash(Crash how) {

@@ -67,6 +67,7 @@ class SimulatedFile final : public File {
     if (disk_.sync_lies_) return {};
     if (disk_.strikes(disk_.fail_sync_)) {
       disk_.keep_part(*inode_);
+      if (disk_.on_failed_sync_) disk_.on_failed_sync_();
       return disk_.fail_sync_.error;
     }
     for (const SimulatedDisk::Write& write : inode_->unsynced)
