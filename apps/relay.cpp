@@ -245,7 +245,11 @@ void Relay::stop(base::Duration budget, base::Work done) {
 }
 
 void Relay::abandon() {
-  for (const auto& part : parts_) part->dispatcher.drop_waiting();
+  for (const auto& part : parts_) {
+    part->dispatcher.drop_waiting();
+    // What it had gathered and not pushed yet goes with it.
+    part->port.reset();
+  }
   writer_.reset();
   wrapper_.reset();
   journal_.reset();
