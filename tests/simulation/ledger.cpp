@@ -19,6 +19,7 @@ template struct Watch<&base::Octets::owner_>;
 
 /// Octets that may come before those that live are counted anew.
 constexpr std::uint64_t kCountEvery = 64 * 1024;
+constexpr base::Duration kBrief = std::chrono::seconds(5);
 
 class LedgerPort final : public PassingPort {
  public:
@@ -62,7 +63,7 @@ Wrappers::Wrap<spool::Spool> Ledger::wrap() {
 
 void Ledger::saw(const base::Octets& octets) {
   if (octets.empty()) return;
-  seen_.push_back(watch(octets));
+  seen_.push_back({watch(octets), world_.steady()});
   since_count_ += octets.size();
   if (since_count_ > kCountEvery) count();
 }
@@ -71,10 +72,11 @@ void Ledger::count() {
   since_count_ = 0;
   std::uint64_t sum = 0;
   std::set<const std::string*> counted;  // a body may come by several times
-  std::erase_if(seen_, [&](const std::weak_ptr<const std::string>& watched) {
-    const std::shared_ptr<const std::string> octets = watched.lock();
+  std::erase_if(seen_, [&](const Seen& seen) {
+    const std::shared_ptr<const std::string> octets = seen.octets.lock();
+    // What is seen again keeps the time at which it came first.
     if (!octets || !counted.insert(octets.get()).second) return true;
-    sum += octets->size();
+    if (seen.when + kBrief < world_.steady()) sum += octets->size();
     return false;
   });
   most_ = std::max(most_, sum - std::min(sum, excused_()));

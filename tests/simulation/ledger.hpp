@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/simulation/world.hpp"
 #include "tests/simulation/wrappers.hpp"
 
 namespace ekiden::simulation {
@@ -14,8 +15,10 @@ namespace ekiden::simulation {
 /// live.
 class Ledger {
  public:
-  /// `excused` says how many octets may live now besides those that are to be counted.
-  explicit Ledger(std::function<std::uint64_t()> excused) : excused_(std::move(excused)) {}
+  /// `excused` says how many octets may live now besides those that are to be counted. What has
+  /// come in the last seconds is not counted: it is being stored, or read back for a report.
+  Ledger(World& world, std::function<std::uint64_t()> excused)
+      : world_(world), excused_(std::move(excused)) {}
 
   /// The wrapper that sees them. The ledger outlives it.
   Wrappers::Wrap<spool::Spool> wrap();
@@ -27,8 +30,13 @@ class Ledger {
  private:
   void count();
 
+  struct Seen {
+    std::weak_ptr<const std::string> octets;
+    base::Steady when;
+  };
+  World& world_;
   std::function<std::uint64_t()> excused_;
-  std::vector<std::weak_ptr<const std::string>> seen_;
+  std::vector<Seen> seen_;
   std::uint64_t most_ = 0;
   std::uint64_t since_count_ = 0;
 };

@@ -87,6 +87,7 @@ class Scenario {
         names_(world_),
         disk_(world_.random().next()),
         sink_(world_),
+        ledger_(world_, [this] { return handed_over(); }),
         relay_(ground(fault)),
         trace_(trace),
         fault_(fault) {
@@ -689,7 +690,7 @@ class Scenario {
   Names names_;
   spool::testing::SimulatedDisk disk_;
   MemorySink sink_;
-  Ledger ledger_{[this] { return handed_over(); }};
+  Ledger ledger_;
   std::uint64_t largest_ = 0;  ///< octets of the largest message that may lie in memory
   Crowd crowd_;
   std::map<std::string, Site> sites_;
