@@ -358,7 +358,7 @@ void Oracle::check_urgency() {
     if (is_excused) continue;
     const auto overtook =
         static_cast<std::size_t>(std::count_if(bulk.begin(), bulk.end(), [&](base::Steady when) {
-          return when > ready && when < begun->second && when < history_.calm;
+          return when > ready && when < begun->second && when < history_.healed;
         }));
     if (overtook > connections * kHandedMax)
       find(mail->token + " is transactional and " + std::to_string(overtook) +

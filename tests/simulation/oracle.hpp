@@ -21,7 +21,7 @@ struct Span {
 
 /// What was done to the relay from outside: what it may be excused for.
 struct History {
-  base::Steady began{}, calm{}, over{};
+  base::Steady began{}, healed{}, calm{}, over{};
   std::vector<config::Settings> settings;  ///< all that were in force
   struct Crash {
     base::Steady when;

@@ -585,6 +585,7 @@ class Scenario {
   /// From here on nothing goes wrong.
   bool calm_down() {
     is_calm_ = true;
+    history_.healed = world_.steady();
     end_troubles();
     internet_.weather = {};
     for (Receiver& receiver : outside_->receivers) {
