@@ -20,7 +20,7 @@ struct Relay::Part {
        inbound::ClientLimits& limits, inbound::Instruments& instruments,
        delivery::ProbeMemory& probe_memory)
       : place(at),
-        port(relay.journal_->attach(at.worker.executor)),
+        port(relay.mail_->attach(at.worker.executor)),
         routing(std::move(routes), at.resolver),
         connection_tasks(at.worker),
         connection{at.worker,   connection_tasks, relay.surroundings_.pool,
@@ -28,7 +28,7 @@ struct Relay::Part {
                    tls_memory,  at.start_tls,     connection_options(*relay.settings_)},
         probe(connection, routing, probe_memory),
         verifier(probe),
-        dispatcher({at.worker, *relay.journal_, *port, relay.budget_, routing, *relay.neighbours_,
+        dispatcher({at.worker, *relay.mail_, *port, relay.budget_, routing, *relay.neighbours_,
                     relay.surroundings_.metrics,
                     [this](std::shared_ptr<const delivery::Plan> plan, delivery::Feed& feed) {
                       return delivery::run_connection(connection, std::move(plan), feed);
@@ -36,7 +36,7 @@ struct Relay::Part {
                    dispatcher_options(*relay.settings_), settlement_options(*relay.settings_)),
         ids(node_id(*relay.settings_), static_cast<std::uint8_t>(at.worker.index),
             at.worker.random),
-        listeners({at.worker, *relay.journal_, *port, dispatcher, ids, relay.surroundings_.accounts,
+        listeners({at.worker, *relay.mail_, *port, dispatcher, ids, relay.surroundings_.accounts,
                    limits, instruments, at.sasl, &verifier, at.tls, at.proxy}) {}
 
   /// A reload's share of this worker.
@@ -71,9 +71,13 @@ Relay::Relay(Surroundings surroundings, std::shared_ptr<const config::Settings> 
       settings_(std::move(settings)),
       budget_(settings_->spool.memory_budget),
       shared_(std::make_unique<Shared>(surroundings_.metrics)) {
-  journal_ = std::make_unique<spool::Journal>(
-      journal_options(*settings_), surroundings_.disk, surroundings_.committer,
-      surroundings_.committer_clock, surroundings_.pool, surroundings_.random);
+  spool::JournalOptions options = journal_options(*settings_);
+  options.segment_octets = surroundings_.segment_octets;
+  journal_ = std::make_unique<spool::Journal>(options, surroundings_.disk, surroundings_.committer,
+                                              surroundings_.committer_clock, surroundings_.pool,
+                                              surroundings_.random);
+  if (surroundings_.wrap_spool) wrapper_ = surroundings_.wrap_spool(*journal_);
+  mail_ = wrapper_ ? wrapper_.get() : journal_.get();
   std::vector<base::Executor*> executors;
   for (const RelayWorker& place : surroundings_.workers)
     executors.push_back(&place.worker.executor);
@@ -102,7 +106,7 @@ Result<void> Relay::open(std::string& problem) {
                                             shared_->instruments, shared_->probe_memory));
 
   std::uint64_t messages = 0;
-  const Result<void> recovered = journal_->recover([&](const spool::Recovered& found) {
+  const Result<void> recovered = mail_->recover([&](const spool::Recovered& found) {
     ++messages;
     delivery::Dispatcher::recover(*neighbours_, found);
   });
@@ -111,8 +115,8 @@ Result<void> Relay::open(std::string& problem) {
     return recovered;
   }
   base::log::info("recovered", {{"messages", messages}});
-  writer_ = std::make_unique<events::StoreWriter>(*journal_, surroundings_.sink,
-                                                  surroundings_.events, surroundings_.events_clock);
+  writer_ = std::make_unique<events::StoreWriter>(*mail_, surroundings_.sink, surroundings_.events,
+                                                  surroundings_.events_clock);
   return {};
 }
 
@@ -218,7 +222,7 @@ void Relay::stop(base::Duration budget, base::Work done) {
   const auto one_done = [this, stopping] {
     if (--stopping->left > 0) return;
     // The last outcomes are on their way to the committer; it writes them before it closes.
-    journal_->close([stopping] { stopping->done(); });
+    mail_->close([stopping] { stopping->done(); });
   };
   for (const auto& owned : parts_) {
     Part& part = *owned;
@@ -242,8 +246,13 @@ void Relay::stop(base::Duration budget, base::Work done) {
 }
 
 void Relay::abandon() {
-  for (const auto& part : parts_) part->dispatcher.drop_waiting();
+  for (const auto& part : parts_) {
+    part->dispatcher.drop_waiting();
+    // What it had gathered and not pushed yet goes with it.
+    part->port.reset();
+  }
   writer_.reset();
+  wrapper_.reset();
   journal_.reset();
 }
 

@@ -48,6 +48,8 @@ struct Surroundings {
   const account::SnapshotSource& accounts;
   base::Random& random;
   base::Metrics& metrics;
+  /// Puts something between the relay and its journal, as simulation does. Null: nothing.
+  std::function<std::unique_ptr<spool::Spool>(spool::Spool& journal)> wrap_spool;
   /// Of the journal; small in simulation, so that segments come and go.
   std::uint32_t segment_octets = spool::JournalOptions{}.segment_octets;
 };
@@ -103,6 +105,8 @@ class Relay {
   queue::MemoryBudget budget_;
   std::unique_ptr<Shared> shared_;
   std::unique_ptr<spool::Journal> journal_;
+  std::unique_ptr<spool::Spool> wrapper_;  ///< null mostly
+  spool::Spool* mail_ = nullptr;           ///< the wrapper, or else the journal
   std::unique_ptr<delivery::Neighbours> neighbours_;
   std::unique_ptr<events::StoreWriter> writer_;
   std::vector<std::unique_ptr<Part>> parts_;

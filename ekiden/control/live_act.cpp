@@ -207,8 +207,11 @@ base::Task<void> LiveNode::run(Errand errand) {
 
 /// Those of the stretch that the filter means, by message, with what the action needs to know.
 base::Task<std::vector<LiveNode::Group>> LiveNode::select(Stretch stretch, Errand errand) {
-  // What came after the operation began was not meant: reports of its own bounces, say.
-  std::erase_if(stretch.met, [&](const Met& met) { return met.message.time() > errand.began; });
+  // What came after the operation began was not meant: reports of its own bounces, say. What is
+  // from the future came before the clock was set back.
+  std::erase_if(stretch.met, [&, now = now()](const Met& met) {
+    return met.message.time() > errand.began && met.message.time() <= now;
+  });
   ReadBack what;
   what.meta = errand.action != QueueAction::Retry;
   // A new progress record would forget the last reply.

@@ -24,6 +24,8 @@ constexpr base::Duration kSpoolPause = std::chrono::milliseconds(500);
 constexpr base::Duration kRouteValidFor = std::chrono::hours(24);
 /// A message that could not be read for a while is tried again after this.
 constexpr base::Duration kUnreadablePause = std::chrono::seconds(10);
+/// A clock that is set back by less is being disciplined; nothing waits noticeably longer.
+constexpr base::Duration kStepNoticed = std::chrono::seconds(1);
 /// What is due within this keeps its octets in memory before anything else does.
 constexpr base::Duration kSoon = std::chrono::minutes(1);
 /// Entries looked at to free memory: for each message past the budget, and before one is refused.
@@ -45,6 +47,10 @@ void apply(const spool::Progress& progress, queue::Arrival& arrival) {
   arrival.due = progress.due;
   if (const auto code = base::parse_u64(std::string_view(progress.reply).substr(0, 3)))
     arrival.reply_code = static_cast<std::uint16_t>(*code);
+}
+
+base::Duration offset(const base::Clock& clock) {
+  return clock.now().time_since_epoch() - clock.steady().time_since_epoch();
 }
 
 std::uint64_t octets_in_memory(const queue::Accepted& message) {
@@ -77,6 +83,7 @@ Dispatcher::Dispatcher(Parts parts, DispatcherOptions options, SettlementOptions
       connection_waits_(parts_.metrics.counter(
           "ekiden_delivery_connection_waits_total",
           "Times that a worker began to wait because delivery.connections are open")) {
+  clock_offset_ = offset(parts_.worker.clock);
   parts_.neighbours.join(parts_.worker.index, *this);
   // Nobody can wait yet.
   (void)parts_.neighbours.connections().set_max(options_.connections_max);
@@ -99,12 +106,14 @@ base::Duration Dispatcher::delay() const {
 }
 
 queue::Arrival Dispatcher::arrival_of(const message::Meta& meta, std::uint32_t index,
-                                      std::uint64_t address_hash, const Routed& routed) {
+                                      std::uint64_t address_hash, const Routed& routed,
+                                      base::Time now) {
   const std::uint8_t notify = meta.envelope.recipients[index].notify;
   queue::Arrival arrival;
   arrival.index = index;
   arrival.address_hash = address_hash;
-  arrival.due = std::max(meta.details.received, meta.details.send_at);
+  // A message that came before the clock was set back is not from the future.
+  arrival.due = std::max(std::min(meta.details.received, now), meta.details.send_at);
   arrival.expires = queue::expiry_time(routed.retry, arrival.due);
   arrival.delay_notice =
       queue::delay_notice_time(routed.retry, arrival.due, (notify & message::kNotifyDelay) != 0);
@@ -156,7 +165,8 @@ void Dispatcher::take(queue::Accepted message) {
       group = groups.end() - 1;
     }
     queue::Arrival arrival =
-        arrival_of(meta, i, queue::address_hash(meta.envelope.recipients[i].address), *routed);
+        arrival_of(meta, i, queue::address_hash(meta.envelope.recipients[i].address), *routed,
+                   parts_.worker.clock.now());
     for (const spool::Progress& progress : message.progress)
       if (progress.recipient == i) apply(progress, arrival);
     group->second.arrivals.push_back(arrival);
@@ -176,6 +186,7 @@ void Dispatcher::take(queue::Accepted message) {
 }
 
 void Dispatcher::add(Moving moving) {
+  look_at_clock();
   for (std::size_t i = 0; i < moving.arrivals.size(); ++i)
     moving.arrivals[i].domain = moving.domains[i];
   scheduler_.add({moving.id, std::move(moving.resident), moving.received, moving.size,
@@ -192,6 +203,7 @@ void Dispatcher::recover(Neighbours& neighbours, const spool::Recovered& found) 
     return;
   }
   const message::Meta& meta = *decoded;
+  const base::Time now = neighbours.at(0).parts_.worker.clock.now();
   std::map<unsigned, Moving> groups;
   for (std::uint32_t i = 0; i < meta.envelope.recipients.size(); ++i) {
     const spool::Progress* newest = nullptr;
@@ -204,8 +216,13 @@ void Dispatcher::recover(Neighbours& neighbours, const spool::Recovered& found) 
                                                    ? std::string_view(routed->plan->site)
                                                    : std::string_view(key));
     queue::Arrival arrival =
-        arrival_of(meta, i, queue::address_hash(meta.envelope.recipients[i].address), *routed);
-    if (newest != nullptr) apply(*newest, arrival);
+        arrival_of(meta, i, queue::address_hash(meta.envelope.recipients[i].address), *routed, now);
+    if (newest != nullptr) {
+      apply(*newest, arrival);
+      // What was written by a clock that was ahead waits no longer than a pause may be.
+      arrival.due = std::min(arrival.due, std::max(meta.details.send_at,
+                                                   now + queue::longest_interval(routed->retry)));
+    }
     Moving& moving = groups[owner];
     moving.arrivals.push_back(arrival);
     moving.domains.push_back(std::move(key));
@@ -221,7 +238,7 @@ void Dispatcher::recover(Neighbours& neighbours, const spool::Recovered& found) 
       moving.arrivals[i].domain = moving.domains[i];
     dispatcher.scheduler_.add(
         {moving.id, nullptr, moving.received, moving.size, moving.tenant, moving.stream},
-        moving.arrivals, dispatcher.parts_.worker.clock.now());
+        moving.arrivals, now);
     dispatcher.recovered_.add(moving.arrivals.size());
     dispatcher.note_queued();
   }
@@ -237,9 +254,24 @@ void Dispatcher::wake() {
   parts_.worker.executor.post([this] { pump(); });
 }
 
+void Dispatcher::look_at_clock() {
+  const base::Duration offset_now = offset(parts_.worker.clock);
+  if (offset_now < clock_offset_ - kStepNoticed) {
+    const base::Duration by = clock_offset_ - offset_now;
+    scheduler_.turn_back(by, parts_.worker.clock.now());
+    timer_at_ = base::Time::max();
+    base::log::warning("clock_set_back", {{"by", base::format_duration(by)}});
+    wake();
+  } else if (offset_now <= clock_offset_ + kStepNoticed) {
+    return;  // Slow drift adds up until it is noticed.
+  }
+  clock_offset_ = offset_now;
+}
+
 /// One look at everything that may have changed in this turn.
 void Dispatcher::pump() {
   is_awake_ = false;
+  look_at_clock();
   const base::Time now = parts_.worker.clock.now();
   settle_alarms(now);
   if (!is_stopping_) {
@@ -301,6 +333,7 @@ void Dispatcher::resolve_domains(base::Time) {
 base::Task<void> Dispatcher::resolve(std::uint32_t domain, std::shared_ptr<const Routed> routed) {
   std::string name(queue::domain_of_key(scheduler_.domain_name(domain)));
   const MxPlanned planned = co_await parts_.routing.plan_mx(std::move(name), routed->index);
+  look_at_clock();
   if (planned.plan) {
     assign(domain, planned.plan, routed->retry, planned.valid_for);
   } else {
@@ -321,6 +354,8 @@ void Dispatcher::assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
       .bulk_connections_max = std::max(1U, options_.connections_per_site_max * 4 / 5),
       .recipients_per_transaction_max = plan->recipients_per_transaction_max};
   const std::uint32_t lane = scheduler_.lane(plan->site, limits);
+  // A reload may have changed them since the lane was made.
+  scheduler_.set_limits(lane, limits);
   if (lanes_.size() <= lane) lanes_.resize(lane + 1);
   scheduler_.set_source(lane, plan->source_name);
   lanes_[lane].plan = std::move(plan);
@@ -434,6 +469,7 @@ void Dispatcher::settle_soon(base::MessageId id, std::shared_ptr<const queue::Re
       std::move(context), std::move(verdicts));
   with_meta(id, std::move(resident),
             [this, boxed = std::move(boxed)](std::shared_ptr<const message::Meta> meta) {
+              look_at_clock();
               boxed->first.meta = std::move(meta);
               std::vector<std::uint32_t> recipients;
               for (const Verdict& verdict : boxed->second) recipients.push_back(verdict.recipient);

@@ -141,7 +141,10 @@ class Dispatcher final : public queue::Intake {
     std::vector<std::string> domains;  ///< one for each arrival, which points into them
   };
   static queue::Arrival arrival_of(const message::Meta& meta, std::uint32_t index,
-                                   std::uint64_t address_hash, const Routed& routed);
+                                   std::uint64_t address_hash, const Routed& routed,
+                                   base::Time now);
+  /// Before the scheduler is told a time: the wall clock may have been set back meanwhile.
+  void look_at_clock();
   void add(Moving moving);
 
   void pump();
@@ -218,6 +221,7 @@ class Dispatcher final : public queue::Intake {
   bool is_awake_ = false;
   bool is_stopping_ = false;
   base::Work stopped_;
+  base::Duration clock_offset_;  ///< of the wall clock over the steady one, when last looked at
   base::TimerId timer_ = base::TimerId::None;
   base::Time timer_at_ = base::Time::max();
   std::atomic<std::int64_t> lag_us_{0};

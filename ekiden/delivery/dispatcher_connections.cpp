@@ -185,6 +185,7 @@ void Dispatcher::grant(std::uint64_t id, std::vector<Job> jobs) {
 }
 
 void Dispatcher::defer_unread(const queue::Pick& pick) {
+  look_at_clock();
   const base::Time now = parts_.worker.clock.now();
   for (const std::uint32_t index : pick.recipients) {
     const std::uint32_t slot = scheduler_.find(pick.id, index);
@@ -210,6 +211,7 @@ void Dispatcher::obey_orders(base::MessageId id, const std::vector<std::uint32_t
 }
 
 void Dispatcher::put_back(base::MessageId id, const std::vector<std::uint32_t>& recipients) {
+  look_at_clock();
   const base::Time now = parts_.worker.clock.now();
   // From the back, so that the first ends up first.
   for (auto index = recipients.rbegin(); index != recipients.rend(); ++index) {
@@ -223,6 +225,7 @@ void Dispatcher::put_back(base::MessageId id, const std::vector<std::uint32_t>& 
 
 void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> meta,
                          std::uint64_t id) {
+  look_at_clock();
   const auto place = links_.find(id);
   Settlement::Context context{
       result.id, std::move(meta), std::move(result.peer), {}, {}, result.duration, {}, nullptr};

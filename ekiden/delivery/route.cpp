@@ -172,8 +172,8 @@ std::string site_prefix(const Route& route) {
   }
   if (route.options.prefers_bdat) site += " bdat";
   if (route.options.may_use_private) site += " private";
-  site.append(" ").append(std::to_string(route.options.recipients_per_transaction_max));
-  site.append("/").append(std::to_string(route.options.messages_per_connection_max));
+  // Limits are no part of it: a reload that changes one must not open a second set of connections
+  // beside the first.
   return site;
 }
 

@@ -197,8 +197,8 @@ void Settlement::settle(const Context& context, std::vector<Verdict> verdicts) {
     gathering_.transaction.updates.push_back(std::move(update));
     if (context.until_durable) gathering_.until_durable.push_back(context.until_durable);
   }
-  if (!failed.verdicts.empty()) parts_.tasks.spawn(this->report(std::move(failed)));
-  if (!relayed.verdicts.empty()) parts_.tasks.spawn(this->report(std::move(relayed)));
+  if (!failed.verdicts.empty()) begin_report(std::move(failed));
+  if (!relayed.verdicts.empty()) begin_report(std::move(relayed));
   parts_.wake();
 }
 
@@ -215,7 +215,7 @@ void Settlement::notify_delay(const Context& context, std::uint32_t recipient, s
                              verdict.reply.code != 0 ? verdict.reply.text() : std::string()});
   record(context, verdict, events::Kind::Warned, entry, delayed.events);
   delayed.verdicts.push_back(std::move(verdict));
-  parts_.tasks.spawn(report(std::move(delayed)));
+  begin_report(std::move(delayed));
 }
 
 void Settlement::record_hold(const Context& context, std::uint32_t recipient, bool is_held,
@@ -284,6 +284,14 @@ void Settlement::finished(const Batch& batch) {
     if (slot == queue::kNone) continue;
     parts_.scheduler.remove(slot);
     count(done.state);
+  }
+  if (batch.is_report) {
+    --reports_;
+    if (!reports_waiting_.empty()) {
+      Report next = std::move(reports_waiting_.front());
+      reports_waiting_.pop_front();
+      begin_report(std::move(next));
+    }
   }
   for (const queue::Accepted& message : batch.generated) {
     generated_.add(message.meta->envelope.recipients.size());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -103,13 +104,16 @@ class Settlement {
   /// Nothing is on its way to the disk.
   bool is_quiet() const {
     return batches_ == 0 && gathering_.transaction.updates.empty() &&
-           gathering_.transaction.events.empty();
+           gathering_.transaction.events.empty() && reports_waiting_.empty();
   }
 
   void set_options(SettlementOptions options) { options_ = std::move(options); }
 
   /// The process ends: gives up what nobody will write any more.
-  void drop_waiting() { gathering_ = {}; }
+  void drop_waiting() {
+    gathering_ = {};
+    reports_waiting_.clear();
+  }
 
  private:
   struct Done {
@@ -123,6 +127,7 @@ class Settlement {
     std::vector<Done> done;
     std::vector<queue::Accepted> generated;
     std::vector<std::shared_ptr<const void>> until_durable;
+    bool is_report = false;
   };
   struct Report {
     Context context;
@@ -145,6 +150,7 @@ class Settlement {
     bool is_whole = false;
   };
   base::Task<Original> original(base::MessageId id);
+  void begin_report(Report report);
   base::Task<void> report(Report report);
   void submit(std::shared_ptr<Batch> batch);
   void finished(const Batch& batch);
@@ -154,6 +160,9 @@ class Settlement {
   SettlementOptions options_;
   base::MessageIdSource ids_;
   Batch gathering_;
+  /// Each one under way holds an original and a report in memory; the others wait without.
+  std::deque<Report> reports_waiting_;
+  std::size_t reports_ = 0;  ///< under way
   std::size_t batches_ = 0;  ///< submitted, not yet answered
   base::Counter& delivered_;
   base::Counter& deferred_;

@@ -5,6 +5,12 @@
 #include "ekiden/events/message_event.hpp"
 
 namespace ekiden::delivery {
+namespace {
+
+/// Reports that one worker makes at once; the others wait their turn without their octets.
+constexpr std::size_t kReportsMax = 32;
+
+}  // namespace
 
 /// The beginning of the message's octets: from memory where they lie there, else from the spool.
 base::Task<Settlement::Original> Settlement::original(base::MessageId id) {
@@ -34,6 +40,16 @@ base::Task<Settlement::Original> Settlement::original(base::MessageId id) {
   if (head) original.octets = std::move(*head);
   original.is_whole = original.octets.size() == body.size;
   co_return original;
+}
+
+/// Thousands may expire together, after an outage or a jump of the clock.
+void Settlement::begin_report(Report report) {
+  if (reports_ >= kReportsMax) {
+    reports_waiting_.push_back(std::move(report));
+    return;
+  }
+  ++reports_;
+  parts_.tasks.spawn(this->report(std::move(report)));
 }
 
 base::Task<void> Settlement::report(Report report) {
@@ -96,6 +112,7 @@ base::Task<void> Settlement::report(Report report) {
   message.body.octets = base::Octets(std::move(dsn.octets));
 
   auto batch = std::make_shared<Batch>();
+  batch->is_report = true;
   batch->generated.push_back(
       {request.id, std::make_shared<const message::Meta>(std::move(own)), message.body});
   batch->transaction.messages.push_back(std::move(message));

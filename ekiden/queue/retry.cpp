@@ -23,6 +23,10 @@ base::Duration retry_interval(const RetryPolicy& policy, unsigned attempts, base
   return std::max(scaled(interval, policy.time_scale), base::Duration(1));
 }
 
+base::Duration longest_interval(const RetryPolicy& policy) {
+  return scaled(policy.max_interval + policy.max_interval / 4, policy.time_scale);
+}
+
 base::Time expiry_time(const RetryPolicy& policy, base::Time received) {
   return received + scaled(policy.expire_after, policy.time_scale);
 }

@@ -30,6 +30,9 @@ inline constexpr base::Duration kDelayNoticeDefault = std::chrono::hours(4);
 /// ways so that what failed together does not return together.
 base::Duration retry_interval(const RetryPolicy& policy, unsigned attempts, base::Random& random);
 
+/// No pause is longer.
+base::Duration longest_interval(const RetryPolicy& policy);
+
 base::Time expiry_time(const RetryPolicy& policy, base::Time received);
 
 /// When a delay notice falls due; Time::max() when none does.

@@ -169,6 +169,24 @@ void Scheduler::advance(base::Time now, std::vector<Alarm>& alarms) {
   }
 }
 
+void Scheduler::turn_back(base::Duration by, base::Time now) {
+  std::vector<std::uint32_t> timed;
+  for (std::uint32_t slot = 0; slot < recipients_.end(); ++slot) {
+    RecipientEntry& entry = recipients_[slot];
+    if (entry.place == Place::Free) continue;
+    entry.due_us -= by.count();
+    entry.expires_us -= by.count();
+    if (entry.wheel_slot != UINT16_MAX) timed.push_back(slot);
+    wheel_.cancel(slot);
+  }
+  wheel_.turn_back(now);
+  for (auto& [slot, when] : delay_notices_) when -= by;
+  for (Domain& domain : domains_) domain.expires -= by;
+  for (Lane& lane : lanes_) lane.rests_until -= by;
+  lag_at_ -= by;
+  for (const std::uint32_t slot : timed) set_alarm(slot);
+}
+
 std::uint32_t Scheduler::next_unresolved() {
   while (!unresolved_.empty()) {
     const std::uint32_t at = unresolved_.back();

@@ -89,6 +89,11 @@ class Scheduler {
   void advance(base::Time now, std::vector<Alarm>& alarms);
   std::optional<base::Time> next_timer() const { return wheel_.next(); }
 
+  /// The wall clock was set back by so much: everything that waits for a time moves along, so that
+  /// it waits no longer than it would have. Walks over all recipients at once; clocks are set
+  /// rarely.
+  void turn_back(base::Duration by, base::Time now);
+
   // --- domains: the dispatcher finds out where each is delivered
 
   /// A domain with due recipients and no plan, once each; kNone when there is none.

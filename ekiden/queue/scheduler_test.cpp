@@ -187,6 +187,26 @@ TEST_F(SchedulerTest, WhatIsPutBackGoesFirst) {
   EXPECT_EQ(scheduler.pick(lane, kNow)->id, first);
 }
 
+TEST_F(SchedulerTest, NothingWaitsLongerWhenTheClockIsSetBack) {
+  add({"a.example"}, "bulk", "default", kNow + minutes(5));
+  add({"b.example"});
+  const std::uint32_t lane = resolve_all();
+  scheduler.rest(lane, kNow + minutes(2));
+  const base::Time earlier = kNow - hours(30);
+  scheduler.turn_back(hours(30), earlier);
+
+  EXPECT_FALSE(scheduler.pick(lane, earlier + minutes(1)));
+  EXPECT_TRUE(scheduler.pick(lane, earlier + minutes(2))) << "the site has rested";
+  std::vector<Alarm> alarms;
+  scheduler.advance(earlier + minutes(4), alarms);
+  EXPECT_EQ(scheduler.next_unresolved(), kNone);
+  scheduler.advance(earlier + minutes(6), alarms);
+  EXPECT_NE(scheduler.next_unresolved(), kNone) << "its time has come";
+  EXPECT_TRUE(alarms.empty());
+  scheduler.advance(earlier + hours(24), alarms);
+  EXPECT_EQ(alarms.size(), 1u) << "the other one is in flight";
+}
+
 TEST_F(SchedulerTest, WaitingCountsAsLagOnlyWhereThePeerIsKnownToBeBrisk) {
   const auto later = kNow + std::chrono::seconds(2);
   for (int i = 0; i < 3; ++i) add({"a.example"});

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "ekiden/base/assert.hpp"
+
 namespace ekiden::queue {
 namespace {
 
@@ -63,6 +65,11 @@ void Wheel::cancel(std::uint32_t slot) {
   entry.wheel_slot = UINT16_MAX;
   entry.wheel_previous = entry.wheel_next = kNone;
   --size_;
+}
+
+void Wheel::turn_back(base::Time now) {
+  EKIDEN_ASSERT(size_ == 0, "timers lie where the old time put them");
+  tick_ = base::to_unix_us(now) / kTickUs;
 }
 
 void Wheel::cascade(unsigned level) {

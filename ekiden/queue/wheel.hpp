@@ -15,7 +15,7 @@ namespace ekiden::queue {
 /// threaded through the entries, so that a timer costs no memory of its own.
 ///
 /// Units: wall time; a timer fires within one tick (8 ms) after its time, never before it. When
-/// the wall clock jumps forward, what became due fires; when it jumps back, it waits.
+/// the wall clock jumps forward, what became due fires; when it jumps back, `turn_back`.
 class Wheel {
  public:
   Wheel(Slab<RecipientEntry>& entries, base::Time now);
@@ -27,6 +27,9 @@ class Wheel {
   /// Moves time on and hands over what is due, at most `count_max`; each has no timer any more.
   /// Full batches mean: call again.
   std::size_t advance(base::Time now, std::size_t count_max, std::vector<std::uint32_t>& due);
+
+  /// The wall clock was set back. Only while the wheel is empty.
+  void turn_back(base::Time now);
 
   /// When to call `advance` next; nothing while the wheel is empty. May be early, never late.
   std::optional<base::Time> next() const;

@@ -1,6 +1,7 @@
 #include "tests/simulation/network.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 namespace ekiden::simulation {
@@ -8,6 +9,10 @@ namespace {
 
 /// Octets that one direction holds before its writer must wait.
 constexpr std::size_t kWindow = 64 * 1024;
+/// A broken connection ends at one of its first writes, both ends' counted.
+constexpr std::uint64_t kBreaksAtMost = 24;
+
+enum class Break : std::uint8_t { Reset, Closed, Silent };
 
 }  // namespace
 
@@ -17,7 +22,11 @@ struct Pipe {
   SimulatedInternet& internet;
   struct End {
     std::string arrived;
+    std::size_t taken = 0;  ///< octets of `arrived` that were read
+    std::uint64_t expected = 0, read = 0;
+    std::deque<std::pair<std::uint64_t, std::function<void()>>> marks;
     std::size_t in_flight = 0;
+    std::size_t lost = 0;  ///< written after the connection fell silent
     base::Steady last_arrival{};
     bool is_finished = false;  ///< the other end wrote its last
     bool is_reset = false;
@@ -25,6 +34,14 @@ struct Pipe {
     base::Completion<bool> reader, writer;
   };
   End ends[2];
+  SimulatedInternet::Count* count = nullptr;
+  std::uint64_t breaks_after = 0;  ///< writes; 0: never
+  Break how = Break::Reset;
+  bool is_silent = false;
+
+  std::size_t held(int at) const {
+    return ends[at].arrived.size() - ends[at].taken + ends[at].in_flight + ends[at].lost;
+  }
 
   void wake_reader(int at) {
     if (ends[at].reader)
@@ -36,6 +53,8 @@ struct Pipe {
   }
 };
 
+namespace {
+
 class SimulatedStream final : public net::Stream {
  public:
   SimulatedStream(std::shared_ptr<Pipe> pipe, int side, net::Endpoint local, net::Endpoint remote)
@@ -45,10 +64,17 @@ class SimulatedStream final : public net::Stream {
   Result<std::size_t> try_read(std::span<char> into) override {
     Pipe::End& mine = pipe_->ends[side_];
     if (mine.is_closed) return net::Errc::Closed;
-    if (!mine.arrived.empty()) {
-      const std::size_t n = std::min(into.size(), mine.arrived.size());
-      std::copy_n(mine.arrived.data(), n, into.data());
-      mine.arrived.erase(0, n);
+    if (mine.taken < mine.arrived.size()) {
+      const std::size_t n = std::min(into.size(), mine.arrived.size() - mine.taken);
+      std::copy_n(mine.arrived.data() + mine.taken, n, into.data());
+      mine.taken += n;
+      if (mine.taken == mine.arrived.size()) mine.arrived.clear(), mine.taken = 0;
+      mine.read += n;
+      while (!mine.marks.empty() && mine.marks.front().first <= mine.read) {
+        const std::function<void()> seen = std::move(mine.marks.front().second);
+        mine.marks.pop_front();
+        seen();
+      }
       pipe_->wake_writer(1 - side_);
       return n;
     }
@@ -62,7 +88,7 @@ class SimulatedStream final : public net::Stream {
     Pipe::End& theirs = pipe_->ends[1 - side_];
     if (mine.is_closed) return net::Errc::Closed;
     if (mine.is_reset || theirs.is_closed) return net::Errc::Reset;
-    const std::size_t held = theirs.arrived.size() + theirs.in_flight;
+    const std::size_t held = pipe_->held(1 - side_);
     if (held >= kWindow) return net::Errc::WouldBlock;
     std::string octets;
     for (const std::string_view piece : pieces) octets.append(piece);
@@ -74,6 +100,12 @@ class SimulatedStream final : public net::Stream {
       return net::Errc::Reset;
     }
     const std::size_t taken = octets.size();
+    const bool ends_here = pipe_->breaks_after > 0 && --pipe_->breaks_after == 0;
+    if (ends_here) {
+      octets.resize(pipe_->world.random().below(octets.size() + 1));
+      // What is cut off is never read.
+      theirs.expected += taken - octets.size();
+    }
     while (!octets.empty()) {
       std::size_t n = octets.size();
       if (n > 1 && pipe_->world.random().below(1000) < weather.split)
@@ -81,7 +113,17 @@ class SimulatedStream final : public net::Stream {
       send(octets.substr(0, n));
       octets.erase(0, n);
     }
+    if (ends_here) break_off();
     return taken;
+  }
+
+  void mark(std::function<void()> seen) {
+    Pipe::End& theirs = pipe_->ends[1 - side_];
+    if (theirs.read >= theirs.expected) {
+      seen();
+    } else {
+      theirs.marks.emplace_back(theirs.expected, std::move(seen));
+    }
   }
 
   base::Task<Result<void>> wait(net::Direction direction, base::Steady deadline) override {
@@ -114,12 +156,14 @@ class SimulatedStream final : public net::Stream {
     if (mine.is_closed) return;
     shutdown_write();
     mine.is_closed = true;
+    if (side_ == 0 && pipe_->count != nullptr) --pipe_->count->now;
     pipe_->wake_reader(side_);
     pipe_->wake_writer(side_);
     pipe_->wake_writer(1 - side_);
   }
 
   void shutdown_write() override {
+    if (pipe_->is_silent) return;
     pipe_->world.at(arrival(), [pipe = pipe_, to = 1 - side_] {
       pipe->ends[to].is_finished = true;
       pipe->wake_reader(to);
@@ -133,12 +177,12 @@ class SimulatedStream final : public net::Stream {
  private:
   bool can_read() const {
     const Pipe::End& mine = pipe_->ends[side_];
-    return !mine.arrived.empty() || mine.is_reset || (mine.is_finished && mine.in_flight == 0);
+    return mine.taken < mine.arrived.size() || mine.is_reset ||
+           (mine.is_finished && mine.in_flight == 0);
   }
   bool can_write() const {
     const Pipe::End& theirs = pipe_->ends[1 - side_];
-    return theirs.arrived.size() + theirs.in_flight < kWindow || theirs.is_closed ||
-           pipe_->ends[side_].is_reset;
+    return pipe_->held(1 - side_) < kWindow || theirs.is_closed || pipe_->ends[side_].is_reset;
   }
   base::Steady arrival() {
     Pipe::End& theirs = pipe_->ends[1 - side_];
@@ -150,7 +194,10 @@ class SimulatedStream final : public net::Stream {
     return theirs.last_arrival;
   }
   void send(std::string octets) {
-    pipe_->ends[1 - side_].in_flight += octets.size();
+    Pipe::End& theirs = pipe_->ends[1 - side_];
+    theirs.expected += octets.size();
+    (pipe_->is_silent ? theirs.lost : theirs.in_flight) += octets.size();
+    if (pipe_->is_silent) return;
     const base::Steady when = arrival();
     pipe_->world.at(when, [pipe = pipe_, to = 1 - side_, octets = std::move(octets)] {
       Pipe::End& end = pipe->ends[to];
@@ -159,12 +206,32 @@ class SimulatedStream final : public net::Stream {
       pipe->wake_reader(to);
     });
   }
-  void reset() {
+  void break_off() {
+    switch (pipe_->how) {
+      case Break::Reset:
+        pipe_->world.at(arrival(), [pipe = pipe_] { reset(*pipe); });
+        break;
+      case Break::Closed:
+        for (int at : {0, 1}) {
+          pipe_->world.at(pipe_->ends[at].last_arrival, [pipe = pipe_, at] {
+            pipe->ends[at].is_finished = true;
+            pipe->wake_reader(at);
+          });
+        }
+        [[fallthrough]];
+      case Break::Silent:
+        pipe_->is_silent = true;
+        break;
+    }
+  }
+  void reset() { reset(*pipe_); }
+  static void reset(Pipe& pipe) {
     for (int at : {0, 1}) {
-      pipe_->ends[at].is_reset = true;
-      pipe_->ends[at].arrived.clear();
-      pipe_->wake_reader(at);
-      pipe_->wake_writer(at);
+      pipe.ends[at].is_reset = true;
+      pipe.ends[at].arrived.clear();
+      pipe.ends[at].taken = 0;
+      pipe.wake_reader(at);
+      pipe.wake_writer(at);
     }
   }
 
@@ -173,16 +240,39 @@ class SimulatedStream final : public net::Stream {
   net::Endpoint local_, remote_;
 };
 
+}  // namespace
+
 std::unique_ptr<net::Stream> SimulatedInternet::dial(net::Endpoint from, net::Endpoint to) {
   auto place = places.find(to);
   if (place == places.end() || place->second.accept.empty()) return nullptr;
   auto pipe = std::make_shared<Pipe>(Pipe{world_, *this, {}});
+  pipe->count = &open[to];
+  pipe->count->most = std::max(pipe->count->most, ++pipe->count->now);
+  if (world_.random().below(1000) < weather.broken) {
+    pipe->breaks_after = 1 + world_.random().below(kBreaksAtMost);
+    pipe->how = static_cast<Break>(world_.random().below(3));
+  }
   std::erase_if(pipes_, [](const auto& known) { return known.expired(); });
   pipes_.push_back(pipe);
   auto server = std::make_unique<SimulatedStream>(pipe, 1, to, from);
   std::vector<std::function<void(std::unique_ptr<net::Stream>)>*>& accept = place->second.accept;
   (*accept[place->second.next++ % accept.size()])(std::move(server));
   return std::make_unique<SimulatedStream>(pipe, 0, from, to);
+}
+
+unsigned SimulatedInternet::open_to(const net::Endpoint& to) const {
+  const auto found = open.find(to);
+  return found == open.end() ? 0 : found->second.now;
+}
+
+unsigned SimulatedInternet::take_most_open_to(const net::Endpoint& to) {
+  Count& count = open[to];
+  return std::exchange(count.most, count.now);
+}
+
+void when_read(net::Stream& stream, std::function<void()> seen) {
+  // Whoever accepts from the simulated internet has such a stream.
+  static_cast<SimulatedStream&>(stream).mark(std::move(seen));
 }
 
 void SimulatedInternet::drop_waiting() {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -18,6 +17,9 @@ struct Weather {
   unsigned connect_lost = 0;     ///< of connects: never answered
   unsigned reset = 0;            ///< of writes: the connection breaks instead
   unsigned split = 200;          ///< of writes: arrives in pieces
+  /// Of connections: they end at one of their first writes, which arrives in part. How, the seed
+  /// says: reset, closed, or silent for ever.
+  unsigned broken = 0;
 };
 
 /// What the two ends of a connection share.
@@ -36,9 +38,18 @@ class SimulatedInternet {
     std::size_t next = 0;
   };
   std::map<net::Endpoint, Place> places;
+  struct Count {
+    unsigned now = 0, most = 0;
+  };
+  std::map<net::Endpoint, Count> open;
 
   /// A client outside the relay connects at once. Null when nobody listens.
   std::unique_ptr<net::Stream> dial(net::Endpoint from, net::Endpoint to);
+
+  /// Connections to an endpoint that whoever opened them has not closed.
+  unsigned open_to(const net::Endpoint& to) const;
+  /// The most there were at once since the last call.
+  unsigned take_most_open_to(const net::Endpoint& to);
 
   /// Destroys every coroutine that waits on a connection: part of the end of the world.
   void drop_waiting();
@@ -47,6 +58,10 @@ class SimulatedInternet {
   World& world_;
   std::vector<std::weak_ptr<Pipe>> pipes_;
 };
+
+/// Calls `seen` once the other end has read all that was written to `stream` so far: what the
+/// network knows and neither end can. Never called when it does not.
+void when_read(net::Stream& stream, std::function<void()> seen);
 
 /// One host's view: its outgoing connections come from `address`.
 class SimulatedNetwork final : public net::Network {

@@ -11,9 +11,9 @@
 #include <set>
 
 #include "ekiden/control/balance.hpp"
-#include "ekiden/control/live_node.hpp"
-#include "tests/simulation/peers.hpp"
-#include "tests/simulation/simulated_relay.hpp"
+#include "tests/simulation/clients.hpp"
+#include "tests/simulation/desk.hpp"
+#include "tests/simulation/ground.hpp"
 
 namespace ekiden::simulation {
 namespace {
@@ -22,94 +22,11 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-const net::Endpoint kRelay{boost::asio::ip::make_address("10.0.0.1"), 25};
-const net::Endpoint kClient{boost::asio::ip::make_address("10.0.0.5"), 40000};
-const net::Endpoint kReceiver{boost::asio::ip::make_address("20.0.0.1"), 25};
-const net::Endpoint kSenders{boost::asio::ip::make_address("20.0.0.2"), 25};
-const net::Endpoint kOther{boost::asio::ip::make_address("20.0.0.3"), 25};
-
-std::shared_ptr<const config::Settings> settings() {
-  auto settings = std::make_shared<config::Settings>();
-  settings->node.hostname = "relay.example";
-  settings->spool.disk_reserve = 4 << 20;
-  config::Listener listener;
-  listener.address = kRelay;
-  listener.service = config::Service::Relay;
-  listener.tls = config::ListenerTls::Off;
-  listener.trusted_networks = {*net::parse_address_block("10.0.0.0/8")};
-  settings->listener.push_back(listener);
-  return settings;
-}
-
-void zones(test::FakeResolver& dns) {
+void write_zones(test::FakeResolver& dns) {
   dns.mx("one.example", 10, "mx.one.example").a("mx.one.example", "20.0.0.1");
   dns.mx("two.example", 10, "mx.two.example").a("mx.two.example", "20.0.0.1");
   dns.mx("sender.example", 10, "mx.sender.example").a("mx.sender.example", "20.0.0.2");
 }
-
-/// The operator's end of one life of the relay.
-struct Desk {
-  Desk(World& world, SimulatedRelay& relay, std::string& file)
-      : tasks(relay.worker(0)),
-        node({relay.worker(0), relay.relay().neighbours(), relay.relay().spool(), relay.pool(),
-              relay.metrics(),
-              [&world, &file](std::string octets, base::Completion<Result<void>> done) {
-                world.after(base::Duration(2000),
-                            [&file, octets = std::move(octets), done = std::move(done)]() mutable {
-                              file = std::move(octets);
-                              done(Result<void>());
-                            });
-              },
-              [](control::NodeStatus&) {}, [](base::Completion<control::Reloaded>) {}, [] {}}) {
-    EXPECT_TRUE(node.restore_suspensions(file));
-    node.start();
-  }
-
-  base::Task<void> act(control::QueueAction action, control::Filter filter, std::string argument) {
-    const auto operation = co_await node.act(action, std::move(filter), std::move(argument));
-    EXPECT_TRUE(operation) << operation.problem.message;
-    if (operation) operations.push_back(*operation.value);
-  }
-  base::Task<void> suspend(control::SuspendScope scope) {
-    const auto suspended = co_await node.suspend(std::move(scope), std::nullopt, "a test");
-    EXPECT_TRUE(suspended) << suspended.problem.message;
-  }
-  base::Task<void> resume_all() {
-    const std::vector<control::Suspension> all = co_await node.suspensions();
-    for (const control::Suspension& suspension : all) {
-      control::SuspendScope scope = suspension.scope;
-      (void)co_await node.resume(std::move(scope));
-    }
-  }
-  base::Task<void> look(std::map<std::pair<base::MessageId, std::uint32_t>, int>* seen) {
-    std::string cursor;
-    do {
-      std::string at = cursor;
-      control::Filter any;
-      const auto page = co_await node.list(std::move(any), std::move(at), 3);
-      EXPECT_TRUE(page);
-      EXPECT_LE(page.value->items.size(), 3u);
-      for (const auto& item : page.value->items) ++(*seen)[{item.message, item.index}];
-      cursor = page.value->next;
-    } while (!cursor.empty());
-    control::Filter any;
-    const control::QueueSummary summary =
-        co_await node.summary(std::move(any), control::GroupBy::Domain);
-    const control::NodeStatus status = co_await node.status();
-    EXPECT_EQ(summary.counts.queued, status.queue.queued);
-    for (const auto& [key, count] : *seen) {
-      const auto why = co_await node.explain(key.first, key.second);
-      EXPECT_TRUE(why) << why.problem.message;
-      EXPECT_FALSE(why && why.value->front().reasons.empty());
-      const auto view = co_await node.show(key.first);
-      EXPECT_TRUE(view && !view.value->header.empty());
-    }
-  }
-
-  base::TaskGroup tasks;
-  std::vector<std::shared_ptr<control::Operation>> operations;
-  control::LiveNode node;
-};
 
 class Operators : public testing::TestWithParam<std::uint64_t> {};
 
@@ -117,20 +34,23 @@ TEST_P(Operators, LoseNothingAndDoubleNothingThatTheyDeleted) {
   World world(GetParam());
   SimulatedInternet internet(world);
   spool::testing::SimulatedDisk disk(world.random().next());
-  MemorySink sink;
-  std::vector<Receipt> received, reported;
+  MemorySink sink(world);
+  Names names(world);
+  write_zones(names.script);
+  Site at_receiver{.name = "mx.example"}, at_other{.name = "other.example"};
+  Site at_senders{.name = "mx.sender.example"};
   std::string file;  // of suspensions
-  SimulatedRelay relay(world, internet, disk, sink, settings(), zones);
+  const config::Settings settings = plain_settings();
+  SimulatedRelay relay({world, internet, disk, sink, names});
   std::string problem;
-  ASSERT_TRUE(relay.start(problem)) << problem;
+  ASSERT_TRUE(relay.start(settings, problem)) << problem;
 
   struct Outside {
-    Outside(World& world, SimulatedInternet& internet, std::vector<Receipt>& received,
-            std::vector<Receipt>& reported)
+    Outside(World& world, SimulatedInternet& internet, Site& one, Site& two, Site& three)
         : worker(world, 0),
-          receiver(internet, worker.worker(), kReceiver, "mx.example", received),
-          other(internet, worker.worker(), kOther, "other.example", received),
-          senders(internet, worker.worker(), kSenders, "mx.sender.example", reported),
+          receiver(internet, worker.worker(), kReceiver, one),
+          other(internet, worker.worker(), kOther, two),
+          senders(internet, worker.worker(), kSenders, three),
           clients(worker.worker()) {
       receiver.temper = {.defers_recipient = 600, .defers_message = 300, .drops_in_data = 20};
       other.temper = {.defers_recipient = 400};
@@ -162,7 +82,7 @@ TEST_P(Operators, LoseNothingAndDoubleNothingThatTheyDeleted) {
     const auto action = static_cast<control::QueueAction>(world.random().below(6));
     std::string argument;
     if (action == control::QueueAction::Reroute) argument = pick("20.0.0.3:25", "mx");
-    desk.tasks.spawn(desk.act(action, std::move(filter), std::move(argument)));
+    desk.act(action, std::move(filter), std::move(argument));
   };
   const auto suspend_somehow = [&](Desk& desk) {
     control::SuspendScope scope;
@@ -177,10 +97,10 @@ TEST_P(Operators, LoseNothingAndDoubleNothingThatTheyDeleted) {
         scope = {control::SuspendScope::Kind::Source, "default"};
         break;
       default:
-        desk.tasks.spawn(desk.resume_all());
+        desk.resume_all();
         return;
     }
-    desk.tasks.spawn(desk.suspend(std::move(scope)));
+    desk.suspend(std::move(scope));
   };
 
   std::vector<std::shared_ptr<Submission>> submissions;
@@ -188,7 +108,7 @@ TEST_P(Operators, LoseNothingAndDoubleNothingThatTheyDeleted) {
   std::size_t number = 0;
   for (unsigned life = 0; life <= crashes; ++life) {
     std::optional<Outside> outside;
-    outside.emplace(world, internet, received, reported);
+    outside.emplace(world, internet, at_receiver, at_other, at_senders);
     std::optional<Desk> desk;
     desk.emplace(world, relay, file);
     const std::size_t count = 2 + world.random().below(6);
@@ -197,13 +117,14 @@ TEST_P(Operators, LoseNothingAndDoubleNothingThatTheyDeleted) {
       submission->token = "token-" + std::to_string(++number) + "-end";
       submission->reverse_path = "sender" + std::to_string(number) + "@sender.example";
       for (std::size_t k = 0, n = 1 + world.random().below(4); k < n; ++k)
-        submission->recipients.push_back("user" + std::to_string(k) +
-                                         pick("@one.example", "@two.example"));
+        submission->wanted.push_back("user" + std::to_string(k) +
+                                     pick("@one.example", "@two.example"));
       submissions.push_back(submission);
       const std::size_t octets = 100 + world.random().below(20'000);
       world.after(seconds(world.random().below(600)),
-                  [&internet, &clients = outside->clients, submission, octets] {
-                    clients.spawn(submit(internet, kClient, kRelay, submission, octets));
+                  [&world, &internet, &clients = outside->clients, submission, octets] {
+                    submission->body = make_body(world, submission->token, octets);
+                    clients.spawn(hand_over(internet, kClient, kRelay, {submission}, {}, [] {}));
                   });
     }
     for (int i = 0; i < 12; ++i) {
@@ -217,33 +138,34 @@ TEST_P(Operators, LoseNothingAndDoubleNothingThatTheyDeleted) {
       relay.crash(world.random().below(2) == 0 ? SimulatedRelay::Crash::PowerCut
                                                : SimulatedRelay::Crash::Kill);
       desk.reset();
-      ASSERT_TRUE(relay.start(problem)) << problem;
+      ASSERT_TRUE(relay.start(settings, problem)) << problem;
       continue;
     }
 
     ASSERT_TRUE(world.run_for(hours(1)));
     std::map<std::pair<base::MessageId, std::uint32_t>, int> seen;
-    desk->tasks.spawn(desk->suspend({control::SuspendScope::Kind::Tenant, "default"}));
+    desk->suspend({control::SuspendScope::Kind::Tenant, "default"});
     ASSERT_TRUE(world.run_for(minutes(10)));
     const std::uint64_t queued = relay.relay().spool().status().recipients;
-    desk->tasks.spawn(desk->look(&seen));
+    desk->look(&seen);
     ASSERT_TRUE(world.run_for(minutes(1)));
     EXPECT_EQ(seen.size(), queued) << "pages show everybody";
     for (const auto& [key, times] : seen) EXPECT_EQ(times, 1) << "and once";
 
     outside->receiver.temper = outside->other.temper = {};
-    desk->tasks.spawn(desk->resume_all());
+    desk->resume_all();
     ASSERT_TRUE(world.run_for(minutes(1)));
-    desk->tasks.spawn(desk->act(control::QueueAction::Release, {}, {}));
+    desk->release_all();
     ASSERT_TRUE(world.run_for(hours(24 * 6)));
-    for (const auto& operation : desk->operations) {
+    for (const auto& operation : desk->operations()) {
       const control::OperationView view = operation->view();
       EXPECT_EQ(view.state, control::OperationView::State::Done) << view.what;
       EXPECT_EQ(view.matched, view.done + view.skipped) << view.what;
     }
     EXPECT_EQ(control::Balance(relay.metrics()).refresh(), 0);
     EXPECT_EQ(relay.relay().spool().status().recipients, 0u) << "everything has its disposition";
-    desk->node.stop([] {});
+    for (const std::string& what : desk->problems()) ADD_FAILURE() << what;
+    desk->stop();
   }
 
   // What the events say was deleted, and when. Rerouting makes a message anew, so a recipient is
@@ -251,7 +173,8 @@ TEST_P(Operators, LoseNothingAndDoubleNothingThatTheyDeleted) {
   using Who = std::pair<std::string, std::string>;
   std::map<Who, base::Time> deleted;
   std::set<std::string> unreported;  // the operator deleted a report to them
-  for (const events::Event& event : sink.events()) {
+  for (const MemorySink::Kept& kept : sink.events()) {
+    const events::Event& event = kept.event;
     const std::size_t at = event.subject.find("token-");
     if (event.kind == events::Kind::Cancelled && event.sender.empty())
       unreported.insert(event.recipient);
@@ -263,6 +186,8 @@ TEST_P(Operators, LoseNothingAndDoubleNothingThatTheyDeleted) {
       if (!submission->is_accepted) continue;
       std::size_t copies = 0, reports = 0;
       base::Time last{};
+      std::vector<Receipt> received = at_receiver.receipts;
+      received.insert(received.end(), at_other.receipts.begin(), at_other.receipts.end());
       for (const Receipt& receipt : received) {
         if (receipt.octets.find(submission->token) == std::string::npos ||
             !std::count(receipt.recipients.begin(), receipt.recipients.end(), recipient))
@@ -270,7 +195,7 @@ TEST_P(Operators, LoseNothingAndDoubleNothingThatTheyDeleted) {
         ++copies;
         last = std::max(last, receipt.time);
       }
-      for (const Receipt& receipt : reported)
+      for (const Receipt& receipt : at_senders.receipts)
         if (receipt.octets.find(submission->token) != std::string::npos &&
             receipt.octets.find("Final-Recipient: rfc822; " + recipient) != std::string::npos)
           ++reports;

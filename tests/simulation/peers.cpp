@@ -1,11 +1,15 @@
 #include "tests/simulation/peers.hpp"
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "ekiden/base/text.hpp"
 
 namespace ekiden::simulation {
 namespace {
 
 constexpr base::Duration kPatience = std::chrono::minutes(15);
+constexpr std::size_t kReadOctets = 16 * 1024;
 
 std::string between_brackets(const std::string& line) {
   const std::size_t open = line.find('<');
@@ -14,22 +18,91 @@ std::string between_brackets(const std::string& line) {
   return line.substr(open + 1, close - open - 1);
 }
 
+/// The number behind `name`, as in SIZE=; 0 when it is not there.
+std::uint64_t parameter(const std::string& line, const std::string& name) {
+  const std::size_t at = line.find(" " + name + "=");
+  return at == std::string::npos ? 0
+                                 : std::strtoull(line.c_str() + at + name.size() + 2, nullptr, 10);
+}
+
+std::string unstuffed(std::string_view octets) {
+  std::string out;
+  out.reserve(octets.size());
+  while (!octets.empty()) {
+    const std::size_t end = octets.find("\r\n");
+    std::string_view line = octets.substr(0, end == std::string_view::npos ? end : end + 2);
+    octets.remove_prefix(line.size());
+    if (line.front() == '.') line.remove_prefix(1);
+    out.append(line);
+  }
+  return out;
+}
+
 }  // namespace
+
+base::Task<bool> LineStream::more(base::Steady deadline) {
+  if (taken_ > kReadOctets || taken_ == buffer_.size()) {
+    buffer_.erase(0, taken_);
+    taken_ = 0;
+  }
+  const std::size_t before = buffer_.size();
+  buffer_.resize(before + kReadOctets);
+  std::span<char> into(buffer_.data() + before, kReadOctets);
+  const Result<std::size_t> got = co_await net::read_some(*stream_, into, deadline);
+  buffer_.resize(before + (got ? *got : 0));
+  co_return got.has_value();
+}
 
 base::Task<std::optional<std::string>> LineStream::line(base::Steady deadline) {
   for (;;) {
-    const std::size_t end = buffer_.find("\r\n");
+    const std::size_t end = buffer_.find("\r\n", taken_);
     if (end != std::string::npos) {
-      std::string text = buffer_.substr(0, end);
-      buffer_.erase(0, end + 2);
+      std::string text = buffer_.substr(taken_, end - taken_);
+      taken_ = end + 2;
       co_return text;
     }
-    char octets[4096];
-    std::span<char> into(octets);
-    const Result<std::size_t> got = co_await net::read_some(*stream_, into, deadline);
-    if (!got) co_return std::nullopt;
-    buffer_.append(octets, *got);
+    const bool has_more = co_await more(deadline);
+    if (!has_more) co_return std::nullopt;
   }
+}
+
+base::Task<std::optional<std::string>> LineStream::reply(base::Steady deadline) {
+  for (;;) {
+    const std::optional<std::string> text = co_await line(deadline);
+    if (!text || text->size() < 3) co_return std::nullopt;
+    if (text->size() == 3 || (*text)[3] != '-') co_return text->substr(0, 3);
+  }
+}
+
+base::Task<std::optional<std::string>> LineStream::message(base::Duration patience, World& world) {
+  std::size_t looked = 0;  // behind taken_
+  for (;;) {
+    const std::string_view rest = std::string_view(buffer_).substr(taken_);
+    std::size_t end = rest.starts_with(".\r\n") ? 0 : std::string_view::npos;
+    if (end != 0) {
+      end = rest.find("\r\n.\r\n", looked);
+      if (end != std::string_view::npos) end += 2;
+    }
+    if (end != std::string_view::npos) {
+      std::string octets = unstuffed(rest.substr(0, end));
+      taken_ += end + 3;
+      co_return octets;
+    }
+    looked = rest.size() < 4 ? 0 : rest.size() - 4;
+    const bool has_more = co_await more(world.steady() + patience);
+    if (!has_more) co_return std::nullopt;
+  }
+}
+
+base::Task<std::optional<std::string>> LineStream::exactly(std::size_t octets,
+                                                           base::Steady deadline) {
+  while (buffer_.size() - taken_ < octets) {
+    const bool has_more = co_await more(deadline);
+    if (!has_more) co_return std::nullopt;
+  }
+  std::string text = buffer_.substr(taken_, octets);
+  taken_ += octets;
+  co_return text;
 }
 
 base::Task<bool> LineStream::write(std::string octets, base::Steady deadline) {
@@ -39,52 +112,136 @@ base::Task<bool> LineStream::write(std::string octets, base::Steady deadline) {
 }
 
 Receiver::Receiver(SimulatedInternet& internet, base::Worker& worker, net::Endpoint where,
-                   std::string name, std::vector<Receipt>& receipts)
-    : internet_(internet),
-      worker_(worker),
-      name_(std::move(name)),
-      tasks_(worker),
-      network_(internet, where.address),
-      receipts_(receipts) {
-  listener_ = std::move(*network_.listen(where, {}, [this](std::unique_ptr<net::Stream> stream) {
+                   Site& site)
+    : internet_(internet), tasks_(worker), network_(internet, where.address), site_(site) {
+  auto accept = [this](std::unique_ptr<net::Stream> stream) {
     if (temper.is_down) return;
     tasks_.spawn(serve(std::move(stream)));
-  }));
+  };
+  Result<std::unique_ptr<net::Listener>> listener = network_.listen(where, {}, std::move(accept));
+  listener_ = std::move(*listener);
+}
+
+std::string Receiver::extensions() const {
+  std::string reply = "250-" + site_.name + "\r\n";
+  if (temper.has_pipelining) reply += "250-PIPELINING\r\n";
+  if (temper.has_eight_bit) reply += "250-8BITMIME\r\n";
+  if (temper.has_chunking) reply += "250-CHUNKING\r\n";
+  if (temper.has_dsn) reply += "250-DSN\r\n";
+  if (temper.has_utf8) reply += "250-SMTPUTF8\r\n";
+  if (temper.size_max > 0) reply += "250-SIZE " + std::to_string(temper.size_max) + "\r\n";
+  if (temper.recipients_max > 0 || temper.messages_max > 0) {
+    reply += "250-LIMITS";
+    if (temper.recipients_max > 0) reply += " RCPTMAX=" + std::to_string(temper.recipients_max);
+    if (temper.messages_max > 0) reply += " MAILMAX=" + std::to_string(temper.messages_max);
+    reply += "\r\n";
+  }
+  return reply + "250 ENHANCEDSTATUSCODES\r\n";
+}
+
+/// False: the connection is over.
+base::Task<bool> Receiver::say(LineStream& stream, std::string reply) {
+  World& world = internet_.world();
+  base::Duration pause = temper.slowness;
+  if (happens(temper.stalls)) pause = std::chrono::hours(1);
+  if (pause.count() > 0) {
+    auto begin = [&world, pause](base::Completion<bool> done) {
+      world.after(pause, [done = std::move(done)]() mutable { done(true); });
+    };
+    (void)co_await base::suspend<bool>(std::move(begin));
+  }
+  bool is_last = false;
+  if (happens(temper.leaves)) {
+    reply = "421 4.3.2 leaving\r\n";
+    is_last = true;
+  }
+  if (happens(temper.half_replies)) {
+    reply.resize(world.random().below(reply.size()));
+    is_last = true;
+  }
+  if (reply.empty()) co_return false;
+  const bool is_written = co_await stream.write(std::move(reply), world.steady() + kPatience);
+  co_return is_written && !is_last;
+}
+
+/// Takes a message and answers for it.
+base::Task<bool> Receiver::store(LineStream& stream, Receipt receipt) {
+  World& world = internet_.world();
+  std::string reply = "250 2.0.0 taken\r\n";
+  if (temper.size_max > 0 && receipt.octets.size() > temper.size_max) {
+    // RFC 1870 §6.1 asks the sender not to try.
+    site_.broken_limits.push_back("a message of " + std::to_string(receipt.octets.size()) +
+                                  " octets came where SIZE is " + std::to_string(temper.size_max));
+    reply = "552 5.3.4 too large\r\n";
+    co_return co_await say(stream, std::move(reply));
+  }
+  if (happens(temper.defers_message)) reply = "451 4.3.0 not now\r\n";
+  if (happens(temper.refuses_message)) reply = "554 5.7.1 not this\r\n";
+  if (!reply.starts_with("250")) co_return co_await say(stream, std::move(reply));
+  receipt.time = world.now();
+  receipt.instant = world.steady();
+  const std::size_t at = site_.receipts.size();
+  const bool is_kept = !happens(temper.forgets);
+  if (is_kept) site_.receipts.push_back(std::move(receipt));
+  if (happens(temper.drops_after_dot)) co_return false;
+  const bool goes_on = co_await say(stream, std::move(reply));
+  if (goes_on && is_kept) {
+    stream.when_read([&site = site_, at, &world] { site.receipts[at].confirmed = world.steady(); });
+  }
+  co_return goes_on;
 }
 
 base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
   World& world = internet_.world();
   LineStream stream(std::move(raw));
-  std::string reply =
-      happens(temper.defers_connection) ? "421 4.3.2 later\r\n" : "220 " + name_ + " ESMTP\r\n";
-  const bool is_refused = reply.starts_with("421");
+  std::string reply = "220 " + site_.name + " ESMTP\r\n";
+  if (happens(temper.defers_connection)) reply = "421 4.3.2 later\r\n";
+  if (happens(temper.refuses_connection)) reply = "554 5.7.1 not you\r\n";
+  const bool is_refused = !reply.starts_with("220");
   Receipt receipt;
   bool has_sender = false;
+  std::size_t asked = 0, messages = 0;  // recipients of this transaction
+  std::string chunks;
   for (;;) {
-    if (temper.slowness.count() > 0) {
-      auto begin = [&world, this](base::Completion<bool> done) {
-        world.after(temper.slowness, [done = std::move(done)]() mutable { done(true); });
-      };
-      (void)co_await base::suspend<bool>(std::move(begin));
+    if (!reply.empty()) {
+      const bool goes_on = co_await say(stream, std::move(reply));
+      if (!goes_on || is_refused) co_return;
     }
-    const bool is_written = co_await stream.write(std::move(reply), world.steady() + kPatience);
-    if (!is_written || is_refused) co_return;
     const std::optional<std::string> line = co_await stream.line(world.steady() + kPatience);
     if (!line) co_return;
     const std::string verb = base::lowered(line->substr(0, 4));
     if (verb == "ehlo") {
-      reply = "250-" + name_ + "\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250 8BITMIME\r\n";
+      reply = extensions();
     } else if (verb == "mail") {
       receipt = {};
+      chunks.clear();
       receipt.reverse_path = between_brackets(*line);
+      site_.starts.push_back({world.steady(), receipt.reverse_path});
+      site_.messages_most = std::max(site_.messages_most, ++messages);
+      if (temper.messages_max > 0 && messages > temper.messages_max)
+        site_.broken_limits.push_back("message " + std::to_string(messages) +
+                                      " came where MAILMAX is " +
+                                      std::to_string(temper.messages_max));
+      asked = 0;
       has_sender = true;
       reply = "250 2.1.0 ok\r\n";
+      if (temper.size_max > 0 && parameter(*line, "SIZE") > temper.size_max) {
+        has_sender = false;
+        reply = "552 5.3.4 too large\r\n";
+      }
     } else if (verb == "rcpt") {
       const std::string recipient = between_brackets(*line);
+      site_.recipients_most = std::max(site_.recipients_most, ++asked);
+      if (temper.recipients_max > 0 && asked > temper.recipients_max)
+        site_.broken_limits.push_back("recipient " + std::to_string(asked) +
+                                      " came where RCPTMAX is " +
+                                      std::to_string(temper.recipients_max));
       if (!has_sender) {
         reply = "503 5.5.1 MAIL first\r\n";
       } else if (recipient.starts_with("bad")) {
         reply = "550 5.1.1 no such user\r\n";
+      } else if (recipient.starts_with("full")) {
+        reply = "452 4.2.2 mailbox full\r\n";
       } else if (happens(temper.defers_recipient)) {
         reply = "450 4.2.1 try later\r\n";
       } else {
@@ -97,33 +254,41 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
         continue;
       }
       std::string go = "354 go\r\n";
-      const bool went = co_await stream.write(std::move(go), world.steady() + kPatience);
-      if (!went) co_return;
-      if (happens(temper.drops_in_data)) co_return;
-      for (;;) {
-        const std::optional<std::string> text = co_await stream.line(world.steady() + kPatience);
-        if (!text) co_return;
-        if (*text == ".") break;
-        receipt.octets += text->starts_with(".") ? text->substr(1) : *text;
-        receipt.octets += "\r\n";
-      }
-      if (happens(temper.defers_message)) {
-        reply = "451 4.3.0 not now\r\n";
-      } else {
-        receipt.time = world.now();
-        if (!happens(temper.forgets)) receipts_.push_back(receipt);
-        if (happens(temper.drops_after_dot)) co_return;
-        reply = "250 2.0.0 taken\r\n";
-      }
+      const bool went = co_await say(stream, std::move(go));
+      if (!went || happens(temper.drops_in_data)) co_return;
+      std::optional<std::string> octets = co_await stream.message(kPatience, world);
+      if (!octets) co_return;
+      receipt.octets = std::move(*octets);
+      Receipt whole = std::exchange(receipt, {});
+      const bool goes_on = co_await store(stream, std::move(whole));
+      if (!goes_on) co_return;
       has_sender = false;
-      receipt = {};
+      reply.clear();
+    } else if (verb == "bdat") {
+      const std::size_t octets = std::strtoull(line->c_str() + 5, nullptr, 10);
+      std::optional<std::string> chunk =
+          co_await stream.exactly(octets, world.steady() + kPatience);
+      if (!chunk || happens(temper.drops_in_data)) co_return;
+      chunks += *chunk;
+      if (receipt.recipients.empty()) {
+        reply = "554 5.5.1 no valid recipients\r\n";
+      } else if (base::lowered(*line).ends_with(" last")) {
+        receipt.octets = std::exchange(chunks, {});
+        Receipt whole = std::exchange(receipt, {});
+        const bool goes_on = co_await store(stream, std::move(whole));
+        if (!goes_on) co_return;
+        has_sender = false;
+        reply.clear();
+      } else {
+        reply = "250 2.0.0 more\r\n";
+      }
     } else if (verb == "rset") {
       has_sender = false;
       receipt = {};
       reply = "250 2.0.0 ok\r\n";
     } else if (verb == "quit") {
       std::string bye = "221 2.0.0 bye\r\n";
-      (void)co_await stream.write(std::move(bye), world.steady() + kPatience);
+      (void)co_await say(stream, std::move(bye));
       co_return;
     } else if (verb == "noop") {
       reply = "250 2.0.0 ok\r\n";
@@ -131,54 +296,6 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
       reply = "500 5.5.2 what\r\n";
     }
   }
-}
-
-base::Task<void> submit(SimulatedInternet& internet, net::Endpoint from, net::Endpoint relay,
-                        std::shared_ptr<Submission> submission, std::size_t octets) {
-  World& world = internet.world();
-  submission->time = world.now();
-  std::unique_ptr<net::Stream> raw = internet.dial(from, relay);
-  if (!raw) co_return;
-  LineStream stream(std::move(raw));
-  const std::vector<std::string> wanted = std::exchange(submission->recipients, {});
-  std::vector<std::string> commands = {"EHLO client.example\r\n",
-                                       "MAIL FROM:<" + submission->reverse_path + ">\r\n"};
-  for (const std::string& recipient : wanted) commands.push_back("RCPT TO:<" + recipient + ">\r\n");
-  commands.push_back("DATA\r\n");
-
-  std::size_t next = 0;
-  for (;;) {
-    // A whole reply, continuation lines included.
-    std::string code;
-    for (;;) {
-      const std::optional<std::string> line = co_await stream.line(world.steady() + kPatience);
-      if (!line || line->size() < 3) co_return;
-      code = line->substr(0, 3);
-      if (line->size() == 3 || (*line)[3] != '-') break;
-    }
-    if (next == 0 && code != "220") co_return;
-    if (next >= 1 && next <= 2 && code != "250") co_return;
-    if (next >= 3 && next <= 2 + wanted.size() && code == "250")
-      submission->recipients.push_back(wanted[next - 3]);
-    if (next == commands.size()) {
-      if (code != "354") co_return;
-      break;
-    }
-    std::string command = commands[next++];
-    const bool is_written = co_await stream.write(std::move(command), world.steady() + kPatience);
-    if (!is_written) co_return;
-  }
-  std::string body =
-      "From: <" + submission->reverse_path + ">\r\nSubject: " + submission->token + "\r\n\r\n";
-  while (body.size() < octets) body += "A line of text that fills the message up, no more.\r\n";
-  body += ".\r\n";
-  const bool is_written = co_await stream.write(std::move(body), world.steady() + kPatience);
-  if (!is_written) co_return;
-  submission->was_sent_whole = true;
-  const std::optional<std::string> line = co_await stream.line(world.steady() + kPatience);
-  if (line && line->starts_with("250")) submission->is_accepted = true;
-  std::string quit = "QUIT\r\n";
-  (void)co_await stream.write(std::move(quit), world.steady() + kPatience);
 }
 
 }  // namespace ekiden::simulation

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,71 +19,97 @@ class LineStream {
   explicit LineStream(std::unique_ptr<net::Stream> stream) : stream_(std::move(stream)) {}
   /// A line without its CRLF; nothing at the end of the stream or past the deadline.
   base::Task<std::optional<std::string>> line(base::Steady deadline);
+  /// A whole reply's code, continuation lines eaten; nothing at the end.
+  base::Task<std::optional<std::string>> reply(base::Steady deadline);
+  /// A message up to its lone dot, which is not part of it, dots unstuffed.
+  base::Task<std::optional<std::string>> message(base::Duration patience, World& world);
+  base::Task<std::optional<std::string>> exactly(std::size_t octets, base::Steady deadline);
   base::Task<bool> write(std::string octets, base::Steady deadline);
+  /// The other end has read all that was written.
+  void when_read(std::function<void()> seen) { simulation::when_read(*stream_, std::move(seen)); }
   void close() { stream_->close(); }
 
  private:
+  base::Task<bool> more(base::Steady deadline);
+
   std::unique_ptr<net::Stream> stream_;
   std::string buffer_;
+  std::size_t taken_ = 0;
 };
 
 /// One transaction that a receiver answered 250 for, or may have: it stored, and the reply was
 /// lost on the way.
 struct Receipt {
   base::Time time;
+  base::Steady instant;
   std::string reverse_path;
   std::vector<std::string> recipients;
   std::string octets;
+  /// When the sender had read the 250. Nothing: it never did, so it may send again.
+  std::optional<base::Steady> confirmed;
+};
+
+/// What one receiver saw, across the lives of the relay and of the world around it.
+struct Site {
+  std::string name;
+  std::vector<Receipt> receipts;
+  struct Start {
+    base::Steady instant;
+    std::string reverse_path;
+  };
+  std::vector<Start> starts;               ///< of transactions
+  std::size_t recipients_most = 0;         ///< in one transaction
+  std::size_t messages_most = 0;           ///< in one connection
+  std::vector<std::string> broken_limits;  ///< of those that it announced, a sentence each
 };
 
 /// How a receiver treats its senders. Probabilities in thousandths.
 struct Temper {
-  unsigned defers_connection = 0;  ///< greets with 421
-  unsigned defers_recipient = 0;   ///< 450 to RCPT
-  unsigned defers_message = 0;     ///< 451 after the dot
+  unsigned defers_connection = 0;   ///< greets with 421
+  unsigned refuses_connection = 0;  ///< greets with 554
+  unsigned defers_recipient = 0;    ///< 450 to RCPT
+  unsigned defers_message = 0;      ///< 451 after the dot
+  unsigned refuses_message = 0;     ///< 554 after the dot
   unsigned drops_in_data = 0;
   unsigned drops_after_dot = 0;  ///< stores, then closes without a reply
+  unsigned leaves = 0;           ///< 421 instead of any reply, and closes
+  unsigned half_replies = 0;     ///< of replies: the first part, then the end
+  unsigned stalls = 0;           ///< of replies: never comes
   unsigned forgets = 0;          ///< answers 250 and stores nothing: a broken peer
   base::Duration slowness{};     ///< before each reply
   bool is_down = false;          ///< refuses connections
+
+  // What it offers.
+  bool has_pipelining = true, has_eight_bit = true, has_chunking = false, has_dsn = false;
+  bool has_utf8 = false;
+  std::uint64_t size_max = 0;      ///< RFC 1870; 0: not announced
+  std::size_t recipients_max = 0;  ///< RFC 9422 RCPTMAX; 0: not announced
+  std::size_t messages_max = 0;    ///< RFC 9422 MAILMAX
 };
 
 /// A mail server somewhere in the simulated internet. Recipients that begin with "bad" do not
-/// exist (550 5.1.1).
+/// exist (550 5.1.1), those that begin with "full" are deferred for ever (452 4.2.2).
 class Receiver {
  public:
-  /// `receipts` outlives it: what a server has stored survives a crash of the world around it.
-  Receiver(SimulatedInternet& internet, base::Worker& worker, net::Endpoint where, std::string name,
-           std::vector<Receipt>& receipts);
+  /// `site` outlives it: what a server has stored survives a crash of the world around it.
+  Receiver(SimulatedInternet& internet, base::Worker& worker, net::Endpoint where, Site& site);
   Temper temper;
 
  private:
   base::Task<void> serve(std::unique_ptr<net::Stream> stream);
+  base::Task<bool> say(LineStream& stream, std::string reply);
+  base::Task<bool> store(LineStream& stream, Receipt receipt);
+  std::string greeting() const;
+  std::string extensions() const;
   bool happens(unsigned thousandths) {
-    return internet_.world().random().below(1000) < thousandths;
+    return thousandths > 0 && internet_.world().random().below(1000) < thousandths;
   }
 
   SimulatedInternet& internet_;
-  base::Worker& worker_;
-  std::string name_;
   base::TaskGroup tasks_;
   SimulatedNetwork network_;
   std::unique_ptr<net::Listener> listener_;
-  std::vector<Receipt>& receipts_;
+  Site& site_;
 };
-
-/// A message as a client tried to hand it over, and what it was told.
-struct Submission {
-  std::string token;  ///< unique, in the subject
-  std::string reverse_path;
-  std::vector<std::string> recipients;  ///< answered 250 at RCPT
-  bool is_accepted = false;             ///< 250 after the dot reached the client
-  bool was_sent_whole = false;          ///< the dot left: without a 250 it may have been taken
-  base::Time time;
-};
-
-/// Sends one message to the relay and notes what it promised.
-base::Task<void> submit(SimulatedInternet& internet, net::Endpoint from, net::Endpoint relay,
-                        std::shared_ptr<Submission> submission, std::size_t octets);
 
 }  // namespace ekiden::simulation

@@ -2,6 +2,8 @@
 // Usage: simulate [--seeds N] [--first S] | --seed S [--trace] | --list-faults; with --fault NAME
 // something is broken on purpose, and then a finding is what is hoped for.
 // Exit status: 0 nothing found, 1 a finding, 2 usage.
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
@@ -28,7 +30,7 @@ int main(int argc, char** argv) {
   }
   if (lists_faults) {
     for (const simulation::FaultName& known : simulation::fault_names())
-      std::printf("%-14s %s\n", std::string(known.name).c_str(), std::string(known.what).c_str());
+      std::printf("%-22s %s\n", std::string(known.name).c_str(), std::string(known.what).c_str());
     return 0;
   }
   simulation::Fault fault = simulation::Fault::None;
@@ -40,9 +42,12 @@ int main(int argc, char** argv) {
     return 2;
   }
   if (one->count() > 0) first = seed, seeds = 1;
+  // Simulated segments come and go in thousands: their memory is kept, not given back each time.
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
   if (!is_traced) base::log::start(base::log::Level::Error, base::log::Format::Logfmt);
 
-  std::uint64_t found = 0, messages = 0;
+  std::uint64_t found = 0, messages = 0, accepted = 0, duplicates = 0, crashes = 0;
   base::Duration simulated{};
   for (std::uint64_t s = first; s < first + seeds; ++s) {
     const simulation::Report report = simulation::run_scenario(
@@ -51,11 +56,18 @@ int main(int argc, char** argv) {
       std::printf("seed %llu: %s\n", static_cast<unsigned long long>(s), finding.c_str());
     found += report.findings.size();
     messages += report.messages;
+    accepted += report.accepted;
+    duplicates += report.duplicates;
+    crashes += report.crashes;
     simulated += report.simulated;
     std::fflush(stdout);
   }
   base::log::stop();
   const double days = std::chrono::duration<double, std::ratio<86'400>>(simulated).count();
+  std::printf("recipients accepted %llu, arrived twice where that is allowed %llu, crashes %llu\n",
+              static_cast<unsigned long long>(accepted),
+              static_cast<unsigned long long>(duplicates),
+              static_cast<unsigned long long>(crashes));
   std::printf("seeds %llu findings %llu sim_days %.1f messages %llu\n",
               static_cast<unsigned long long>(seeds), static_cast<unsigned long long>(found), days,
               static_cast<unsigned long long>(messages));

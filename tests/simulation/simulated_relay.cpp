@@ -1,20 +1,24 @@
 #include "tests/simulation/simulated_relay.hpp"
 
 #include "ekiden/account/stored_snapshot.hpp"
+#include "ekiden/events/error.hpp"
 
 namespace ekiden::simulation {
 namespace {
 
 constexpr base::Duration kDiskDelayMax = std::chrono::milliseconds(3);
-constexpr std::uint32_t kSegmentOctets = 1 << 20;
 constexpr base::Duration kPoolDelayMax = std::chrono::milliseconds(5);
+/// Past its budget a relay that stops has the spool to close.
+constexpr base::Duration kCloses = std::chrono::minutes(2);
 
 }  // namespace
 
 Result<void> MemorySink::write(const std::vector<std::string>& encoded) {
+  if (world_.steady() < fails_until_) return make_error_code(events::Errc::Io);
   for (const std::string& octets : encoded) {
     Result<events::Event> event = events::decode_event(octets);
-    if (event && ids_.insert(event->id).second) events_.push_back(std::move(*event));
+    if (event && ids_.insert(event->id).second)
+      events_.push_back({std::move(*event), world_.steady()});
   }
   return {};
 }
@@ -25,79 +29,148 @@ std::shared_ptr<const account::Snapshot> NoAccounts::current() const {
 }
 
 struct SimulatedRelay::Running {
+  /// One worker and its surroundings.
   struct Place {
-    Place(World& world, SimulatedInternet& internet, unsigned index, const net::Address& address,
-          const std::function<void(test::FakeResolver&)>& zones)
-        : worker(world, index), network(internet, address), resolver(worker.worker().clock) {
-      zones(resolver);
+    Place(RelayGround& ground, unsigned index, const net::Address& address)
+        : own_clock(ground.world),
+          clock(own_clock),
+          executor(ground.world, Order::Kept, ground.post_delay_max),
+          random(ground.world.random().next()),
+          own_network(ground.internet, address),
+          network(own_network),
+          own_resolver(ground.names, own_clock),
+          resolver(own_resolver) {
+      for (const Wrappers& wrappers : ground.wrappers) {
+        clock.add(wrappers.clock);
+        network.add(wrappers.network);
+        resolver.add(wrappers.resolver);
+      }
+      worker = std::make_unique<base::Worker>(
+          base::Worker{index, ground.world.io().get_executor(), executor, clock.top(), random});
+      cache = std::make_unique<dns::CachingResolver>(resolver.top(), own_clock, executor);
     }
-    SimulatedWorker worker;
-    SimulatedNetwork network;
-    test::FakeResolver resolver;
+    SimulatedClock own_clock;
+    Layered<base::Clock> clock;
+    SimulatedExecutor executor;
+    base::SeededRandom random;
+    SimulatedNetwork own_network;
+    Layered<net::Network> network;
+    SimulatedResolver own_resolver;
+    Layered<dns::Resolver> resolver;
+    std::unique_ptr<base::Worker> worker;
+    std::unique_ptr<dns::CachingResolver> cache;
   };
 
-  explicit Running(World& world)
-      : committer(world, Order::Kept, kDiskDelayMax),
-        pool(world, Order::Any, kPoolDelayMax),
-        events(world, Order::Kept, kDiskDelayMax),
-        clock(world),
-        random(world.random().next()) {}
+  explicit Running(RelayGround& ground)
+      : committer(ground.world, Order::Kept, kDiskDelayMax),
+        own_pool(ground.world, Order::Any, kPoolDelayMax),
+        pool(own_pool),
+        events(ground.world, Order::Kept, kDiskDelayMax),
+        clock(ground.world),
+        random(ground.world.random().next()),
+        disk(ground.disk),
+        sink(ground.sink) {
+    for (const Wrappers& wrappers : ground.wrappers) {
+      pool.add(wrappers.pool);
+      disk.add(wrappers.disk);
+      sink.add(wrappers.sink);
+    }
+  }
 
-  SimulatedExecutor committer, pool, events;
+  SimulatedExecutor committer, own_pool;
+  Layered<base::Executor> pool;
+  SimulatedExecutor events;
   SimulatedClock clock;
   base::SeededRandom random;
+  Layered<spool::Disk> disk;
+  Layered<events::Sink> sink;
+  std::unique_ptr<Layered<spool::Spool>> spool;
   base::Metrics metrics;
   std::vector<std::unique_ptr<Place>> places;
   std::unique_ptr<apps::Relay> relay;
   std::string problem;
 };
 
-SimulatedRelay::SimulatedRelay(World& world, SimulatedInternet& internet,
-                               spool::testing::SimulatedDisk& disk, MemorySink& sink,
-                               std::shared_ptr<const config::Settings> settings,
-                               std::function<void(test::FakeResolver&)> zones, unsigned workers)
-    : world_(world),
-      internet_(internet),
-      disk_(disk),
-      sink_(sink),
-      settings_(std::move(settings)),
-      zones_(std::move(zones)),
-      workers_(workers) {}
+namespace {
+
+/// Hands on to layers that somebody else keeps.
+class Door final : public PassingSpool {
+ public:
+  using PassingSpool::PassingSpool;
+};
+
+}  // namespace
+
+SimulatedRelay::SimulatedRelay(RelayGround ground) : ground_(std::move(ground)) {}
 
 SimulatedRelay::~SimulatedRelay() {
   if (running_) crash(Crash::Kill);
 }
 
-bool SimulatedRelay::start(std::string& problem) {
-  running_ = std::make_unique<Running>(world_);
+std::shared_ptr<const config::Settings> SimulatedRelay::wrapped(
+    const config::Settings& settings) const {
+  auto wrapped = std::make_shared<config::Settings>(settings);
+  for (const Wrappers& wrappers : ground_.wrappers)
+    if (wrappers.settings) wrappers.settings(*wrapped);
+  return wrapped;
+}
+
+bool SimulatedRelay::start(const config::Settings& settings, std::string& problem) {
+  running_ = std::make_unique<Running>(ground_);
   Running& r = *running_;
   std::vector<apps::RelayWorker> workers;
-  for (unsigned i = 0; i < workers_; ++i) {
-    r.places.push_back(std::make_unique<Running::Place>(
-        world_, internet_, i, settings_->listener.front().address.address, zones_));
+  for (unsigned i = 0; i < ground_.workers; ++i) {
+    r.places.push_back(
+        std::make_unique<Running::Place>(ground_, i, settings.listener.front().address.address));
     Running::Place& place = *r.places.back();
-    workers.push_back({place.worker.worker(), place.network, place.resolver});
+    workers.push_back({*place.worker, place.network.top(), *place.cache});
   }
+  const auto wrap_spool = [this, &r](spool::Spool& journal) -> std::unique_ptr<spool::Spool> {
+    r.spool = std::make_unique<Layered<spool::Spool>>(journal);
+    for (const Wrappers& wrappers : ground_.wrappers) r.spool->add(wrappers.spool);
+    return std::make_unique<Door>(r.spool->top());
+  };
   r.relay = std::make_unique<apps::Relay>(
-      apps::Surroundings{std::move(workers), disk_, r.committer, r.clock, r.pool, r.events, r.clock,
-                         sink_, accounts_, r.random, r.metrics, kSegmentOctets},
-      settings_);
+      apps::Surroundings{std::move(workers), r.disk.top(), r.committer, r.clock, r.pool.top(),
+                         r.events, r.clock, r.sink.top(), accounts_, r.random, r.metrics,
+                         wrap_spool, ground_.segment_octets},
+      wrapped(settings));
   if (!r.relay->open(problem)) return false;
   r.relay->start([&r](std::string said) { r.problem = std::move(said); });
   return true;
 }
 
+bool SimulatedRelay::reload(const config::Settings& settings, std::string& problem) {
+  return relay().reload(wrapped(settings), problem, [](std::vector<std::string>) {});
+}
+
+bool SimulatedRelay::stop(base::Duration budget) {
+  auto is_over = std::make_shared<bool>(false);
+  World& world = ground_.world;
+  relay().stop(budget, [is_over, &world] {
+    *is_over = true;
+    world.stop();
+  });
+  for (const base::Steady until = world.steady() + budget + kCloses;
+       !*is_over && world.steady() < until && !ground_.disk.is_cut();) {
+    if (!world.run_until(until)) break;
+  }
+  const bool is_cut = ground_.disk.is_cut();
+  crash(is_cut ? Crash::PowerCut : Crash::Kill);
+  return *is_over && !is_cut;
+}
+
 void SimulatedRelay::crash(Crash how) {
   // First the coroutines, while what they refer to still stands.
   running_->relay->abandon();
-  internet_.drop_waiting();
-  world_.drop_everything();
+  ground_.internet.drop_waiting();
+  ground_.world.drop_everything();
   running_.reset();
-  world_.drop_everything();
+  ground_.world.drop_everything();
   if (how == Crash::PowerCut) {
-    disk_.power_cut();
+    ground_.disk.power_cut();
   } else {
-    disk_.kill();
+    ground_.disk.kill();
   }
 }
 
@@ -106,11 +179,11 @@ apps::Relay& SimulatedRelay::relay() {
 }
 
 base::Worker& SimulatedRelay::worker(unsigned index) {
-  return running_->places[index]->worker.worker();
+  return *running_->places[index]->worker;
 }
 
 base::Executor& SimulatedRelay::pool() {
-  return running_->pool;
+  return running_->pool.top();
 }
 
 base::Metrics& SimulatedRelay::metrics() {

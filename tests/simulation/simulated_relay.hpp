@@ -7,22 +7,33 @@
 
 #include "apps/relay.hpp"
 #include "ekiden/spool/testing/simulated_disk.hpp"
+#include "tests/simulation/names.hpp"
 #include "tests/simulation/network.hpp"
-#include "tests/support/fake_resolver.hpp"
+#include "tests/simulation/wrappers.hpp"
 
 namespace ekiden::simulation {
 
-/// Keeps event ids in memory: what the event store would have. It survives crashes, because a
-/// real one has synced what it acknowledged.
+/// Keeps events in memory: what the event store would have. It survives crashes, because a real
+/// one has synced what it acknowledged.
 class MemorySink final : public events::Sink {
  public:
+  explicit MemorySink(World& world) : world_(world) {}
   Result<void> write(const std::vector<std::string>& encoded) override;
+
+  struct Kept {
+    events::Event event;
+    base::Steady instant;  ///< of writing
+  };
   /// In the order of first writing.
-  const std::vector<events::Event>& events() const { return events_; }
+  const std::vector<Kept>& events() const { return events_; }
+  /// Until then every write fails.
+  void fail_until(base::Steady when) { fails_until_ = when; }
 
  private:
+  World& world_;
   std::set<std::string> ids_;
-  std::vector<events::Event> events_;
+  std::vector<Kept> events_;
+  base::Steady fails_until_{};
 };
 
 class NoAccounts final : public account::SnapshotSource {
@@ -30,17 +41,34 @@ class NoAccounts final : public account::SnapshotSource {
   std::shared_ptr<const account::Snapshot> current() const override;
 };
 
+struct RelayGround {
+  World& world;
+  SimulatedInternet& internet;
+  spool::testing::SimulatedDisk& disk;
+  MemorySink& sink;
+  Names& names;
+  unsigned workers = 2;
+  std::uint32_t segment_octets = 1 << 20;
+  base::Duration post_delay_max = kPostDelayMax;
+  /// The first nearest to the ground.
+  std::vector<Wrappers> wrappers;
+};
+
 /// A whole relay, release code on simulated ground: the real object graph of apps/relay.cpp, the
 /// real journal. It can be started, killed and started again on the same disk.
 class SimulatedRelay {
  public:
-  SimulatedRelay(World& world, SimulatedInternet& internet, spool::testing::SimulatedDisk& disk,
-                 MemorySink& sink, std::shared_ptr<const config::Settings> settings,
-                 std::function<void(test::FakeResolver&)> zones, unsigned workers = 2);
+  explicit SimulatedRelay(RelayGround ground);
   ~SimulatedRelay();
 
   /// False, with the reason, when it refuses to start.
-  bool start(std::string& problem);
+  bool start(const config::Settings& settings, std::string& problem);
+  /// False, with the reason, when it refuses the settings.
+  bool reload(const config::Settings& settings, std::string& problem);
+
+  /// As SIGTERM does: sessions and transactions may end within `budget`. The process is gone
+  /// then, in the way of `crash`. False when it had not come to its end by itself.
+  bool stop(base::Duration budget);
 
   /// The process is gone, at once. Everything of the world that was waiting goes with it, peers'
   /// connections too; the disk keeps what `how` says.
@@ -56,13 +84,9 @@ class SimulatedRelay {
  private:
   struct Running;
 
-  World& world_;
-  SimulatedInternet& internet_;
-  spool::testing::SimulatedDisk& disk_;
-  MemorySink& sink_;
-  std::shared_ptr<const config::Settings> settings_;
-  std::function<void(test::FakeResolver&)> zones_;
-  unsigned workers_;
+  std::shared_ptr<const config::Settings> wrapped(const config::Settings& settings) const;
+
+  RelayGround ground_;
   NoAccounts accounts_;
   std::unique_ptr<Running> running_;
 };

@@ -41,9 +41,11 @@ bool World::cancel(std::uint64_t id) {
 }
 
 bool World::run_until(base::Steady until, std::uint64_t steps_max) {
+  is_stopped_ = false;
   for (std::uint64_t i = 0; i < steps_max; ++i) {
     if (io_->stopped()) io_->restart();
     steps_ += io_->poll();
+    if (is_stopped_) return true;
     if (agenda_.empty() || agenda_.begin()->first.when > until) {
       steady_ = std::max(steady_, until);
       return true;
@@ -85,7 +87,7 @@ void SimulatedExecutor::post(base::Work work) {
 
 SimulatedWorker::SimulatedWorker(World& world, unsigned index)
     : clock_(world),
-      executor_(world, Order::Kept, base::Duration(20)),
+      executor_(world, Order::Kept, kPostDelayMax),
       random_(world.random().next()),
       worker_{index, world.io().get_executor(), executor_, clock_, random_} {}
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -34,9 +35,13 @@ class World {
   }
   bool cancel(std::uint64_t id);
 
-  /// Runs until the agenda has nothing before `until`. False when `steps_max` ran out first.
+  /// Runs until the agenda has nothing before `until`, or somebody says `stop`. False when
+  /// `steps_max` ran out first.
   bool run_until(base::Steady until, std::uint64_t steps_max = 50'000'000);
   bool run_for(base::Duration time) { return run_until(steady_ + time); }
+
+  /// Ends the run that is under way, before time moves on.
+  void stop() { is_stopped_ = true; }
 
   /// Drops whatever is waiting, as the end of a process does.
   void drop_everything();
@@ -63,6 +68,7 @@ class World {
   std::map<std::uint64_t, base::Steady> when_;
   std::uint64_t next_id_ = 1;
   std::uint64_t steps_ = 0;
+  bool is_stopped_ = false;
 };
 
 /// Timers of one simulated worker.
@@ -81,6 +87,9 @@ class SimulatedClock final : public base::Clock {
 };
 
 enum class Order { Kept, Any };
+
+/// How long a post between workers may be on its way.
+inline constexpr base::Duration kPostDelayMax{20};
 
 /// Runs posts after a delay from the seed, `Kept` in order as a worker does, `Any` as a pool.
 class SimulatedExecutor final : public base::Executor {

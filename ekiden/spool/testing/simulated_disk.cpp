@@ -67,6 +67,7 @@ class SimulatedFile final : public File {
     if (disk_.sync_lies_) return {};
     if (disk_.strikes(disk_.fail_sync_)) {
       disk_.keep_part(*inode_);
+      if (disk_.on_failed_sync_) disk_.on_failed_sync_();
       return disk_.fail_sync_.error;
     }
     for (const SimulatedDisk::Write& write : inode_->unsynced)
@@ -119,6 +120,7 @@ Result<void> SimulatedDisk::before_change() {
   if (is_cut_) return Errc::Io;
   if (cut_after_ > 0 && --cut_after_ == 0) {
     is_cut_ = true;
+    if (on_cut_) on_cut_();
     return Errc::Io;
   }
   if (fail_all_ != 0) return static_cast<Errc>(fail_all_);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -50,6 +51,10 @@ class SimulatedDisk final : public Disk {
   /// The n-th change from now (write, sync, rename, …) cuts the power before it happens; every
   /// later call fails. Then call `power_cut` and start again.
   void cut_after(std::uint64_t n) { cut_after_ = n; }
+  /// `tell` is called when that happens, inside the call that it happens in.
+  void on_cut(std::function<void()> tell) { on_cut_ = std::move(tell); }
+  /// The same for a sync that fails.
+  void on_failed_sync(std::function<void()> tell) { on_failed_sync_ = std::move(tell); }
   bool is_cut() const { return is_cut_; }
 
   /// A broken disk: syncs succeed and make nothing durable.
@@ -101,6 +106,7 @@ class SimulatedDisk final : public Disk {
   std::map<std::string, bool> directories_;
   std::uint64_t generation_ = 1, next_group_ = 1, capacity_ = ~0ULL, cut_after_ = 0;
   bool is_cut_ = false, sync_lies_ = false;
+  std::function<void()> on_cut_, on_failed_sync_;
   int fail_all_ = 0;
   Fault fail_write_, fail_sync_;
   Counters counters_;

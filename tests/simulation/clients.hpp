@@ -1,0 +1,59 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/simulation/peers.hpp"
+
+namespace ekiden::simulation {
+
+/// A message as a client tried to hand it over, and what it was told.
+struct Submission {
+  std::string token;  ///< unique, in the subject
+  std::string reverse_path;
+  std::vector<std::string> wanted;
+  std::vector<std::string> recipients;  ///< answered 250 at RCPT
+  std::string notify;                   ///< NOTIFY= of each recipient; empty: none
+  std::string header;                   ///< further fields
+  std::string body;                     ///< behind the header, as the client has it
+  bool is_eight_bit = false;
+  bool is_bulk = false;
+  bool is_strangers = false;
+  bool is_accepted = false;     ///< 250 after the dot reached the client
+  bool was_sent_whole = false;  ///< the dot left: without a 250 it may have been taken
+  base::Steady begun{}, taken{};
+  /// Of the message; "" when none came.
+  std::string reply;
+};
+
+/// `count` lines that name the token, some of them with a dot in front.
+std::string make_body(World& world, const std::string& token, std::size_t octets);
+
+/// Sessions that were greeted and have not said good-bye.
+struct Crowd {
+  unsigned now = 0, most = 0;
+};
+
+/// How a client behaves.
+struct Manner {
+  bool pipelines = false;
+  bool chunks = false;       ///< BDAT
+  bool talks_early = false;  ///< before the greeting
+  bool forgets_quit = false;
+  /// Hangs up at this step, commands and parts of the body counted; 0: never.
+  unsigned hangs_up_at = 0;
+  base::Duration pause{};  ///< before each step
+  std::size_t slice = 0;   ///< octets of the body written at once; 0: all
+  Crowd* crowd = nullptr;  ///< where it counts itself
+};
+
+using Submissions = std::vector<std::shared_ptr<Submission>>;
+
+/// Hands messages over in one session, one after the other, and notes what the relay promised.
+/// `accepted` is called at each 250 after a message.
+base::Task<void> hand_over(SimulatedInternet& internet, net::Endpoint from, net::Endpoint relay,
+                           Submissions messages, Manner manner, std::function<void()> accepted);
+
+}  // namespace ekiden::simulation

@@ -1,0 +1,191 @@
+#include "tests/simulation/conditions.hpp"
+
+#include "tests/simulation/ground.hpp"
+
+namespace ekiden::simulation {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr std::string_view kNames[kPlagues] = {
+    "bad-network",  "bad-peers",  "storms",      "slow-peers",    "bad-dns",      "full-disk",
+    "failing-disk", "lying-disk", "clock-jumps", "reloads",       "operators",    "failing-events",
+    "large-mail",   "surges",     "bad-clients", "strangers",     "tight-memory", "tight-limits",
+    "crashes",      "disk-cuts",  "ambushes",    "clean-restarts"};
+
+/// How often a seed has it, in thousandths.
+unsigned frequency(Plague plague) {
+  switch (plague) {
+    case Plague::LyingDisk:
+      return 60;
+    case Plague::LargeMail:
+      return 100;
+    case Plague::Surges:
+      return 200;
+    case Plague::FullDisk:
+      return 200;
+    case Plague::Crashes:
+      return 500;
+    default:
+      return 300;
+  }
+}
+
+}  // namespace
+
+base::Duration up_to(base::Random& random, base::Duration most) {
+  return base::Duration(
+      static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(most.count()) + 1)));
+}
+
+Conditions::Conditions(base::Random& random) {
+  for (unsigned i = 0; i < kPlagues; ++i)
+    if (chance(random, frequency(static_cast<Plague>(i)))) plagues |= 1U << i;
+  // Whose turn it is can be judged only where nothing else keeps mail waiting.
+  if (has(Plague::Surges) && chance(random, 600)) {
+    for (const Plague other : {Plague::BadNetwork, Plague::BadPeers, Plague::Storms, Plague::BadDns,
+                               Plague::Reloads, Plague::Operators})
+      plagues &= ~bit(other);
+    plagues |= bit(Plague::TightLimits);
+  }
+  workers = 1 + static_cast<unsigned>(random.below(4));
+  post_delay_max = chance(random, 500) ? kPostDelayMax : base::Duration(milliseconds(2));
+  if (has(Plague::LargeMail)) {
+    segment_octets = 8 << 20;
+  } else {
+    // Small ones come and go, so that mail is copied forward and segments are recycled.
+    segment_octets = 1U << (17 + random.below(4));
+  }
+  body_octets_max = chance(random, 500) ? 20'000 : 2'000;
+  if (has(Plague::Crashes) || has(Plague::DiskCuts) || has(Plague::Ambushes) ||
+      has(Plague::CleanRestarts))
+    lives = 2 + static_cast<unsigned>(random.below(3));
+
+  settings = plain_settings();
+  config::Listener inbound;
+  inbound.address = kRelayInbound;
+  inbound.service = config::Service::Inbound;
+  inbound.tls = config::ListenerTls::Off;
+  settings.listener.push_back(inbound);
+  config::InboundDomain home;
+  home.name = "home.example";
+  home.next_hop.kind = config::NextHop::Kind::Hosts;
+  home.next_hop.hosts = {{"20.0.0.6", 25}};
+  const config::RecipientCheck checks[] = {
+      config::RecipientCheck::Any, config::RecipientCheck::Verify, config::RecipientCheck::List};
+  home.check = checks[random.below(3)];
+  home.recipient_list = {"good0@home.example", "good1@home.example", "full0@home.example"};
+  settings.inbound_domain.push_back(home);
+
+  settings.retry.first = between(random, minutes(1), minutes(15));
+  settings.retry.factor = 1.5 + random.unit() * 1.5;
+  settings.retry.max_interval = between(random, minutes(30), hours(4));
+  const base::Duration expiries[] = {hours(1), hours(4), hours(24), hours(5 * 24)};
+  settings.retry.expire_after = expiries[random.below(4)];
+  if (chance(random, 300))
+    settings.retry.delay_notice_after = between(random, minutes(10), hours(4));
+  settings.spool.commit_interval = between(random, milliseconds(1), milliseconds(30));
+  settings.spool.disk_reserve = std::uint64_t{segment_octets} * 4;
+  settings.events.backlog_max = chance(random, 200) ? 64 << 10 : 64 << 20;
+  draw_limits(random, settings);
+}
+
+void Conditions::draw_limits(base::Random& random, config::Settings& drawn) const {
+  if (has(Plague::TightMemory)) drawn.spool.memory_budget = (32 << 10) << random.below(5);
+  if (has(Plague::LargeMail) && has(Plague::TightMemory)) drawn.spool.memory_budget = 4 << 20;
+  if (has(Plague::TightLimits)) {
+    drawn.delivery.connections_per_site = 1 + static_cast<std::uint32_t>(random.below(5));
+    drawn.delivery.recipients_per_transaction = 1 + static_cast<std::uint32_t>(random.below(4));
+    drawn.delivery.messages_per_connection = 1 + static_cast<std::uint32_t>(random.below(6));
+    drawn.limits.recipients_per_message = 2 + static_cast<std::uint32_t>(random.below(5));
+    drawn.limits.message_size = 10'000 + random.below(20'000);
+    drawn.limits.connections = 3 + static_cast<std::uint32_t>(random.below(8));
+    drawn.limits.connections_per_address = 1 + static_cast<std::uint32_t>(random.below(3));
+    if (chance(random, 300)) drawn.limits.message_rate = {3, minutes(1)};
+  } else {
+    drawn.delivery.connections_per_site = 4 + static_cast<std::uint32_t>(random.below(20));
+  }
+}
+
+config::Settings Conditions::changed(base::Random& random) const {
+  config::Settings drawn = settings;
+  draw_limits(random, drawn);
+  drawn.spool.commit_interval = between(random, milliseconds(1), milliseconds(30));
+  drawn.retry.first = between(random, minutes(1), minutes(15));
+  if (chance(random, 300)) drawn.listener[1].stream = "newsletter";
+  if (chance(random, 300)) drawn.listener.pop_back();
+  const auto route = [](const char* domain, config::NextHop::Kind kind) {
+    config::Route route;
+    route.domains = {domain};
+    route.next_hop.kind = kind;
+    return route;
+  };
+  config::Route direct = route("two.example", config::NextHop::Kind::Hosts);
+  direct.next_hop.hosts = {{"20.0.0.4", 25}, {"20.0.0.3", 25}};
+  direct.bdat = chance(random, 500);
+  if (chance(random, 300)) drawn.route.push_back(direct);
+  if (chance(random, 300))
+    drawn.route.push_back(route("alias.example", config::NextHop::Kind::Hold));
+  if (chance(random, 200))
+    drawn.route.push_back(route("six.example", config::NextHop::Kind::Discard));
+  for (config::Route& one : drawn.route) one.retry = drawn.retry;
+  return drawn;
+}
+
+Weather Conditions::weather(base::Random& random) const {
+  Weather weather;
+  weather.latency_max = chance(random, 500) ? milliseconds(20) : milliseconds(300);
+  weather.split = static_cast<unsigned>(random.below(500));
+  if (!has(Plague::BadNetwork)) return weather;
+  weather.connect_refused = static_cast<unsigned>(random.below(100));
+  weather.connect_lost = static_cast<unsigned>(random.below(100));
+  weather.reset = static_cast<unsigned>(random.below(15));
+  weather.broken = static_cast<unsigned>(random.below(300));
+  return weather;
+}
+
+Temper Conditions::temper(base::Random& random) const {
+  Temper temper;
+  temper.has_pipelining = chance(random, 700);
+  temper.has_eight_bit = chance(random, 700);
+  temper.has_chunking = chance(random, 500);
+  temper.has_dsn = chance(random, 300);
+  if (chance(random, 300)) temper.recipients_max = 1 + random.below(4);
+  if (chance(random, 300)) temper.messages_max = 1 + random.below(5);
+  if (chance(random, 200)) temper.size_max = 15'000;
+  if (has(Plague::BadPeers)) {
+    const auto some = [&](unsigned most) {
+      return chance(random, 500) ? static_cast<unsigned>(random.below(most)) : 0;
+    };
+    temper.defers_connection = some(200);
+    temper.refuses_connection = some(100);
+    temper.defers_recipient = some(300);
+    temper.defers_message = some(300);
+    temper.refuses_message = some(50);
+    temper.drops_in_data = some(100);
+    temper.drops_after_dot = some(100);
+    temper.leaves = some(50);
+    temper.half_replies = some(50);
+    temper.stalls = some(10);
+  }
+  if ((has(Plague::SlowPeers) || has(Plague::Surges)) && chance(random, 500))
+    temper.slowness = between(random, milliseconds(50), seconds(8));
+  return temper;
+}
+
+void Conditions::trouble(base::Random& random, Names& names) const {
+  names.fails = static_cast<unsigned>(random.below(400));
+  names.times_out = static_cast<unsigned>(random.below(200));
+}
+
+std::string Conditions::text() const {
+  std::string text = std::to_string(workers) + " workers, " + std::to_string(lives) + " lives";
+  for (unsigned i = 0; i < kPlagues; ++i)
+    if ((plagues & (1U << i)) != 0) text += ", " + std::string(kNames[i]);
+  return text;
+}
+
+}  // namespace ekiden::simulation

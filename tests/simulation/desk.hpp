@@ -1,0 +1,50 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ekiden/control/live_node.hpp"
+#include "tests/simulation/simulated_relay.hpp"
+
+namespace ekiden::simulation {
+
+/// The operator's end of one life of the relay: what the control socket's commands do.
+class Desk {
+ public:
+  /// `file` holds the suspensions; it outlives the relay, as `suspensions.json` does.
+  Desk(World& world, SimulatedRelay& relay, std::string& file);
+
+  void act(control::QueueAction action, control::Filter filter, std::string argument);
+  void suspend(control::SuspendScope scope);
+  void resume_all();
+  void release_all();
+  /// Notes in `seen` how often pages show each recipient, and looks at each in every way.
+  void look(std::map<std::pair<base::MessageId, std::uint32_t>, int>* seen);
+  void stop() {
+    node_.stop([] {});
+  }
+
+  const std::vector<std::shared_ptr<control::Operation>>& operations() const { return operations_; }
+  /// What a command did that it should not, a sentence each.
+  const std::vector<std::string>& problems() const { return problems_; }
+
+ private:
+  base::Task<void> run_act(control::QueueAction action, control::Filter filter,
+                           std::string argument);
+  base::Task<void> run_suspend(control::SuspendScope scope);
+  base::Task<void> run_resume_all();
+  base::Task<void> run_look(std::map<std::pair<base::MessageId, std::uint32_t>, int>* seen);
+  void expect(bool is_true, std::string problem) {
+    if (!is_true) problems_.push_back(std::move(problem));
+  }
+
+  base::TaskGroup tasks_;
+  std::vector<std::shared_ptr<control::Operation>> operations_;
+  std::vector<std::string> problems_;
+  control::LiveNode node_;
+};
+
+}  // namespace ekiden::simulation

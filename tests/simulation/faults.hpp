@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "tests/simulation/world.hpp"
+#include "tests/simulation/wrappers.hpp"
+
+namespace ekiden::simulation {
+
+/// A mistake made on purpose, to show that the oracle sees it. Release code has no switch for any
+/// of them: what stands between the relay and its ground misbehaves instead (wrappers.hpp).
+enum class Fault : std::uint8_t {
+  None,
+  AckBeforeSync,
+  AnswerLost,
+  BodiesMixed,
+  BulkFirst,
+  DiskLies,
+  DoubleCompletion,
+  DsnTwice,
+  EventLost,
+  ExpiryIgnored,
+  LateTimer,
+  LimitOffByOne,
+  LostUpdate,
+  MemoryKept,
+  PeerForgets,
+  RecoverySkips,
+  RetryWithoutState,
+  SegmentComesBack,
+  SidecarUnchecked,
+  SyncFailureIgnored,
+  WrongHost,
+};
+
+struct FaultName {
+  Fault fault;
+  std::string_view name, what;
+};
+/// Every fault but None.
+const std::vector<FaultName>& fault_names();
+
+/// What makes the relay behave as if it had the mistake. Empty for faults of the world: DiskLies
+/// and PeerForgets.
+Wrappers wrappers_for(Fault fault, World& world);
+
+}  // namespace ekiden::simulation

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <memory>
+
+#include "ekiden/config/settings.hpp"
+#include "ekiden/net/endpoint.hpp"
+
+/// Who is where in the simulated internet. Every scenario stands on this ground.
+namespace ekiden::simulation {
+
+net::Endpoint endpoint(const char* address, std::uint16_t port = 25);
+
+inline const net::Endpoint kRelay = endpoint("10.0.0.1");             ///< transactional mail
+inline const net::Endpoint kRelayBulk = endpoint("10.0.0.1", 26);     ///< bulk mail
+inline const net::Endpoint kRelayInbound = endpoint("10.0.0.1", 27);  ///< for home.example
+inline const net::Endpoint kClient = endpoint("10.0.0.5", 40000);     ///< may relay
+inline const net::Endpoint kStranger = endpoint("30.0.0.7", 40000);   ///< may not
+inline const net::Endpoint kReceiver = endpoint("20.0.0.1");
+inline const net::Endpoint kSenders = endpoint("20.0.0.2");  ///< of sender.example: takes reports
+inline const net::Endpoint kOther = endpoint("20.0.0.3");
+
+/// A relay for 10.0.0.0/8, two listeners for two streams, everything else as by default.
+config::Settings plain_settings();
+
+}  // namespace ekiden::simulation
