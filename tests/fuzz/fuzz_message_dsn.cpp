@@ -48,7 +48,7 @@ void check_dsn(const Dsn& dsn, const DsnRequest& request) {
   HeaderScanner scanner(header);
   Field field;
   for (auto more = scanner.next(field); more && *more; more = scanner.next(field)) ++fields;
-  FUZZ_CHECK(scanner.consumed() == end && fields >= 8 && fields <= 9, "the fields that we wrote");
+  FUZZ_CHECK(scanner.consumed() == end && fields >= 9 && fields <= 10, "the fields that we wrote");
 
   const std::size_t mark = header.find("boundary=\"") + 10;
   const std::string_view boundary = header.substr(mark, header.find('"', mark) - mark);
