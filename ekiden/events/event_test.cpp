@@ -130,9 +130,9 @@ TEST(Event, HasOneForm) {
   const std::string head = octets.substr(0, 26);
   const std::string usual = event_id(e.message, 1, Kind::Accepted, 0);
   for (const std::string& fields :
-       {std::string("\x02\x81\x00", 3),                              // one, in two octets
+       {std::string("\x02\x81\x00", 3),                               // one, in two octets
         std::string("\x1a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f"),  // more than 64 bits
-        std::string("\x04\x81\x00x", 4),                             // a length in two octets
+        std::string("\x04\x81\x00x", 4),                              // a length in two octets
         '\x01' + std::string(1, static_cast<char>(usual.size())) + usual + "\x02\x01"}) {
     EXPECT_FALSE(decode_event(head + fields)) << base::encode_hex(fields);
     EXPECT_FALSE(read_keys(head + fields)) << base::encode_hex(fields);

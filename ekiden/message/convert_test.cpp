@@ -180,6 +180,16 @@ TEST(SevenBit, Base64GivesTheSameOctetsBack) {
   }
 }
 
+TEST(EightBit, ABase64PartKeepsNoBareNewline) {
+  // It came by BDAT and leaves by DATA, where "\n.\r\n" must not be an end for anybody.
+  const std::string header = "MIME-Version: 1.0\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+  const std::string body = "QUJD\n.\nREVG\r\nR0hJ\r\r\xff\nSktM\r\n\r";
+  for (const Conversion conversion : {Conversion::EightBit, Conversion::SevenBit}) {
+    EXPECT_EQ(*convert(header + body, conversion), header + "QUJD.REVG\r\nR0hJSktM\r\n");
+  }
+  EXPECT_EQ(*convert(header + body, Conversion::ShortLines), header + body);
+}
+
 TEST(EightBit, BinaryTextWithoutLineStructureBecomesBase64) {
   const std::string header =
       "MIME-Version: 1.0\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: binary\r\n\r\n";

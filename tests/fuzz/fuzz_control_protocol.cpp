@@ -128,7 +128,8 @@ void check_words(std::string_view text) {
   }
   if (const auto line = parse_line(text)) {
     FUZZ_CHECK(line->item.has_value() != line->answer.has_value(), "an item or an answer");
-    const std::string written = line->item ? format_item(*line->item) : format_answer(*line->answer);
+    const std::string written =
+        line->item ? format_item(*line->item) : format_answer(*line->answer);
     FUZZ_CHECK(written.find('\n') == written.size() - 1, "a line is one line");
     FUZZ_CHECK(parse_line(written), "and is one again");
   }
@@ -156,7 +157,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string octets(input.rest());
   check_words(octets);
   const std::string whole = converse(octets, 0);
-  check_answers(whole, static_cast<std::size_t>(std::count(octets.begin(), octets.end(), '\n')) + 1);
+  check_answers(whole,
+                static_cast<std::size_t>(std::count(octets.begin(), octets.end(), '\n')) + 1);
   FUZZ_CHECK(whole == converse(octets, split), "the same answers at every split");
   return 0;
 }

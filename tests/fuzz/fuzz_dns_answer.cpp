@@ -119,9 +119,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FUZZ_CHECK(addresses_of(answer).empty() && mx_of(answer).empty(), "nor anything read from it");
   }
   FUZZ_CHECK(answer.status != Status::Bogus || !answer.is_secure, "bogus is not secure");
-  FUZZ_CHECK((answer.status != Status::Failed && answer.status != Status::Bogus) ||
-                 !answer.reason.empty(),
-             "a failure says why");
+  FUZZ_CHECK(
+      (answer.status != Status::Failed && answer.status != Status::Bogus) || !answer.reason.empty(),
+      "a failure says why");
   check_records(answer);
   check_cache(answer, fuzz::Input(data, size));
 

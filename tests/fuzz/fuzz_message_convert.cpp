@@ -41,7 +41,8 @@ void check_bounds(std::string_view out, Conversion conversion) {
   const std::size_t end = find_header_end(out);
   if (end == std::string_view::npos) return;
   const std::string top = base::lowered(out.substr(0, end));
-  if (top.find("multipart") != std::string::npos || top.find("message") != std::string::npos) return;
+  if (top.find("multipart") != std::string::npos || top.find("message") != std::string::npos)
+    return;
   const Scan scan = scan_lines(out.substr(end));
   FUZZ_CHECK(!scan.has_long_line(), "no line is too long");
   if (conversion == Conversion::ShortLines) return;
@@ -165,8 +166,8 @@ void check_shape(fuzz::Input& input) {
   if (is_multipart) {
     message += "Content-Type: multipart/mixed; boundary=\"" + std::string(kBoundary) + "\"\r\n\r\n";
     for (const Part& part : parts) {
-      message += "--" + std::string(kBoundary) + "\r\n" + header_of(part) + "\r\n" + part.body +
-                 "\r\n";
+      message +=
+          "--" + std::string(kBoundary) + "\r\n" + header_of(part) + "\r\n" + part.body + "\r\n";
     }
     message += "--" + std::string(kBoundary) + "--\r\n";
   } else {

@@ -105,9 +105,9 @@ void check_refold(std::string_view header) {
   }
   FUZZ_CHECK(plain == before, "folding moves nothing but white space");
   FUZZ_CHECK(refold_long_lines(folded) == folded, "folding twice is folding once");
-  FUZZ_CHECK(scan_lines(folded).longest_line <= std::max(scan_lines(header).longest_line,
-                                                         kLineOctetsMax),
-             "no line becomes longer");
+  FUZZ_CHECK(
+      scan_lines(folded).longest_line <= std::max(scan_lines(header).longest_line, kLineOctetsMax),
+      "no line becomes longer");
 }
 
 void check_scan(std::string_view octets, std::uint8_t split) {

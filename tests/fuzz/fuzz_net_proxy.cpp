@@ -48,11 +48,10 @@ void check_again(const ProxyHeader& header) {
              "an IPv4 address has one form");
   const bool is_v6 = header.source->address.is_v6();
   if (is_v6 != header.destination->address.is_v6()) return;  // one of two was mapped
-  const std::string line = std::string("PROXY ") + (is_v6 ? "TCP6 " : "TCP4 ") +
-                           header.source->address.to_string() + " " +
-                           header.destination->address.to_string() + " " +
-                           std::to_string(header.source->port) + " " +
-                           std::to_string(header.destination->port) + "\r\n";
+  const std::string line =
+      std::string("PROXY ") + (is_v6 ? "TCP6 " : "TCP4 ") + header.source->address.to_string() +
+      " " + header.destination->address.to_string() + " " + std::to_string(header.source->port) +
+      " " + std::to_string(header.destination->port) + "\r\n";
   const Read again = read(line, 0);
   FUZZ_CHECK(again.is_complete && again.octets == line.size(), "it can be said in version 1");
   FUZZ_CHECK(same(again.header.source, header.source) &&

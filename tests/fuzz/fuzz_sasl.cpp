@@ -27,7 +27,8 @@ const std::string kSalt(16, 's');
 struct Secrets {
   std::string argon2id = *hash_password(kPassword, kCheap);
   ScramKeys scram = make_scram_keys(kPassword, kSalt, kIterations);
-  std::string salted = delivery::SaslClient::derive_key({std::string(kPassword), kSalt, kIterations});
+  std::string salted =
+      delivery::SaslClient::derive_key({std::string(kPassword), kSalt, kIterations});
 };
 const Secrets& secrets() {
   static const Secrets made;

@@ -61,7 +61,8 @@ bool is_good_text(const std::string& text) {
 
 std::size_t count(std::string_view text, std::string_view part) {
   std::size_t n = 0;
-  for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1)) {
+  for (std::size_t at = text.find(part); at != std::string_view::npos;
+       at = text.find(part, at + 1)) {
     ++n;
   }
   return n;

@@ -34,8 +34,8 @@ struct Job {
 };
 
 std::vector<std::unique_ptr<Job>> make_jobs(const Plan& plan) {
-  static constexpr std::string_view kNames[] = {"a@x.test", "b@x.test", "c@y.test", "\"d e\"@x.test",
-                                                "f@x.test"};
+  static constexpr std::string_view kNames[] = {"a@x.test", "b@x.test", "c@y.test",
+                                                "\"d e\"@x.test", "f@x.test"};
   ekiden::base::SeededRandom random(plan.seed);
   std::vector<std::unique_ptr<Job>> jobs;
   for (unsigned i = 0; i < plan.transactions; ++i) {
@@ -63,8 +63,8 @@ std::vector<std::unique_ptr<Job>> make_jobs(const Plan& plan) {
 }
 
 bool is_command(std::string_view line) {
-  for (const std::string_view verb : {"EHLO ", "HELO ", "MAIL FROM:<", "RCPT TO:<", "AUTH ",
-                                      "BDAT "}) {
+  for (const std::string_view verb :
+       {"EHLO ", "HELO ", "MAIL FROM:<", "RCPT TO:<", "AUTH ", "BDAT "}) {
     if (line.starts_with(verb)) return true;
   }
   return line == "STARTTLS" || line == "DATA" || line == "RSET" || line == "QUIT" || line == ".";
@@ -235,9 +235,9 @@ class Run {
       if (verdict.kind == VerdictKind::Accepted) {
         FUZZ_CHECK(verdict.reply.code / 100 == 2, "accepted by a 2xx");
         FUZZ_CHECK(!verdict.is_local, "and by nobody but the peer");
-        FUZZ_CHECK(verdict.phase == (job.transaction.is_probe ? ClientPhase::Rcpt
-                                                              : ClientPhase::Eod),
-                   "at the end of the message");
+        FUZZ_CHECK(
+            verdict.phase == (job.transaction.is_probe ? ClientPhase::Rcpt : ClientPhase::Eod),
+            "at the end of the message");
         FUZZ_CHECK(job.transaction.is_probe || job.was_sent, "only what was sent is accepted");
       }
       if (verdict.kind == VerdictKind::Refused) {

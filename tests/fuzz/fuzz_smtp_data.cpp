@@ -110,9 +110,10 @@ void check_reader(std::string_view input, BareNewlines bare, Framing framing, st
              "the plain reader's end");
   FUZZ_CHECK(framing == Framing::Dots || !whole.is_complete, "chunks have no dot at their end");
   FUZZ_CHECK(whole.ends_in_bare_cr == plain.ends_in_bare_cr, "a CR that waits for its LF");
-  FUZZ_CHECK(whole.is_eight_bit == std::any_of(whole.body.begin(), whole.body.end(),
-                                               [](char c) { return static_cast<signed char>(c) < 0; }),
-             "octets above 127 are seen");
+  FUZZ_CHECK(
+      whole.is_eight_bit == std::any_of(whole.body.begin(), whole.body.end(),
+                                        [](char c) { return static_cast<signed char>(c) < 0; }),
+      "octets above 127 are seen");
   if (!whole.is_complete) return;
   FUZZ_CHECK(whole.longest == ekiden::fuzz::longest_line(whole.body), "the longest line");
   FUZZ_CHECK(whole.body.empty() || whole.body.ends_with("\r\n"), "a message ends its last line");

@@ -23,8 +23,7 @@ struct Plan {
 /// Performs what the dialogue wants; the n-th answer of a kind depends on the plan only.
 class Session {
  public:
-  explicit Session(const Plan& plan)
-      : dialogue(plan.options), plan_(plan), random_(plan.verdicts) {
+  explicit Session(const Plan& plan) : dialogue(plan.options), plan_(plan), random_(plan.verdicts) {
     dialogue.set_mechanisms(plan.mechanisms);
     if (plan.is_tls) dialogue.set_tls();
     if (plan.is_trusted) dialogue.set_trusted();

@@ -131,7 +131,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   testing::SimulatedDisk disk(1);
   const std::string name = octets.substr(0, 100);
-  if (name.find('\0') == std::string::npos && !name.empty() && name.find('/') == std::string::npos) {
+  if (name.find('\0') == std::string::npos && !name.empty() &&
+      name.find('/') == std::string::npos) {
     fuzz::put_file(disk, "events/" + name, "");
     (void)list_spilled(disk);
   }

@@ -41,8 +41,8 @@ void act(World& world, Rig& rig, std::uint8_t operation, std::uint8_t argument) 
   switch (operation % 6) {
     case 0:
     case 1: {
-      NewMessage message =
-          make_message(++world.number, argument * (operation % 6 == 0 ? 8u : 64u), 1 + argument % 2);
+      NewMessage message = make_message(++world.number, argument * (operation % 6 == 0 ? 8u : 64u),
+                                        1 + argument % 2);
       world.stored[message.id] = {message.meta, std::string(message.body.octets.view()),
                                   message.recipients};
       transaction.messages.push_back(std::move(message));

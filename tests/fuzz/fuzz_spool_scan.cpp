@@ -77,7 +77,8 @@ All write(fuzz::Input& input, std::string& segment, std::uint32_t& end) {
       const std::uint8_t kind = input.octet();
       const auto type = static_cast<RecordType>(1 + (kind & 7) % 5);
       if (type == RecordType::Message) {
-        body.assign(static_cast<std::size_t>(kind >> 3) * 150, static_cast<char>('a' + number % 26));
+        body.assign(static_cast<std::size_t>(kind >> 3) * 150,
+                    static_cast<char>('a' + number % 26));
       }
       if ((kind & 8) == 0 || numbers.empty()) ++transaction;
       append_small(batch, type, ++number, body);
@@ -138,7 +139,8 @@ std::map<std::uint64_t, RecordType> shown(const Catalog& catalog, const All& all
   });
   catalog.each_message([&](const Catalog::Head& head, const MessagePart& part) {
     const Written& written = see(head.id, RecordType::Message);
-    FUZZ_CHECK(written.place == head.header && head.body_size == written.body_length, "where it was");
+    FUZZ_CHECK(written.place == head.header && head.body_size == written.body_length,
+               "where it was");
     FUZZ_CHECK(part.meta == "meta " + std::to_string(head.id.low), "as it was");
   });
   return found;

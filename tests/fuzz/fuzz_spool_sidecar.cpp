@@ -47,8 +47,9 @@ void check(const std::string& octets, bool is_right) {
   std::size_t heads = 0, messages = 0, events = 0, dones = 0, limits = 0, changes = 0;
   catalog->each_done([&](base::MessageId, const DonePart& d) { dones += 1 + d.copies.size(); });
   catalog->each_limit([&](const LimitPart&) { ++limits; });
-  catalog->each_progress(
-      [&](base::MessageId, std::uint32_t, const ProgressPart& p) { changes += 1 + p.changes.size(); });
+  catalog->each_progress([&](base::MessageId, std::uint32_t, const ProgressPart& p) {
+    changes += 1 + p.changes.size();
+  });
   catalog->each_event([&](const Catalog::Event&) { ++events; });
   catalog->each_head([&](const Catalog::Head&) { ++heads; });
   catalog->each_message([&](const Catalog::Head&, const MessagePart&) { ++messages; });
