@@ -5,6 +5,8 @@
 
 #include "ekiden/base/checksum.hpp"
 #include "ekiden/spool/batch.hpp"
+#include "ekiden/spool/large_file.hpp"
+#include "ekiden/spool/quarantine.hpp"
 #include "ekiden/spool/segments.hpp"
 #include "ekiden/spool/testing/rig.hpp"
 #include "ekiden/spool/verify.hpp"
@@ -74,6 +76,41 @@ TEST(Format, VerifyNamesProgressOfARecipientThatThereIsNot) {
   EXPECT_EQ(seen->recipients, 1u);
   ASSERT_EQ(seen->findings.size(), 1u);
   EXPECT_EQ(seen->findings[0].substr(0, 23), "progress of recipient 5");
+}
+
+TEST(Format, AMessageNamesNoFileButALargeBody) {
+  EXPECT_TRUE(is_large_path("large/0000000000000005-7-deadbeef.body"));
+  for (const std::string_view path :
+       {"", "large/", "large/.", "large/../journal/00000000.seg", "journal/00000000.seg",
+        "large/a/b", "/large/a", "xlarge/a"}) {
+    EXPECT_FALSE(is_large_path(path)) << path;
+  }
+  SimulatedDisk disk(1);
+  for (const char* path : {"journal/00000000.seg", "large/1.body"})
+    ASSERT_TRUE(disk.open(path, Open::Create));
+  Quarantined item;
+  item.name = "item";
+  item.file = "journal/00000000.seg";
+  ASSERT_TRUE(keep_quarantined(disk, item));
+  EXPECT_TRUE(delete_quarantined(disk, "item"));
+  EXPECT_TRUE(disk.open("journal/00000000.seg", Open::Existing));
+  item.file = "large/1.body";
+  ASSERT_TRUE(keep_quarantined(disk, item));
+  EXPECT_TRUE(delete_quarantined(disk, "item"));
+  EXPECT_FALSE(disk.open("large/1.body", Open::Existing));
+}
+
+TEST(Format, ALargeBodyIsWholeOnlyUnderItsWholeName) {
+  SimulatedDisk disk(1);
+  const std::string_view octets[] = {"content"};
+  char name[64];
+  std::snprintf(name, sizeof name, "large/%016x-7-%08x.body", 5u, base::crc32c(octets[0]));
+  for (const std::string& path : {std::string(name), std::string(name) + "x"}) {
+    const auto file = disk.open(path, Open::Create);
+    ASSERT_TRUE(file && (*file)->write_at(0, octets));
+  }
+  EXPECT_TRUE(check_large(disk, name));
+  EXPECT_FALSE(check_large(disk, std::string(name) + "x"));
 }
 
 }  // namespace

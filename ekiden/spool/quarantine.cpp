@@ -4,6 +4,7 @@
 #include "ekiden/base/checksum.hpp"
 #include "ekiden/base/log.hpp"
 #include "ekiden/spool/error.hpp"
+#include "ekiden/spool/large_file.hpp"
 
 namespace ekiden::spool {
 namespace {
@@ -77,7 +78,7 @@ Result<void> delete_quarantined(Disk& disk, const std::string& name) {
   const Result<Quarantined> item = read_quarantined(disk, name);
   const Result<void> removed = disk.remove("quarantine/" + name);
   if (!removed) return removed;
-  if (item && !item->file.empty()) (void)disk.remove(item->file);
+  if (item && is_large_path(item->file)) (void)disk.remove(item->file);
   return disk.sync_directory("quarantine");
 }
 

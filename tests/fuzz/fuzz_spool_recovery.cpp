@@ -29,6 +29,15 @@ struct World {
   std::uint64_t number = 0;
 };
 
+/// So small that a few messages fill a segment, and an input is done in a millisecond.
+JournalOptions tiny_options() {
+  JournalOptions options = small_options();
+  options.segment_octets = 24 << 10;
+  options.disk_reserve = 48 << 10;
+  options.large_octets = 8 << 10;
+  return options;
+}
+
 Progress progress_of(std::uint8_t about) {
   return make_progress(about & 1, static_cast<State>((about >> 1) % 7), about >> 4);
 }
@@ -41,7 +50,7 @@ void act(World& world, Rig& rig, std::uint8_t operation, std::uint8_t argument) 
   switch (operation % 6) {
     case 0:
     case 1: {
-      NewMessage message = make_message(++world.number, argument * (operation % 6 == 0 ? 8u : 64u),
+      NewMessage message = make_message(++world.number, argument * (operation % 6 == 0 ? 8u : 24u),
                                         1 + argument % 2);
       world.stored[message.id] = {message.meta, std::string(message.body.octets.view()),
                                   message.recipients};
@@ -133,9 +142,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::Input input(data, size);
   World world;
   {
-    Rig rig(world.disk, 1, small_options());
+    Rig rig(world.disk, 1, tiny_options());
     FUZZ_CHECK(rig.start(), "a new spool starts");
-    for (int i = 0; i < 100 && !input.is_empty(); ++i) {
+    for (int i = 0; i < 40 && !input.is_empty(); ++i) {
       const std::uint8_t operation = input.octet();
       if (operation == 0xff) break;
       act(world, rig, operation, input.octet());
@@ -160,12 +169,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   FUZZ_CHECK(verified->recipients <= 2 * world.stored.size(), "recipients are counted");
   {
-    Rig rig(world.disk, 2, small_options());
+    Rig rig(world.disk, 2, tiny_options());
     const auto first = start(world, rig, changes > 0);
     rig.run();
     rig.drop();
     world.disk.kill();
-    Rig next(world.disk, 3, small_options());
+    Rig next(world.disk, 3, tiny_options());
     const auto second = start(world, next, changes > 0);
     for (const auto& [id, found] : second) {
       FUZZ_CHECK(first.contains(id), "nothing comes back that was gone");

@@ -17,7 +17,7 @@ using namespace ekiden;
 using namespace ekiden::spool;
 
 constexpr std::uint32_t kEpoch = 77;
-constexpr std::uint32_t kSegment = 48 * kPage;
+constexpr std::uint32_t kSegment = 20 * kPage;
 
 struct Written {
   RecordType type = RecordType::Message;
@@ -150,13 +150,10 @@ bool is_inside(const Damage& damage, std::uint32_t offset) {
   return offset >= damage.offset && offset < damage.offset + damage.length;
 }
 
-void check(const All& all, const std::string& segment, std::uint32_t limit, bool is_changed,
+void check(const All& all, File& file, std::size_t size, std::uint32_t limit, bool is_changed,
            CheckBodies bodies, LastBatch last) {
-  testing::SimulatedDisk disk(1);
-  fuzz::put_file(disk, "segment", segment);
-  const auto file = disk.open("segment", Open::Existing);
   SegmentHeader header{{0, kEpoch}, 1, kSegment, true};
-  const auto scanned = scan_segment(**file, header, limit, bodies, last);
+  const auto scanned = scan_segment(file, header, limit, bodies, last);
   FUZZ_CHECK(scanned, "a disk that reads can be scanned");
   const auto found = shown(scanned->catalog, all);
   FUZZ_CHECK(scanned->records == found.size(), "what is counted is shown");
@@ -165,12 +162,10 @@ void check(const All& all, const std::string& segment, std::uint32_t limit, bool
                "what is whole is shown whole");
     return;
   }
-  std::uint64_t last_number = 0;
-  for (const auto& [number, written] : all) last_number = std::max(last_number, number);
   for (const auto& [number, written] : all) {
     if (found.contains(number)) continue;
     const std::uint32_t offset = written.place * kHeaderOctets;
-    if (offset >= limit || offset >= segment.size()) continue;
+    if (offset >= limit || offset >= size) continue;
     bool is_reported = false;
     for (const Damage& damage : scanned->damaged) {
       is_reported = is_reported || is_inside(damage, offset) || damage.id.low == number;
@@ -189,15 +184,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::uint32_t end = 0;
   const All all = write(input, segment, end);
   const bool is_limited = input.flag();
-  const std::uint32_t limit = is_limited ? kPage * (1 + input.octet() % 48) : kSegment;
+  const std::uint32_t limit = is_limited ? kPage * (1 + input.octet() % 20) : kSegment;
   std::string used = segment.substr(0, end);
   const bool is_cut = used.size() != segment.size();
   const std::size_t changes = fuzz::damage(used, input, 4);
   // Past what was written the file goes on with zeros, unless it was cut.
   if (used.size() == end && is_cut) used.resize(kSegment);
+  testing::SimulatedDisk disk(1);
+  fuzz::put_file(disk, "segment", used);
+  const auto file = disk.open("segment", Open::Existing);
   for (const CheckBodies bodies : {CheckBodies::LastBatchOnly, CheckBodies::All}) {
     for (const LastBatch last : {LastBatch::MayBeTorn, LastBatch::Acknowledged}) {
-      check(all, used, limit, changes > 0, bodies, last);
+      check(all, **file, used.size(), limit, changes > 0, bodies, last);
     }
   }
   return 0;
