@@ -282,6 +282,14 @@ TEST(Reader, RefusesDuplicatesAndBrokenGrammar) {
   EXPECT_EQ(said("[node\n"), "ekiden.toml:1:6: not TOML: table header: expected ']', saw '\\n'\n");
 }
 
+TEST(Reader, RefusesControlCharactersBeforeTheLibraryMeetsThem) {
+  // toml++ 3.3 aborts at this one.
+  EXPECT_EQ(said(std::string_view("# x\n[\0", 6)),
+            "ekiden.toml:2:2: not TOML: a control character (\\x00)\n");
+  EXPECT_EQ(said("[node]\n# a\x7f\n"), "ekiden.toml:2:4: not TOML: a control character (\\x7f)\n");
+  EXPECT_EQ(said(std::string(kListener) + "\t# tab\r\n"), "");
+}
+
 TEST(Reader, ReportsAMissingFileAsOneSentence) {
   EXPECT_EQ(format_diagnostic(load("/nowhere/ekiden.toml", machine()).diagnostics.at(0)),
             "/nowhere/ekiden.toml: the configuration cannot be read: it does not exist");

@@ -209,7 +209,30 @@ std::string grammar_message(std::string text) {
   return text;
 }
 
+/// TOML has no control characters beside tab and line ends, anywhere. Looked at before toml++ does,
+/// which stops the process at some of them: a file that is broken must not end a running relay.
+bool has_control(Loaded& loaded, std::string_view text) {
+  unsigned line = 1, column = 1;
+  for (const char c : text) {
+    const auto octet = static_cast<unsigned char>(c);
+    if ((octet < 0x20 && c != '\t' && c != '\n' && c != '\r') || octet == 0x7f) {
+      loaded.diagnostics.push_back(
+          {Severity::Error,
+           loaded.file,
+           line,
+           column,
+           "not TOML: a control character (" + base::printable(std::string_view(&c, 1)) + ")",
+           {}});
+      return true;
+    }
+    column = c == '\n' ? 1 : column + 1;
+    line += c == '\n' ? 1 : 0;
+  }
+  return false;
+}
+
 void parse_into(Loaded& loaded, std::string_view text, const Surroundings& surroundings) {
+  if (has_control(loaded, text)) return;
   try {
     const toml::table root = toml::parse(text, loaded.file);
     Reader reader(loaded);

@@ -121,6 +121,7 @@ class Session {
     }
     if (std::holds_alternative<AdmitData>(action)) {
       FUZZ_CHECK(dialogue.is_in_transaction() && dialogue.recipients() > 0, "for somebody");
+      body_.clear();  // parts of a message that was refused before its end
       return verdict(354);
     }
     if (std::holds_alternative<BodyPart>(action)) {
