@@ -1,5 +1,6 @@
-// HTTP requests: any octets, split anywhere, get the same answers, and those are well-formed; a
-// handler sees only what is within the limits.
+// HTTP requests: any octets, split anywhere, are the same requests and get the same answers, and
+// those are well-formed; a handler sees only what is within the limits. Only how the connection is
+// refused in the end may differ: what is no request is sooner seen in one piece.
 #include <memory>
 #include <vector>
 
@@ -86,9 +87,11 @@ Heard converse(std::string_view octets, std::uint8_t split) {
   return heard;
 }
 
-/// Checks that the octets are whole responses and gives them without the interim ones.
+/// Checks that the octets are whole responses and gives them without the interim ones, and without
+/// a refusal that ends the connection.
 std::string check_responses(std::string_view said) {
   std::string kept;
+  std::size_t refusal = std::string::npos;
   while (!said.empty()) {
     const std::size_t end = said.find("\r\n\r\n");
     FUZZ_CHECK(end != std::string_view::npos && said.starts_with("HTTP/1.1 "), "a response");
@@ -109,10 +112,15 @@ std::string check_responses(std::string_view said) {
     if (response.size() < end + 4 + length || said.substr(end + 4).starts_with("HTTP/1.1 ")) {
       response = header;
     }
+    FUZZ_CHECK(refusal == std::string::npos, "nothing follows a refusal");
+    const bool is_refusal = header.substr(9, 1) == "4" || header.substr(9, 1) == "5";
+    if (is_refusal && header.find("\r\nConnection: close\r\n") != std::string_view::npos) {
+      refusal = kept.size();
+    }
     kept += response;
     said.remove_prefix(response.size());
   }
-  return kept;
+  return kept.substr(0, refusal);
 }
 
 }  // namespace
