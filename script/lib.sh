@@ -44,7 +44,7 @@ bench_tools() {
   mkdir -p build/bench/tools
   for tool in load receive monitor; do
     if [ "bench/relay/$tool.cpp" -nt "build/bench/tools/$tool" ]; then
-      g++ -std=c++20 -O2 -Wall -Wextra -o "build/bench/tools/$tool" "bench/relay/$tool.cpp"
+      g++ -std=c++20 -O2 -Wall -Wextra -o "build/bench/tools/$tool" "bench/relay/$tool.cpp" -lssl -lcrypto
     fi
   done
 }

@@ -1,13 +1,16 @@
 // An SMTP client that loads a relay: one thread, epoll, connects that never block, so that it takes
 // as little as possible from what it measures.
 //
-//   load --port P --messages N [--size OCTETS] [--sessions S] [--new] [--pipeline]
-//        [--rate PER_SECOND] [--acks FILE] [--time-limit SECONDS] [--first N] [--errors-max N]
+//   load --port P --messages N [--size OCTETS | --mix] [--sessions S] [--new] [--pipeline] [--tls]
+//        [--to ADDRESS] [--rate PER_SECOND] [--acks FILE] [--time-limit SECONDS] [--first N]
+//        [--errors-max N]
 //
-// --new: a connection for each message; without it each session keeps its own. --pipeline: MAIL,
-// RCPT and DATA in one write. --rate: messages become due at this rate and free sessions take them
-// (offered load); without it each session sends its next one at once. --acks: for each message
-// answered 250 its number and the time, as 64-bit integers (microseconds of CLOCK_MONOTONIC).
+// --mix: sizes as in real mail (kMix). --tls: from the first octet, a full handshake for each
+// connection, any certificate. --new: a connection for each message; without it each session keeps
+// its own. --pipeline: MAIL, RCPT and DATA in one write. --rate: messages become due at this rate
+// and free sessions take them (offered load); without it each session sends its next one at once.
+// --acks: for each message answered 250 its number and the time, as 64-bit integers (microseconds
+// of CLOCK_MONOTONIC).
 //
 // A message counts when its 250 after the final dot is here. One that is refused or cut off for
 // now counts as an error and is sent again; unanswered are those of them whose final dot had been
@@ -20,6 +23,8 @@
 #include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -44,6 +49,16 @@ constexpr std::int64_t kRetryAfterUs = 100'000;
 /// A connect whose greeting takes longer was lost in a full accept queue.
 constexpr std::int64_t kGreetingUsMax = 2'000'000;
 
+/// Of a hundred messages, so many have so many octets: notices and resets, newsletters, invoices,
+/// photographs. 42 KiB on average, half of them under 8 KiB.
+struct Share {
+  unsigned percent;
+  std::size_t octets;
+};
+constexpr Share kMix[] = {{20, 2'000},  {30, 7'000},  {25, 20'000},
+                          {17, 60'000}, {6, 200'000}, {2, 700'000}};
+constexpr std::size_t kLineOctets = 80;
+
 std::int64_t now_us() {
   timespec t{};
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -60,7 +75,8 @@ struct Options {
   std::uint64_t messages = 1;
   std::size_t size = 10'240;
   std::size_t sessions = 1;
-  bool is_new = false, is_pipelined = false;
+  bool is_new = false, is_pipelined = false, is_mixed = false, is_tls = false;
+  std::string to = "sink@receiver.test";
   double rate = 0;
   std::string acks;
   double time_limit_s = 600;
@@ -72,6 +88,7 @@ enum class Stage : std::uint8_t {
   Resting,  // no connection; `wakes_at` says when to try again, 0: nothing left to do
   Waiting,  // connected and greeted, nothing is due
   Connecting,
+  Handshake,
   Greeting,
   Ehlo,
   Mail,
@@ -84,6 +101,7 @@ enum class Stage : std::uint8_t {
 
 struct Session {
   int fd = -1;
+  SSL* ssl = nullptr;
   Stage stage = Stage::Resting;
   std::int64_t begun_us = 0;  ///< of the message, or of the connect
   std::int64_t connect_us = 0;
@@ -104,13 +122,26 @@ class Load {
     if (epoll_ < 0) die("epoll");
     // The fields that differ have one length, so every message has the size that was asked for.
     const std::size_t head = format_head(0).size();
-    const std::size_t size = std::max(options_.size, head + 2) - head;
+    std::size_t largest = options_.size;
+    if (options_.is_mixed) {
+      for (const Share& share : kMix) largest = std::max(largest, share.octets);
+    }
+    const std::size_t size = std::max(largest, head + 2) - head;
     while (filler_.size() < size) {
       const std::size_t left = size - filler_.size();
-      filler_.append(left >= 82 ? 78 : (left > 2 ? left - 2 : 0), 'x');
+      filler_.append(left >= kLineOctets + 2 ? kLineOctets - 2 : (left > 2 ? left - 2 : 0), 'x');
       filler_ += "\r\n";
     }
     filler_ += ".\r\n";
+    mail_ = "MAIL FROM:<bench@sender.test>\r\n";
+    rcpt_ = "RCPT TO:<" + options_.to + ">\r\n";
+    group_ = mail_ + rcpt_ + "DATA\r\n";
+    if (options_.is_tls) {
+      tls_ = SSL_CTX_new(TLS_client_method());
+      if (tls_ == nullptr) die("TLS");
+      SSL_CTX_set_mode(tls_, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                 SSL_MODE_RELEASE_BUFFERS);
+    }
     times_us_.reserve(options_.messages);
     if (!options_.acks.empty()) {
       acks_ = std::fopen(options_.acks.c_str(), "wb");
@@ -162,6 +193,18 @@ class Load {
     return options_.first + session.message - 1;
   }
   bool has_due() const { return taken_ < (options_.rate > 0 ? offered_ : options_.messages); }
+
+  /// What follows the head: the end of the filler, from the start of a line on.
+  std::string_view body_of(std::uint64_t message) const {
+    if (!options_.is_mixed) return filler_;
+    // Spread evenly, and the same in every run.
+    unsigned at = static_cast<unsigned>(message * 37 % 100);
+    const Share* share = kMix;
+    while (at >= share->percent) at -= (share++)->percent;
+    const std::size_t lines =
+        (filler_.size() - std::min(filler_.size(), share->octets)) / kLineOctets;
+    return std::string_view(filler_).substr(lines * kLineOctets);
+  }
 
   /// Puts what has become due into the hands of sessions that wait.
   void offer(std::int64_t now) {
@@ -230,6 +273,7 @@ class Load {
   }
 
   void close(Session& session) {
+    if (session.ssl != nullptr) SSL_free(std::exchange(session.ssl, nullptr));
     ::close(session.fd);
     session.fd = -1;
   }
@@ -254,7 +298,8 @@ class Load {
     for (Session& session : sessions_) {
       if (session.stage == Stage::Resting && session.wakes_at != 0 && now >= session.wakes_at)
         next(session);
-      else if ((session.stage == Stage::Connecting || session.stage == Stage::Greeting) &&
+      else if ((session.stage == Stage::Connecting || session.stage == Stage::Handshake ||
+                session.stage == Stage::Greeting) &&
                now - session.connect_us > kGreetingUsMax)
         failed(session, "no greeting in 2 s");
     }
@@ -281,8 +326,11 @@ class Load {
       const iovec pieces[2] = {
           {const_cast<char*>(session.out.data()), session.out.size()},
           {const_cast<char*>(session.out_after.data()), session.out_after.size()}};
-      const ssize_t n = writev(session.fd, pieces, session.out_after.empty() ? 1 : 2);
-      if (n < 0) break;  // A real error shows up in the next read.
+      const ssize_t n =
+          session.ssl != nullptr
+              ? SSL_write(session.ssl, pieces[0].iov_base, static_cast<int>(pieces[0].iov_len))
+              : writev(session.fd, pieces, session.out_after.empty() ? 1 : 2);
+      if (n <= 0) break;  // A real error shows up in the next read.
       auto left = static_cast<std::size_t>(n);
       const std::size_t first = std::min(left, session.out.size());
       session.out.remove_prefix(first);
@@ -296,16 +344,15 @@ class Load {
   void mail(Session& session) {
     if (options_.is_pipelined) {
       session.replies_missing = 3;
-      write(session, Stage::Group,
-            "MAIL FROM:<bench@sender.test>\r\nRCPT TO:<sink@receiver.test>\r\nDATA\r\n");
+      write(session, Stage::Group, group_);
     } else {
-      write(session, Stage::Mail, "MAIL FROM:<bench@sender.test>\r\n");
+      write(session, Stage::Mail, mail_);
     }
   }
 
   void body(Session& session) {
     session.head = format_head(number_of(session));
-    write(session, Stage::Body, session.head, filler_);
+    write(session, Stage::Body, session.head, body_of(session.message));
   }
 
   void happened(Session& session, std::uint32_t what) {
@@ -320,16 +367,46 @@ class Load {
       if ((what & EPOLLOUT) == 0) return;
       session.stage = Stage::Greeting;
       watch(session, false);
+      if (tls_ != nullptr) {
+        session.ssl = SSL_new(tls_);
+        SSL_set_fd(session.ssl, session.fd);
+        SSL_set_connect_state(session.ssl);
+        session.stage = Stage::Handshake;
+      }
+    }
+    if (session.stage == Stage::Handshake) {
+      const int done = SSL_do_handshake(session.ssl);
+      if (done != 1) {
+        const int why = SSL_get_error(session.ssl, done);
+        if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE) failed(session, "TLS");
+        return;
+      }
+      session.stage = Stage::Greeting;
     } else if ((what & EPOLLOUT) != 0) {
       flush(session);
     }
     if ((what & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) read(session);
   }
 
+  /// As read(2).
+  static ssize_t receive(Session& session) {
+    char* const into = session.in + session.in_size;
+    const std::size_t room = sizeof session.in - session.in_size;
+    if (session.ssl == nullptr) return ::read(session.fd, into, room);
+    const int n = SSL_read(session.ssl, into, static_cast<int>(room));
+    if (n > 0) return n;
+    const int why = SSL_get_error(session.ssl, n);
+    if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
+      errno = EAGAIN;
+      return -1;
+    }
+    ERR_clear_error();
+    return 0;
+  }
+
   void read(Session& session) {
     for (;;) {
-      const ssize_t n =
-          ::read(session.fd, session.in + session.in_size, sizeof session.in - session.in_size);
+      const ssize_t n = receive(session);
       if (n < 0 && errno == EAGAIN) return;
       if (n <= 0) {
         if (session.stage == Stage::Quit) {
@@ -371,7 +448,7 @@ class Load {
         ready(session);
         break;
       case Stage::Mail:
-        write(session, Stage::Rcpt, "RCPT TO:<sink@receiver.test>\r\n");
+        write(session, Stage::Rcpt, rcpt_);
         break;
       case Stage::Rcpt:
         write(session, Stage::Data, "DATA\r\n");
@@ -439,7 +516,8 @@ class Load {
 
   Options options_;
   std::vector<Session> sessions_;
-  std::string filler_;
+  std::string filler_, mail_, rcpt_, group_;
+  SSL_CTX* tls_ = nullptr;
   std::vector<Session*> idle_;
   std::vector<std::int64_t> times_us_;
   std::FILE* acks_ = nullptr;
@@ -457,9 +535,20 @@ int main(int argc, char** argv) {
                           {"new", 0, nullptr, 'n'},        {"pipeline", 0, nullptr, 'g'},
                           {"rate", 1, nullptr, 'r'},       {"acks", 1, nullptr, 'a'},
                           {"time-limit", 1, nullptr, 't'}, {"first", 1, nullptr, 'f'},
-                          {"errors-max", 1, nullptr, 'e'}, {nullptr, 0, nullptr, 0}};
+                          {"errors-max", 1, nullptr, 'e'}, {"mix", 0, nullptr, 'x'},
+                          {"tls", 0, nullptr, 'c'},        {"to", 1, nullptr, 'o'},
+                          {nullptr, 0, nullptr, 0}};
   for (int c = 0; (c = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
     switch (c) {
+      case 'x':
+        options.is_mixed = true;
+        break;
+      case 'c':
+        options.is_tls = true;
+        break;
+      case 'o':
+        options.to = optarg;
+        break;
       case 'p':
         options.port = std::atoi(optarg);
         break;

@@ -8,10 +8,12 @@ import time
 
 import measure
 import report
-from relays import Ekiden, Postfix
+from relays import RELAYS, Ekiden
 from stage import BENCH, Failure, Stage, Syncs, say
 
-RELAYS = {"ekiden": Ekiden, "postfix": Postfix, "direct": None}
+def sizes(text):
+    """Octets of each message; 0: sizes as in real mail."""
+    return [0 if word == "mix" else int(word) * 1024 for word in text.split(",")]
 
 
 def arguments():
@@ -21,17 +23,22 @@ def arguments():
     parser.add_argument("--quick", action="store_true",
                         help="10 KiB, 20 sessions, connections kept; about a minute")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
-    numbers = dict(type=lambda text: [int(x) for x in text.split(",")])
-    parser.add_argument("--sizes", default=[1, 10, 100], help="KiB: 1,10,100", **numbers)
-    parser.add_argument("--connections", default=[1, 20, 200], help="1,20,200", **numbers)
-    parser.add_argument("--modes", default="reuse,new", help="reuse,new")
-    parser.add_argument("--relays", default=None, help="ekiden,postfix,direct (no relay at all)")
+    parser.add_argument("--sizes", default=sizes("1,10,100"), type=sizes,
+                        help="KiB, or mix (sizes as in real mail): 1,10,100")
+    parser.add_argument("--connections", default=[1, 20, 200], help="1,20,200",
+                        type=lambda text: [int(x) for x in text.split(",")])
+    parser.add_argument("--modes", default="reuse,new", help="reuse, new (a connection for each "
+                        "message), tls, tls-new: reuse,new")
+    parser.add_argument("--relays", default=None, help="ekiden, postfix, direct (no relay at all); "
+                        "opensmtpd, exim where they are: ekiden,postfix,direct")
     parser.add_argument("--rounds", type=int, default=3, help="alternating runs of each")
     parser.add_argument("--depth", type=int, metavar="N",
                         help="the next hop is down, N are taken, then drained")
     parser.add_argument("--idle", type=int, metavar="N", help="N idle connections, clear and TLS")
     parser.add_argument("--million", type=int, nargs="?", const=1_000_000, metavar="N",
                         help="N (1,000,000) queued: memory, restart, rates")
+    parser.add_argument("--slow-sink", type=int, metavar="MS",
+                        help="the next hop takes MS for each reply (200)", nargs="?", const=200)
     parser.add_argument("--overload", type=int, nargs="?", const=60, metavar="SECONDS",
                         help="twice the end-to-end rate is offered")
     parser.add_argument("--latency", action="store_true",
@@ -54,15 +61,17 @@ def measure_cells(stage, options, cells):
     for round_number in range(options.rounds):
         for size, sessions, mode in cells:
             for name in options.relays:
-                count = measure.message_count(name, size, sessions, options.quick)
+                if RELAYS[name] and mode not in RELAYS[name].modes:
+                    continue
+                count = measure.message_count(name, size, sessions, options.quick, mode)
                 # A neighbour's work colours a run: those are done again, a few times.
                 for _ in range(1 if options.quick or options.patience == 0 else 3):
                     run = measure.throughput(stage, RELAYS[name], name, size, sessions, mode,
                                              count, options.sink, options.patience)
                     runs.append(run)
                     syncs = "?" if run["syncs"] is None else f"{run['syncs']:.3f}"
-                    say(f"  {round_number + 1}/{options.rounds} {name:8} {size // 1024:4} KiB "
-                        f"{sessions:3} {mode:5} accepted {run['accept']:8.0f}/s end to end "
+                    say(f"  {round_number + 1}/{options.rounds} {name:8} {report.size_text(size):7} "
+                        f"{sessions:4} {mode:5} accepted {run['accept']:8.0f}/s end to end "
                         f"{run['end_to_end']:8.0f}/s cpu {run['cpu']:.3f} s/1000 syncs {syncs} "
                         f"p99 {run['p99_ms']:.1f} ms"
                         + (f" DISTURBED by {run['foreign_cores']:.2f} cores"
@@ -76,8 +85,10 @@ def measure_cells(stage, options, cells):
         for name in options.relays:
             mine = [r for r in runs if (r["size"], r["sessions"], r["mode"]) == cell
                     and r["relay"] == name]
+            if not mine:
+                continue
             result[cell][name] = measure.medians(mine)
-            if name != "direct" and not Syncs.is_permitted():
+            if RELAYS[name] and not Syncs.is_permitted():
                 result[cell][name]["syncs"] = measure.traced_syncs(
                     stage, RELAYS[name], cell[0], cell[1], cell[2], options.sink)
     return result, runs
@@ -96,10 +107,10 @@ def run(stage, options):
     results, texts = {"machine": report.machine(stage), "started": time.strftime(
         "%Y-%m-%dT%H:%M:%S%z")}, []
     special = (options.depth or options.idle or options.million or options.overload or
-               options.latency)
+               options.latency or options.slow_sink)
     if options.quick or not special:
         cells = [(10240, 20, "reuse")] if options.quick else [
-            (kib * 1024, sessions, mode) for kib in options.sizes
+            (size, sessions, mode) for size in options.sizes
             for sessions in options.connections for mode in options.modes.split(",")]
         medians, runs = measure_cells(stage, options, cells)
         main_cell = (10240, 20, "reuse")
@@ -118,8 +129,14 @@ def run(stage, options):
         texts.append("### Half of the top rate\n\n" + report.latency(results["latency"]))
     if options.depth:
         results["depth"] = [measure.depth(stage, RELAYS[name], name, options.depth, options.sink)
-                            for name in options.relays if name != "direct"]
+                            for name in options.relays if RELAYS[name]]
         texts.append("### The next hop down\n\n" + report.depth(results["depth"]))
+    if options.slow_sink:
+        results["slow_sink"] = [
+            measure.slow_sink(stage, RELAYS[name], name, options.slow_sink)
+            for _ in range(options.rounds) for name in options.relays if RELAYS[name]]
+        texts.append(f"### The next hop takes {options.slow_sink} ms for each reply\n\n" +
+                     report.slow_sink(results["slow_sink"]))
     if options.idle:
         results["idle"] = measure.idle(stage, options.idle)
         texts.append("### Idle connections\n\n" + report.idle(results["idle"]))
@@ -141,8 +158,9 @@ def main():
         if not options.quick:
             options.relays.append("direct")
     unknown = set(options.relays) - set(RELAYS)
-    if unknown:
-        say(f"script/bench: there is no relay {', '.join(sorted(unknown))}")
+    unknown_modes = set(options.modes.split(",")) - set(report.MODES)
+    if unknown or unknown_modes:
+        say(f"script/bench: there is no relay or mode {', '.join(sorted(unknown | unknown_modes))}")
         return 2
     is_alone = "postfix" in options.relays and not shutil.which("postfix")
     if is_alone:

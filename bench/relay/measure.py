@@ -4,7 +4,6 @@ import socket
 import ssl
 import statistics
 import struct
-import subprocess
 import time
 
 import stage as stages
@@ -13,14 +12,27 @@ from stage import RELAY_PORT, SINK_PORT, Failure, Load, Memory, Sink, Syncs, Tra
 
 QUICK_COUNTS = {"ekiden": 12000, "postfix": 3000, "direct": 20000}
 # Enough for 5 to 10 s of each.
-FULL_COUNTS = {"ekiden": 40000, "postfix": 6000, "direct": 60000}
+FULL_COUNTS = {"ekiden": 40000, "postfix": 6000, "direct": 60000, "opensmtpd": 5000, "exim": 1000,
+               "haraka": 2500}
 
 
-def message_count(name, size, sessions, is_quick):
-    count = (QUICK_COUNTS if is_quick else FULL_COUNTS)[name]
-    if size >= 100 * 1024:
+def message_count(name, size, sessions, is_quick, mode="reuse"):
+    count = (QUICK_COUNTS if is_quick else FULL_COUNTS).get(name, 3000)
+    if size == 0 or size >= 100 * 1024:
         count = count * 2 // 5
+    if mode == "tls-new":
+        count //= 4
     return count // 4 if sessions == 1 else count
+
+
+def written_octets(folder):
+    """By the whole machine to the disk under `folder`, or None."""
+    device = os.stat(folder).st_dev
+    try:
+        with open(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat") as file:
+            return int(file.read().split()[6]) * 512
+    except (OSError, IndexError):
+        return None
 
 
 def throughput(stage, make_relay, name, size, sessions, mode, count, sink_kind, idle_s):
@@ -31,14 +43,21 @@ def throughput(stage, make_relay, name, size, sessions, mode, count, sink_kind, 
     relay = make_relay(stage) if make_relay else None
     groups = stage.groups
     try:
+        is_tls = mode.startswith("tls")
         if relay:
+            if is_tls:
+                relay.tls = stage.certificate()
             relay.up()
-        memory, syncs = Memory(stage, 4000 if name == "postfix" else 500), Syncs(stage)
+        os.sync()
+        written = written_octets(stage.data)
+        # Summing up hundreds of processes costs as much as a few hundred messages.
+        memory, syncs = Memory(stage, 500 if name == "ekiden" else 4000), Syncs(stage)
         cpu = {actor: groups.cpu_s(actor) for actor in stages.ACTORS}
         busy, stolen = stages.busy_s()
         began = now()
-        load = Load(stage, RELAY_PORT if relay else SINK_PORT, count, size, sessions,
-                    mode == "new", limit_s=300).result()
+        port = RELAY_PORT + 10 if is_tls else RELAY_PORT
+        load = Load(stage, port if relay else SINK_PORT, count, size, sessions,
+                    mode.endswith("new"), limit_s=300, is_tls=is_tls and relay is not None).result()
         accepted_at = now()
         arrived, last_at, _ = sink.wait(count)
         last_at = max(last_at, began + load["seconds"])
@@ -47,6 +66,7 @@ def throughput(stage, make_relay, name, size, sessions, mode, count, sink_kind, 
         busy_after, stolen_after = stages.busy_s()
         ended = now()
         synced, held = syncs.stop(), memory.stop()
+        written_after = written_octets(stage.data)
     finally:
         if relay:
             relay.down()
@@ -63,6 +83,7 @@ def throughput(stage, make_relay, name, size, sessions, mode, count, sink_kind, 
         "source_cpu": sum(used["source"]) * per_thousand,
         "sink_cpu": sum(used["sink"]) * per_thousand,
         "syncs": synced / count if synced is not None else None,
+        "written": (written_after - written) / count if written is not None else None,
         "p50_ms": load["p50"], "p95_ms": load["p95"], "p99_ms": load["p99"],
         "max_ms": load["max"], "rss_kb": held["rss"], "pss_kb": held["pss"],
         "processes": held["processes"], "seconds": ended - began,
@@ -78,13 +99,32 @@ def traced_syncs(stage, make_relay, size, sessions, mode, sink_kind):
     try:
         relay.up()
         traced, count = Traced(stage), 1000
-        Load(stage, RELAY_PORT, count, size, sessions, mode == "new").result()
+        Load(stage, RELAY_PORT, count, size, sessions, mode.endswith("new")).result()
         sink.wait(count)
         calls = traced.stop()
         return calls / count if calls is not None else None
     finally:
         relay.down()
         sink.stop()
+
+
+def slow_sink(stage, make_relay, name, latency_ms, count=2000):
+    """COUNT messages for a next hop whose every reply takes `latency_ms`."""
+    relay, sink = make_relay(stage), Sink(stage, "receive", latency_ms=latency_ms)
+    try:
+        relay.up()
+        sink.start()
+        memory = Memory(stage, 1000)
+        began = now()
+        load = Load(stage, RELAY_PORT, count, 10240, 20, limit_s=300).result()
+        arrived, last_at, first_at = sink.wait(count, 60)
+        held = memory.stop()
+    finally:
+        relay.down()
+        sink.stop()
+    return {"relay": name, "messages": count, "arrived": arrived, "accept": load["rate"],
+            "end_to_end": arrived / (last_at - began), "p99_ms": load["p99"],
+            "first_s": first_at - began, "rss_kb": held["rss"], "complete": arrived >= count}
 
 
 def latency(stage, rate, sink_kind, seconds=20, sessions=20):
@@ -143,17 +183,12 @@ def relay_memory(stage):
 
 def idle(stage, count):
     """COUNT greeted connections that then say nothing, in the clear and under TLS."""
-    certificate, key = stage.scratch / "cert.pem", stage.scratch / "key.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-                    "/CN=relay.bench.test", "-keyout", key, "-out", certificate], check=True,
-                   capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     results = []
     for kind, port in (("clear", RELAY_PORT), ("tls", RELAY_PORT + 10)):
         relay = Ekiden(stage)
-        relay.tls = (certificate, key)
+        relay.tls = stage.certificate()
         # The limits by address do not concern a trusted network.
         relay.limits = f"[limits]\nconnections = {count + 200}\n"
         held = []
@@ -199,22 +234,39 @@ def drop_page_cache(stage):
 
 
 def million(stage, count):
-    """COUNT queued messages, the next hop being down: memory, rates, restart."""
+    """COUNT queued messages for a next hop that is down: memory, restart, and what becomes of the
+    rates at which mail for another one is taken and delivered."""
     free = os.statvfs(stage.data)
     room = free.f_bavail * free.f_frsize * 0.7 - 4e9
     size = int(min(10240, room / count - 600))
     if size < 500:
         raise Failure(f"{stage.data} has no room for {count} messages")
     relay = Ekiden(stage)
-    probe = min(20000, max(200, count // 20))
+    relay.dead_domain = "dead.test"
+    live, sent = min(30000, max(200, count // 20)), 0
+    sink = Sink(stage)
+
+    def others():
+        """Mail for the next hop that is there."""
+        nonlocal sent
+        began, sent = now(), sent + live
+        load = Load(stage, RELAY_PORT, live, size, 20).result()
+        arrived, last_at, _ = sink.wait(sent, 60)
+        if arrived < sent:
+            raise Failure(f"{sent - arrived} messages did not arrive")
+        return load["rate"], live / (last_at - began)
+
     try:
+        sink.start()
         relay.up()
-        empty = Load(stage, RELAY_PORT, probe, size, 20).result()
-        say(f"  accepted {empty['rate']:.0f}/s with an empty queue; filling")
-        fill = Load(stage, RELAY_PORT, count - 2 * probe, size, 20, limit_s=7200).result()
-        full = Load(stage, RELAY_PORT, probe, size, 20).result()
+        others()  # Until the spool has grown to what this needs.
+        empty = statistics.median(others() for _ in range(3))
+        say(f"  with an empty queue {empty[0]:.0f}/s taken, {empty[1]:.0f}/s end to end; filling")
+        fill = Load(stage, RELAY_PORT, count, size, 20, limit_s=7200, to="sink@dead.test").result()
         time.sleep(3)
-        memory, queued = relay_memory(stage), relay.queued()
+        memory = relay_memory(stage)
+        full = statistics.median(others() for _ in range(3))
+        queued = relay.queued()
         began = now()
         relay.ask_to_stop()
         stopped = now() - began
@@ -226,9 +278,12 @@ def million(stage, count):
         warm = relay.start(600)
     finally:
         relay.down()
+        sink.stop()
     return {"messages": count, "size": size, "queued": queued, "queued_after": queued_after,
-            "accept_empty": empty["rate"], "accept_fill": fill["rate"], "accept_full": full["rate"],
-            "accept_ratio": full["rate"] / empty["rate"], "rss_kb": memory[0], "pss_kb": memory[1],
+            "accept_empty": empty[0], "accept_fill": fill["rate"], "accept_full": full[0],
+            "accept_ratio": full[0] / empty[0], "end_to_end_empty": empty[1],
+            "end_to_end_full": full[1], "end_to_end_ratio": full[1] / empty[1],
+            "rss_kb": memory[0], "pss_kb": memory[1],
             "rss_after_restart_kb": memory_after[0], "stop_s": stopped, "restart_s": restart,
             "restart_warm_s": warm, "cache_dropped_by": dropped,
             "complete": queued == queued_after == count}

@@ -1,11 +1,12 @@
 // A mail server that takes everything, keeps nothing, and says when: one thread, epoll.
 //
-//   receive --port P --out FILE
+//   receive --port P --out FILE [--arrivals MAX] [--latency MILLISECONDS]
 //
 // FILE begins with the count of messages taken, the time of the first and of the last as 64-bit
 // integers (microseconds of CLOCK_MONOTONIC), kept up to date through shared memory. Behind it
 // stands, for each message that carries "X-Bench: N", the time of its first arrival, at place N.
-// `--arrivals MAX` makes room for them; without it only the front is kept.
+// `--arrivals MAX` makes room for them; without it only the front is kept. `--latency`: each reply
+// waits so long.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -23,6 +24,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <deque>
 #include <string>
 #include <string_view>
 
@@ -53,10 +55,31 @@ Front* front = nullptr;
 std::int64_t* arrivals = nullptr;
 std::uint64_t arrivals_max = 0;
 
+class Session;
+
+/// A reply that waits for its time.
+struct Late {
+  std::int64_t due_us;
+  Session* session;
+  std::string reply;
+};
+std::int64_t latency_us = 0;
+std::deque<Late> late;  ///< in the order of `due_us`
+
 class Session {
  public:
   explicit Session(int fd) : fd_(fd) { say("220 receive.test ESMTP\r\n"); }
   ~Session() { close(fd_); }
+
+  void speak(const Late& one) {
+    --waiting_;
+    // A failure shows up in the next read.
+    if (!is_over_ && write(fd_, one.reply.data(), one.reply.size()) < 0) return;
+  }
+  /// Nothing is left to say, and nobody to hear it.
+  bool is_done() const { return is_over_ && waiting_ == 0; }
+  void hang_up() { is_over_ = true; }
+  int descriptor() const { return fd_; }
 
   /// False at the end of the connection.
   bool read() {
@@ -66,7 +89,11 @@ class Session {
     if (n == 0) return false;
     std::string_view rest(octets, static_cast<std::size_t>(n));
     while (!rest.empty() && !is_over_) rest = is_in_data_ ? data(rest) : command(rest);
-    if (!replies_.empty()) {
+    if (!replies_.empty() && latency_us > 0) {
+      late.push_back({now_us() + latency_us, this, std::move(replies_)});
+      ++waiting_;
+      replies_.clear();
+    } else if (!replies_.empty()) {
       // Replies are short; a peer that does not read them is not one we measure with.
       if (write(fd_, replies_.data(), replies_.size()) < 0) return false;
       replies_.clear();
@@ -142,6 +169,7 @@ class Session {
   }
 
   int fd_;
+  int waiting_ = 0;
   bool is_in_data_ = false, is_over_ = false;
   std::string line_, replies_, head_, tail_;
 };
@@ -154,12 +182,15 @@ int main(int argc, char** argv) {
   const option known[] = {{"port", 1, nullptr, 'p'},
                           {"out", 1, nullptr, 'o'},
                           {"arrivals", 1, nullptr, 'a'},
+                          {"latency", 1, nullptr, 'l'},
                           {nullptr, 0, nullptr, 0}};
   for (int c = 0; (c = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
     if (c == 'p')
       port = std::atoi(optarg);
     else if (c == 'o')
       out = optarg;
+    else if (c == 'l')
+      latency_us = std::atoll(optarg) * 1000;
     else if (c == 'a')
       arrivals_max = std::strtoull(optarg, nullptr, 10) + 1;
     else
@@ -192,11 +223,24 @@ int main(int argc, char** argv) {
 
   epoll_event events[kEventsMax];
   for (;;) {
-    const int count = epoll_wait(poll, events, kEventsMax, -1);
+    int wait_ms = -1;
+    if (!late.empty())
+      wait_ms =
+          static_cast<int>(std::max<std::int64_t>(0, late.front().due_us - now_us() + 999) / 1000);
+    const int count = epoll_wait(poll, events, kEventsMax, wait_ms);
+    while (!late.empty() && late.front().due_us <= now_us()) {
+      Session* const session = late.front().session;
+      session->speak(late.front());
+      late.pop_front();
+      if (session->is_done()) delete session;
+    }
     for (int i = 0; i < count; ++i) {
       if (events[i].data.ptr != nullptr) {
         auto* session = static_cast<Session*>(events[i].data.ptr);
-        if (!session->read()) delete session;
+        if (session->read()) continue;
+        session->hang_up();
+        epoll_ctl(poll, EPOLL_CTL_DEL, session->descriptor(), nullptr);
+        if (session->is_done()) delete session;
         continue;
       }
       for (int fd; (fd = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {

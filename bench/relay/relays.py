@@ -8,14 +8,17 @@ import signal
 import subprocess
 import time
 
-from stage import BENCH, RELAY_PORT, ROOT, SINK_PORT, Failure, wait_for_port
+from stage import BENCH, PEERS, RELAY_PORT, ROOT, SINK_PORT, Failure, wait_for_port
 
 
 class Relay:
+    modes = ("reuse", "new", "tls", "tls-new")
+
     def __init__(self, stage):
         self.stage = stage
         self.folder = stage.data / self.name
         self.log = BENCH / f"{self.name}.log"
+        self.tls = None  # (certificate, key): implicit TLS on RELAY_PORT + 10 as well
 
     def up(self, limit_s=60):
         """Starts it on an empty spool."""
@@ -40,8 +43,8 @@ class Ekiden(Relay):
     def __init__(self, stage, extra=""):
         super().__init__(stage)
         self.extra, self.child, self.next_hop = extra, None, f"127.0.0.1:{SINK_PORT}"
-        self.tls = None  # (certificate, key): a second listener with STARTTLS on RELAY_PORT + 10
         self.limits = ""
+        self.dead_domain = None  # its next hop is never there
 
     def clean(self):
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -60,6 +63,12 @@ service = "relay"
 tls = "implicit"
 trusted_networks = ["127.0.0.0/8"]
 """
+        dead = ""
+        if self.dead_domain:
+            dead = f"""[[route]]
+domains = ["{self.dead_domain}"]
+next_hop = "127.0.0.1:1"
+"""
         self.config = self.folder / "ekiden.toml"
         self.config.write_text(f"""[node]
 hostname = "relay.bench.test"
@@ -69,7 +78,7 @@ address = "127.0.0.1:{RELAY_PORT}"
 service = "relay"
 tls = "off"
 trusted_networks = ["127.0.0.0/8"]
-[[route]]
+{dead}[[route]]
 domains = ["*"]
 next_hop = "{self.next_hop}"
 [retry]
@@ -161,6 +170,10 @@ class Postfix(Relay):
         (self.configuration / "main.cf").write_text(
             "".join(f"{key} = {value}\n" for key, value in settings.items()))
         services = [f"127.0.0.1:{RELAY_PORT} inet n - n - - smtpd"]
+        if self.tls:
+            services.append(f"127.0.0.1:{RELAY_PORT + 10} inet n - n - - smtpd"
+                            " -o smtpd_tls_wrappermode=yes"
+                            f" -o smtpd_tls_chain_files={self.tls[1]},{self.tls[0]}")
         for line in pathlib.Path("/usr/share/postfix/master.cf.dist").read_text().splitlines():
             if line[:1].isspace():
                 continue  # Options of services that are commented out.
@@ -190,3 +203,162 @@ class Postfix(Relay):
 
     def flush(self):
         subprocess.run(["postqueue", "-c", self.configuration, "-f"], check=True)
+
+
+class OpenSmtpd(Relay):
+    """Debian's OpenSMTPD, also where it was only unpacked (script/bootstrap --peers). Its paths are
+    compiled in, so they are bound to folders of its own, which only this measurement sees."""
+    name = "opensmtpd"
+    modes = ("reuse", "new")
+
+    def __init__(self, stage):
+        super().__init__(stage)
+        self.programs = next((folder for folder in (PEERS / "usr/sbin", pathlib.Path("/usr/sbin"))
+                              if (folder / "smtpctl").exists()), None)
+        if not self.programs:
+            raise Failure("OpenSMTPD is not there: script/bootstrap --peers")
+
+    def clean(self):
+        self.unmount()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for name in ("spool/smtpd", "lib/opensmtpd/empty", "run"):
+            (self.folder / name).mkdir(parents=True)
+        (self.folder / "spool/smtpd").chmod(0o711)
+
+    def start(self, limit_s=60):
+        config = self.folder / "smtpd.conf"
+        config.write_text(f"""queue ttl 4d
+smtp max-message-size 50M
+smtp limit max-mails 100000
+smtp limit max-rcpt 1000
+mta max-deferred 1000000
+mta limit max-conn-per-host 50
+mta limit max-conn-per-route 50
+mta limit max-conn-per-source 200
+mta limit max-conn-per-connector 50
+mta limit conn-delay-route 0
+mta limit conn-delay-relay 0
+mta limit task-hiwat 500
+mta limit task-lowat 300
+listen on 127.0.0.1 port {RELAY_PORT} hostname relay.bench.test no-dsn
+action "relay" relay host smtp://127.0.0.1:{SINK_PORT} helo relay.bench.test
+match from any for any action "relay"
+""")
+        config.chmod(0o600)
+        for ours, theirs in (("spool", "/var/spool"), ("lib", "/var/lib"), ("run", "/run")):
+            subprocess.run(["mount", "--bind", self.folder / ours, theirs], check=True)
+        with open(self.log, "ab") as log:
+            starter = self.stage.start("relay", [self.programs / "smtpd", "-f", config],
+                                       out=log, err=log)
+            starter.wait(60)
+        self.stage.children.remove(starter)
+        return wait_for_port(RELAY_PORT, f"OpenSMTPD (see {self.log})", limit_s, greeting=True)
+
+    def ask_to_stop(self):
+        for pid in self.pids()[:1]:
+            os.kill(pid, signal.SIGTERM)
+
+    def down(self):
+        super().down()
+        self.unmount()
+
+    def unmount(self):
+        for theirs in ("/run", "/var/lib", "/var/spool"):
+            while subprocess.run(["mountpoint", "-q", theirs]).returncode == 0 and \
+                    str(self.folder) in subprocess.run(["findmnt", "-no", "SOURCE", theirs],
+                                                       capture_output=True, text=True).stdout:
+                subprocess.run(["umount", theirs], check=True)
+
+    def queued(self):
+        return sum(len(name) == 16 for _, _, files in os.walk(self.folder / "spool/smtpd/queue")
+                   for name in files)
+
+    def flush(self):
+        """One "schedule all" lets go only so many, so it is repeated, as an operator would."""
+        control = self.programs / "smtpctl"
+        self.stage.start("monitor", ["sh", "-c", f"""for i in $(seq 100); do
+for r in $({control} show routes | sed -n 's/^ *\\([0-9a-f]*\\)\\..*/\\1/p'); do
+{control} resume route $r; done; {control} schedule all || exit; sleep 3; done"""])
+
+
+class Exim(Relay):
+    """Debian's Exim, also where it was only unpacked (script/bootstrap --peers)."""
+    name = "exim"
+
+    def __init__(self, stage):
+        super().__init__(stage)
+        self.program = next((path for path in (PEERS / "usr/sbin/exim4",
+                                               pathlib.Path("/usr/sbin/exim4"))
+                             if path.exists()), None)
+        if not self.program:
+            raise Failure("Exim is not there: script/bootstrap --peers")
+
+    def clean(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for name in ("spool", "log"):
+            (self.folder / name).mkdir(parents=True)
+            shutil.chown(self.folder / name, "Debian-exim", "Debian-exim")
+
+    def start(self, limit_s=60):
+        tls = ""
+        if self.tls:
+            tls = (f"tls_advertise_hosts = *\ntls_on_connect_ports = {RELAY_PORT + 10}\n"
+                   f"tls_certificate = {self.tls[0]}\ntls_privatekey = {self.tls[1]}\n")
+        self.config = self.folder / "exim.conf"
+        self.config.write_text(f"""primary_hostname = relay.bench.test
+exim_path = {self.program}
+spool_directory = {self.folder}/spool
+log_file_path = {self.folder}/log/%slog
+pid_file_path = {self.folder}/exim.pid
+daemon_smtp_ports = {RELAY_PORT}{f" : {RELAY_PORT + 10}" if self.tls else ""}
+local_interfaces = 127.0.0.1
+{tls or "tls_advertise_hosts ="}
+domainlist local_domains =
+acl_smtp_rcpt = taken
+host_lookup =
+rfc1413_query_timeout = 0s
+smtp_accept_max = 300
+smtp_accept_max_per_connection = 0
+smtp_accept_queue_per_connection = 0
+queue_run_max = 20
+remote_max_parallel = 20
+split_spool_directory = true
+message_size_limit = 50M
+begin acl
+taken:
+  accept
+begin routers
+all:
+  driver = manualroute
+  transport = next_hop
+  route_list = * 127.0.0.1 byname
+  self = send
+begin transports
+next_hop:
+  driver = smtp
+  port = {SINK_PORT}
+  hosts_avoid_tls = *
+begin retry
+* * F,1h,1m
+""")
+        with open(self.log, "ab") as log:
+            starter = self.stage.start("relay", [self.program, "-C", self.config, "-bd", "-q1m"],
+                                       out=log, err=log)
+            starter.wait(60)
+        self.stage.children.remove(starter)
+        return wait_for_port(RELAY_PORT, f"Exim (see {self.log})", limit_s, greeting=True)
+
+    def ask_to_stop(self):
+        for pid in self.pids()[:1]:
+            os.kill(pid, signal.SIGTERM)
+
+    def queued(self):
+        return sum(name.endswith("-H") for _, _, files in os.walk(self.folder / "spool/input")
+                   for name in files)
+
+    def flush(self):
+        self.stage.start("relay", [self.program, "-C", self.config, "-qff"])
+
+
+RELAYS = {"ekiden": Ekiden, "postfix": Postfix, "opensmtpd": OpenSmtpd, "exim": Exim,
+          "direct": None}

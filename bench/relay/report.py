@@ -32,6 +32,14 @@ def ratio(a, b):
     return f"{a / b:.2f}" if a is not None and b else "–"
 
 
+def size_text(size):
+    return f"{size // 1024} KiB" if size else "mix"
+
+
+MODES = {"reuse": "connections kept", "new": "a connection for each message",
+         "tls": "TLS, connections kept", "tls-new": "TLS, a full handshake for each message"}
+
+
 def table(head, rows):
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
@@ -41,8 +49,7 @@ def throughput(cells):
     """`cells`: {(size, sessions, mode): {relay: medians}}"""
     out = []
     for (size, sessions, mode), by_relay in cells.items():
-        kept = "connections kept" if mode == "reuse" else "a connection for each message"
-        out.append(f"### {size // 1024} KiB, {sessions} sessions, {kept}\n")
+        out.append(f"### {size_text(size)}, {sessions} sessions, {MODES[mode]}\n")
         postfix, rows = by_relay.get("postfix", {}), []
         for name, m in by_relay.items():
             is_relay = name != "direct"
@@ -53,13 +60,14 @@ def throughput(cells):
                 number(m["cpu"], 3) if is_relay else "–",
                 ratio(m["cpu"], postfix.get("cpu")) if is_relay else "–",
                 number(m["syncs"], 3) if is_relay else "–",
+                number(m["written"] / 1024, 1) if is_relay and m["written"] else "–",
                 number(m["rss_kb"] / 1024) if is_relay else "–",
                 number(m["pss_kb"] / 1024) if is_relay else "–",
                 f"{m['p50_ms']:.1f} / {m['p95_ms']:.1f} / {m['p99_ms']:.1f}",
                 number(m["errors"]) + ("" if m["complete"] else " (incomplete)")])
         out.append(table(["relay", "undisturbed runs", "accepted/s", "× Postfix", "end to end/s",
                           "× Postfix", "CPU s per 1,000", "× Postfix", "syncs per message",
-                          "RSS MB", "PSS MB", "to 250: p50 / p95 / p99 ms", "errors"], rows))
+                          "KiB written per message", "RSS MB", "PSS MB", "to 250: p50 / p95 / p99 ms", "errors"], rows))
     return "\n".join(out)
 
 
@@ -71,6 +79,13 @@ def depth(rows):
                    number(r["cpu_accept"], 3), number(r["cpu_drain"], 3)] for r in rows])
 
 
+def slow_sink(rows):
+    return table(["relay", "accepted/s", "end to end/s", "to 250, p99 ms", "RSS MB", "arrived"],
+                 [[r["relay"], number(r["accept"]), number(r["end_to_end"]),
+                   number(r["p99_ms"], 1), number(r["rss_kb"] / 1024), number(r["arrived"])]
+                  for r in rows])
+
+
 def idle(rows):
     return table(["connections", "kind", "RSS MB", "KiB each"],
                  [[number(r["connections"]), r["kind"], number(r["rss_kb"] / 1024),
@@ -79,11 +94,14 @@ def idle(rows):
 
 def million(r):
     return table(["queued", "octets each", "RSS MB", "after restart", "restart s (cold)",
-                  "(warm)", "accepted/s empty", "full", "full ÷ empty"],
+                  "(warm)", "others accepted/s, empty", "full", "÷", "end to end/s, empty", "full",
+                  "÷"],
                  [[number(r["queued"]), number(r["size"]), number(r["rss_kb"] / 1024),
                    number(r["rss_after_restart_kb"] / 1024), number(r["restart_s"], 2),
                    number(r["restart_warm_s"], 2), number(r["accept_empty"]),
-                   number(r["accept_full"]), number(r["accept_ratio"], 2)]])
+                   number(r["accept_full"]), number(r["accept_ratio"], 2),
+                   number(r["end_to_end_empty"]), number(r["end_to_end_full"]),
+                   number(r["end_to_end_ratio"], 2)]])
 
 
 def overload(r):

@@ -14,6 +14,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BENCH = ROOT / "build/bench"
+# What script/bootstrap --peers unpacked.
+PEERS = BENCH / "peers"
 TOOLS = BENCH / "tools"
 RELAY_PORT, SINK_PORT = 2525, 2526
 ACTORS = ("relay", "source", "sink", "monitor")
@@ -133,6 +135,17 @@ class Stage:
         self.groups = Groups(version)
         self.children = []
 
+    def certificate(self):
+        """(certificate, key), made once."""
+        files = self.scratch / "cert.pem", self.scratch / "key.pem"
+        if not files[0].exists():
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                            "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                            "/CN=relay.bench.test", "-keyout", files[1], "-out", files[0]],
+                           check=True, capture_output=True)
+            files[1].chmod(0o644)  # Daemons that are not root read it, and nobody else is in here.
+        return files
+
     def start(self, actor, arguments, out=subprocess.DEVNULL, err=subprocess.DEVNULL, **more):
         def join():
             self.groups.join(actor)
@@ -180,10 +193,11 @@ class Sink:
     """Takes what the relay delivers. `kind`: smtp-sink (Postfix's), receive (ours: exact times,
     and the arrival of each message), or ekiden (its sink, counted once a second)."""
 
-    def __init__(self, stage, kind="auto", arrivals=0):
+    def __init__(self, stage, kind="auto", arrivals=0, latency_ms=0):
         if kind == "auto":
             kind = "smtp-sink" if shutil.which("smtp-sink") else "receive"
         self.stage, self.kind, self.arrivals = stage, kind, arrivals
+        self.latency_ms = latency_ms
         self.child, self.file, self.first = None, stage.scratch / "sink", None
 
     def start(self):
@@ -197,7 +211,7 @@ class Sink:
         elif self.kind == "receive":
             self.child = self.stage.start("sink", [
                 TOOLS / "receive", "--port", SINK_PORT, "--out", self.file, "--arrivals",
-                self.arrivals])
+                self.arrivals, "--latency", self.latency_ms])
         else:
             self.child = self.stage.start("sink", [
                 ROOT / "build/release/ekiden", "sink", "--listen", f"127.0.0.1:{SINK_PORT}",
@@ -327,9 +341,15 @@ class Load:
     """The client. `result()` waits for its end."""
 
     def __init__(self, stage, port, messages, size=10240, sessions=20, is_new=False, rate=0.0,
-                 acks=None, limit_s=600.0):
-        arguments = [TOOLS / "load", "--port", port, "--messages", messages, "--size", size,
-                     "--sessions", sessions, "--time-limit", limit_s]
+                 acks=None, limit_s=600.0, is_tls=False, to=None, first=1):
+        """`size` 0: sizes as in real mail."""
+        arguments = [TOOLS / "load", "--port", port, "--messages", messages, "--sessions", sessions,
+                     "--time-limit", limit_s, "--first", first]
+        arguments += ["--size", size] if size else ["--mix"]
+        if is_tls:
+            arguments.append("--tls")
+        if to:
+            arguments += ["--to", to]
         if is_new:
             arguments.append("--new")
         if rate:

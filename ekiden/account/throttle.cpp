@@ -33,7 +33,7 @@ std::string octets_of(const net::Address& address) {
 }  // namespace
 
 Throttle::Table::Table(std::size_t entries_max, base::Duration half_life)
-    : half_life_(half_life), entries_(std::max(entries_max / kWays, std::size_t{1}) * kWays) {}
+    : half_life_(half_life), buckets_(std::max(entries_max / kWays, std::size_t{1})) {}
 
 void Throttle::Table::decay(Entry& entry, base::Steady now) const {
   if (now <= entry.touched) return;
@@ -45,11 +45,12 @@ void Throttle::Table::decay(Entry& entry, base::Steady now) const {
 
 template <class Use>
 void Throttle::Table::update(std::uint64_t key, base::Steady now, Use use) {
-  const std::size_t bucket = key % (entries_.size() / kWays);
-  const std::lock_guard lock(stripes_[bucket % kStripes]);
-  const std::span<Entry> ways(&entries_[bucket * kWays], kWays);
+  const std::size_t number = key % buckets_.size();
+  const std::lock_guard lock(stripes_[number % kStripes]);
+  std::unique_ptr<Bucket>& bucket = buckets_[number];
+  if (bucket == nullptr) bucket = std::make_unique<Bucket>();
   Entry* chosen = nullptr;
-  for (Entry& entry : ways) {
+  for (Entry& entry : *bucket) {
     if (entry.key == key || entry.key == 0) {
       // Places fill from the front and are never freed: the key stands nowhere behind a free one.
       chosen = &entry;
@@ -65,9 +66,10 @@ void Throttle::Table::update(std::uint64_t key, base::Steady now, Use use) {
 
 template <class Use>
 void Throttle::Table::update_existing(std::uint64_t key, base::Steady now, Use use) {
-  const std::size_t bucket = key % (entries_.size() / kWays);
-  const std::lock_guard lock(stripes_[bucket % kStripes]);
-  for (Entry& entry : std::span<Entry>(&entries_[bucket * kWays], kWays)) {
+  const std::size_t number = key % buckets_.size();
+  const std::lock_guard lock(stripes_[number % kStripes]);
+  if (buckets_[number] == nullptr) return;
+  for (Entry& entry : *buckets_[number]) {
     if (entry.key != key) continue;
     decay(entry, now);
     use(entry);

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <string_view>
 #include <vector>
@@ -37,7 +38,7 @@ class Throttle {
     base::Duration half_life = std::chrono::minutes(10);
     base::Duration known_for = std::chrono::hours(24 * 7);
     unsigned known_failures_max = 20;   ///< past it, a known address waits like a stranger
-    std::size_t entries_max = 1 << 16;  ///< of each kind of count; about 2 MiB each
+    std::size_t entries_max = 1 << 16;  ///< of each kind of count; at most 2 MiB each
   };
 
   Throttle(const Options& options, base::Random& random);
@@ -62,7 +63,7 @@ class Throttle {
     float failures = 0;
   };
 
-  /// A hash table of fixed size: eight places for each key, the least interesting one replaced.
+  /// A hash table of bounded size: eight places for each key, the least interesting one replaced.
   class Table {
    public:
     Table(std::size_t entries_max, base::Duration half_life);
@@ -79,7 +80,8 @@ class Throttle {
     static constexpr std::size_t kStripes = 64;
     void decay(Entry& entry, base::Steady now) const;
     base::Duration half_life_;
-    std::vector<Entry> entries_;
+    using Bucket = std::array<Entry, kWays>;
+    std::vector<std::unique_ptr<Bucket>> buckets_;  ///< made when first used
     std::array<std::mutex, kStripes> stripes_;
   };
 

@@ -13,7 +13,7 @@ namespace ekiden::base::log {
 namespace {
 
 /// Lines waiting for the writer; past it the oldest are overwritten.
-constexpr std::size_t kQueueLines = 16384;
+constexpr std::size_t kQueueLines = 8192;
 constexpr std::size_t kValueLengthMax = 2048;
 
 std::shared_ptr<spdlog::details::thread_pool> pool;

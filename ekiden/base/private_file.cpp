@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <string_view>
 #include <utility>
@@ -53,18 +54,16 @@ Result<void> sync_folder(const std::string& path) {
 Result<std::string> load(const std::string& path, std::size_t size_max) {
   const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.is_open()) return last_error();
-  std::string octets(size_max + 1, '\0');
-  std::size_t size = 0;
-  while (size < octets.size()) {
-    const ssize_t n = ::read(file.get(), octets.data() + size, octets.size() - size);
+  std::string octets;
+  std::array<char, 16384> part;
+  while (octets.size() <= size_max) {
+    const ssize_t n = ::read(file.get(), part.data(), part.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return last_error();
-    if (n == 0) break;
-    size += static_cast<std::size_t>(n);
+    if (n == 0) return octets;
+    octets.append(part.data(), static_cast<std::size_t>(n));
   }
-  if (size > size_max) return Error(EFBIG, boost::system::system_category());
-  octets.resize(size);
-  return octets;
+  return Error(EFBIG, boost::system::system_category());
 }
 
 Result<void> write_and_sync(int fd, std::string_view octets) {

@@ -87,6 +87,7 @@ smtp::Reply reply_for(Error error) {
 
 Arrival::Arrival(Services& services, const ListenerOptions& options, smtp::MailCommand mail)
     : services_(services), options_(options), meta_(std::make_shared<message::Meta>()) {
+  services_.port.expect(+1);
   message::Envelope& envelope = meta_->envelope;
   if (mail.reverse_path) envelope.reverse_path = mail.reverse_path->text();
   envelope.envid = std::move(mail.envid);
@@ -97,7 +98,12 @@ Arrival::Arrival(Services& services, const ListenerOptions& options, smtp::MailC
 }
 
 Arrival::~Arrival() {
+  stop_expecting();
   if (reserved_ != 0) services_.intake.release(reserved_);
+}
+
+void Arrival::stop_expecting() {
+  if (std::exchange(is_expected_, false)) services_.port.expect(-1);
 }
 
 void Arrival::add(const smtp::RcptCommand& rcpt, const std::string& next_hop) {
@@ -209,6 +215,7 @@ smtp::Reply Arrival::take_ekiden_headers(
 
 base::Task<smtp::Reply> Arrival::part(std::string octets, Octets seen, Client client,
                                       Origin origin) {
+  stop_expecting();  // its upload may take minutes
   if (writer_ == nullptr) {
     std::string header;
     std::size_t header_octets = 0;
@@ -284,6 +291,7 @@ base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Clien
   meta_->details.size = body.size;
 
   spool::Transaction transaction = make_transaction(body);
+  stop_expecting();
   const Result<void> stored = co_await submit(services_.port, std::move(transaction));
   if (!stored) {
     base::log::warning("message_not_stored", {{"reason", stored.error().message()},

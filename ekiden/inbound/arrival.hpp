@@ -56,6 +56,7 @@ class Arrival {
   std::uint64_t size() const { return meta_->details.size; }
 
  private:
+  void stop_expecting();
   /// Rewrites the header section at the front of `octets` and fills the details. `header` is what
   /// replaces the first `header_octets`.
   smtp::Reply take_header(std::string_view octets, const Client& client, const Origin& origin,
@@ -72,6 +73,7 @@ class Arrival {
   std::unique_ptr<message::Converter> shortener_;  ///< of a large message with overlong lines
   std::uint64_t written_ = 0;
   std::uint64_t reserved_ = 0;
+  bool is_expected_ = true;  ///< by the spool's batches
 };
 
 /// What a client is told when the spool refuses.

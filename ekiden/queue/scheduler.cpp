@@ -15,7 +15,6 @@ namespace {
 
 /// Timers handled in one call of `advance`; the next call goes on.
 constexpr std::size_t kTimersPerTurn = 2000;
-constexpr base::Duration kBriskTransaction = std::chrono::milliseconds(150);
 constexpr base::Duration kLagMemory = std::chrono::seconds(1);
 
 }  // namespace

@@ -195,6 +195,9 @@ class Scheduler {
   void note_duration(std::uint32_t lane, base::Duration duration);
 
  private:
+  /// A peer that takes longer for a transaction is slow itself: waiting for it is no lag of ours.
+  static constexpr base::Duration kBriskTransaction = std::chrono::milliseconds(150);
+
   struct Domain {
     std::string name;
     std::uint32_t lane = kNone;
@@ -212,7 +215,8 @@ class Scheduler {
     std::uint32_t in_flight = 0;
     std::uint32_t failures = 0;  ///< connections failed in a row
     base::Time rests_until{};
-    base::Duration transaction{};  ///< smoothed
+    /// Smoothed. Nobody is brisk until shown to be.
+    base::Duration transaction = kBriskTransaction;
     bool is_suspended = false;
     bool is_listed = false;  ///< in wanting_
   };

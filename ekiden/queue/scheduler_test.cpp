@@ -169,6 +169,22 @@ TEST_F(SchedulerTest, WhatIsPutBackGoesFirst) {
   EXPECT_EQ(scheduler.pick(lane, kNow)->id, first);
 }
 
+TEST_F(SchedulerTest, WaitingCountsAsLagOnlyWhereThePeerIsKnownToBeBrisk) {
+  const auto later = kNow + std::chrono::seconds(2);
+  for (int i = 0; i < 3; ++i) add({"a.example"});
+  const std::uint32_t lane = resolve_all();
+  scheduler.opened(lane);
+  ASSERT_TRUE(scheduler.pick(lane, later));
+  EXPECT_EQ(scheduler.lag(later), base::Duration::zero()) << "nobody knows the peer yet";
+  scheduler.note_duration(lane, std::chrono::milliseconds(2));
+  ASSERT_TRUE(scheduler.pick(lane, later));
+  EXPECT_EQ(scheduler.lag(later), std::chrono::seconds(2));
+  EXPECT_EQ(scheduler.lag(later + minutes(1)), base::Duration::zero()) << "long ago";
+  for (int i = 0; i < 20; ++i) scheduler.note_duration(lane, std::chrono::milliseconds(400));
+  ASSERT_TRUE(scheduler.pick(lane, later + minutes(1)));
+  EXPECT_EQ(scheduler.lag(later + minutes(1)), base::Duration::zero()) << "the peer is slow";
+}
+
 TEST(Retry, GrowsByItsFactorUpToItsCapAndScatters) {
   base::SeededRandom random(1);
   const RetryPolicy policy;

@@ -31,10 +31,13 @@ Committer::~Committer() {
   if (commit_timer_ != base::TimerId::None) clock_.cancel(commit_timer_);
   if (retry_timer_ != base::TimerId::None) clock_.cancel(retry_timer_);
   if (maintain_timer_ != base::TimerId::None) clock_.cancel(maintain_timer_);
+  if (gather_timer_ != base::TimerId::None) clock_.cancel(gather_timer_);
 }
 
 void Committer::submit(Submission* first, Submission* last) {
   inbox_.push(first, last);
+  // While a batch gathers, its timer takes what comes; the last one expected ends the wait.
+  if (is_gathering_.load() && state_.expected.load(std::memory_order_relaxed) > 0) return;
   notify();
 }
 
@@ -89,9 +92,17 @@ void Committer::enqueue(Submission* one) {
     complete(std::move(submission), Errc::Closed);
     return;
   }
-  if (!submission->transaction.may_wait) ++urgent_;
-  if (!submission->is_new_mail()) updates_octets_ += submission->octets;
+  count_waiting(*submission, +1);
   waiting_.push_back(std::move(submission));
+}
+
+void Committer::count_waiting(const Submission& one, int sign) {
+  if (!one.transaction.may_wait) urgent_ += sign;
+  if (one.is_new_mail()) {
+    new_mail_ += sign;
+  } else {
+    updates_octets_ += sign > 0 ? one.octets : -one.octets;
+  }
 }
 
 bool Committer::has_urgent_work() const {
@@ -101,7 +112,7 @@ bool Committer::has_urgent_work() const {
 void Committer::on_work() {
   take_inbox();
   if (has_urgent_work()) {
-    run_batch();
+    if (!should_gather()) run_batch();
     return;
   }
   deliver();
@@ -113,12 +124,35 @@ void Committer::on_work() {
   }
 }
 
+bool Committer::should_gather() {
+  const std::int64_t expected = state_.expected.load(std::memory_order_relaxed);
+  const bool has_more_to_do = !is_healthy_ || is_closing_ || step_ != nullptr;
+  if (is_gathering_.load()) return expected > 0 && !has_more_to_do;
+  if (has_more_to_do || !gathering_.is_worth(new_mail_, expected)) return false;
+  gathered_before_ = new_mail_;
+  is_gathering_.store(true);
+  gather_timer_ = clock_.call_after(Gathering::kWait, [this] {
+    gather_timer_ = base::TimerId::None;
+    run_batch();
+  });
+  return true;
+}
+
+void Committer::stop_gathering() {
+  if (!is_gathering_.exchange(false)) return;
+  if (gather_timer_ != base::TimerId::None) clock_.cancel(gather_timer_);
+  gather_timer_ = base::TimerId::None;
+  take_inbox();  // also what was pushed without a word
+  gathering_.learn(gathered_before_, new_mail_);
+}
+
 void Committer::run_batch() {
+  stop_gathering();
+  take_inbox();
   if (commit_timer_ != base::TimerId::None) {
     clock_.cancel(commit_timer_);
     commit_timer_ = base::TimerId::None;
   }
-  take_inbox();
   bool has_written = false;
   if (is_healthy_ || is_retry_due_ || is_closing_) {
     is_retry_due_ = false;
@@ -193,8 +227,7 @@ Committer::Wrote Committer::write_one() {
       if (cost > segment_room) base::log::error("spool_transaction_too_large", {{"octets", cost}});
       std::unique_ptr<Submission> refused = std::move(waiting_.front());
       waiting_.pop_front();
-      if (!refused->transaction.may_wait) --urgent_;
-      if (!refused->is_new_mail()) updates_octets_ -= refused->octets;
+      count_waiting(*refused, -1);
       complete(std::move(refused),
                is_healthy_ || !last_error_ ? make_error_code(Errc::NoSpace) : last_error_);
     }
@@ -466,8 +499,7 @@ void Committer::take_back_chosen() {
   }
   chosen_.clear();
   for (auto i = again.rbegin(); i != again.rend(); ++i) {
-    if (!(*i)->transaction.may_wait) ++urgent_;
-    updates_octets_ += (*i)->octets;
+    count_waiting(**i, +1);
     waiting_.push_front(std::move(*i));
   }
 }
@@ -479,7 +511,7 @@ void Committer::refuse_waiting_mail(Error why) {
       kept.push_back(std::move(one));
       continue;
     }
-    if (!one->transaction.may_wait) --urgent_;
+    count_waiting(*one, -1);
     complete(std::move(one), why);
   }
   waiting_ = std::move(kept);
@@ -490,8 +522,7 @@ void Committer::refuse_excess_updates() {
          (updates_octets_ > state_.options.updates_waiting_max || is_closing_)) {
     std::unique_ptr<Submission> one = std::move(waiting_.back());
     waiting_.pop_back();
-    if (!one->transaction.may_wait) --urgent_;
-    updates_octets_ -= one->octets;
+    count_waiting(*one, -1);
     complete(std::move(one), last_error_);
   }
 }

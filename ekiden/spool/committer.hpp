@@ -11,6 +11,7 @@
 #include "ekiden/base/clock.hpp"
 #include "ekiden/base/executor.hpp"
 #include "ekiden/spool/batch.hpp"
+#include "ekiden/spool/gathering.hpp"
 #include "ekiden/spool/state.hpp"
 #include "ekiden/spool/submission.hpp"
 
@@ -109,7 +110,10 @@ class Committer {
   void on_work();
   void take_inbox();
   void enqueue(Submission* one);
+  void count_waiting(const Submission& one, int sign);
   bool has_urgent_work() const;
+  bool should_gather();
+  void stop_gathering();
 
   Wrote write_one();
   Result<void> make_room(std::uint64_t octets, bool is_new_mail);
@@ -144,14 +148,18 @@ class Committer {
   Inbox inbox_;
   std::atomic<bool> is_notified_{false};
   std::atomic<bool> is_closing_{false};
+  std::atomic<bool> is_gathering_{false};  ///< the next batch waits for company
 
   std::deque<std::unique_ptr<Submission>> waiting_;
-  std::uint64_t urgent_ = 0;          ///< of those waiting
-  std::uint64_t updates_octets_ = 0;  ///< of those waiting that are not new mail
+  std::size_t urgent_ = 0, new_mail_ = 0;  ///< of those waiting
+  std::uint64_t updates_octets_ = 0;       ///< of those waiting that are not new mail
   std::unique_ptr<CopyStep> step_;
   base::TimerId commit_timer_ = base::TimerId::None;
   base::TimerId retry_timer_ = base::TimerId::None;
   base::TimerId maintain_timer_ = base::TimerId::None;
+  base::TimerId gather_timer_ = base::TimerId::None;
+  Gathering gathering_;
+  std::size_t gathered_before_ = 0;
   base::Steady maintain_at_ = base::kNever;
 
   // The segment in use.

@@ -34,8 +34,7 @@ void Committer::build(std::uint64_t room) {
     if (may_write && used + cost > room) break;
     std::unique_ptr<Submission> one = std::move(waiting_.front());
     waiting_.pop_front();
-    if (!one->transaction.may_wait) --urgent_;
-    if (!one->is_new_mail()) updates_octets_ -= one->octets;
+    count_waiting(*one, -1);
     if (!may_write) {
       complete(std::move(one), is_healthy_ ? make_error_code(Errc::NoSpace) : last_error_);
       continue;

@@ -54,6 +54,10 @@ class JournalPort final : public Port {
     }
   }
 
+  void expect(int change) override {
+    services_.state.expected.fetch_add(change, std::memory_order_relaxed);
+  }
+
   void load(base::MessageId id, base::Completion<Result<Loaded>> done) override {
     load_with<Loaded>(id, WithBody::Yes, std::move(done), [](Loaded loaded) { return loaded; });
   }

@@ -97,6 +97,9 @@ class Port {
   /// Errors: NoSpace, Io (nothing of it will come back at restart), Closed.
   virtual void submit(Transaction transaction, base::Completion<Result<void>> done) = 0;
 
+  /// One more message is on its way in (+1), or one less (-1): a batch may wait a moment for it.
+  virtual void expect(int change) { (void)change; }
+
   /// Reads a message back, checksum verified. Errors: NotFound, Corrupt (already in quarantine,
   /// the alert is raised), Io.
   virtual void load(base::MessageId id, base::Completion<Result<Loaded>> done) = 0;

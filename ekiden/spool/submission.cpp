@@ -49,7 +49,7 @@ void Inbox::push(Submission* first, Submission* last) {
     first = next;
   }
   oldest->next = head_.load(std::memory_order_relaxed);
-  while (!head_.compare_exchange_weak(oldest->next, reversed, std::memory_order_release,
+  while (!head_.compare_exchange_weak(oldest->next, reversed, std::memory_order_seq_cst,
                                       std::memory_order_relaxed)) {
   }
 }
