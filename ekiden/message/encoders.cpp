@@ -164,6 +164,17 @@ void QuotedPrintableWrapper::put(std::string_view unit, std::string& out) {
 
 void QuotedPrintableWrapper::feed(std::string_view octets, std::string& out) {
   for (const char c : octets) {
+    if (held_ == "=\r") {
+      if (c == '\n') {
+        // A soft line break, for which there is always room.
+        out += "=\r\n";
+        held_.clear();
+        column_ = 0;
+        continue;
+      }
+      put("=", out);
+      held_ = "\r";
+    }
     if (held_ == "\r" && c == '\n') {
       out += "\r\n";
       held_.clear();
@@ -184,9 +195,7 @@ void QuotedPrintableWrapper::feed(std::string_view octets, std::string& out) {
       continue;
     }
     if (held_ == "=" && c == '\r') {
-      // A soft line break, for which there is always room.
-      out += '=';
-      held_ = "\r";
+      held_ += c;
       continue;
     }
     if (!held_.empty()) put(held_, out);
@@ -207,6 +216,10 @@ void QuotedPrintableWrapper::feed(std::string_view octets, std::string& out) {
 }
 
 void QuotedPrintableWrapper::finish(std::string& out) {
+  if (held_ == "=\r") {
+    put("=", out);
+    held_ = "\r";
+  }
   if (held_ == "\r" && is_strict_) {
     put("=0D", out);
   } else {

@@ -68,7 +68,7 @@ class QuotedPrintableWrapper {
   void put(std::string_view unit, std::string& out);
 
   bool is_strict_;
-  std::string held_;  ///< a unit that is not whole yet: "=", "=A", CR
+  std::string held_;  ///< a unit that is not whole yet: "=", "=A", "=" CR, CR
   std::size_t column_ = 0;
 };
 
