@@ -1,5 +1,5 @@
 // AUTH exchanges. Nobody is let in who did not show what only the user knows; a client and a
-// server that know the same password agree, and do not once a single octet between them differs.
+// server that know the same password agree, and do not once a message between them is changed.
 //
 // The first octet chooses: PLAIN, LOGIN, SCRAM from messages (separated by LF), or an honest SCRAM
 // client with somebody in between.
@@ -9,6 +9,7 @@
 #include "ekiden/account/scram.hpp"
 #include "ekiden/account/stored_snapshot.hpp"
 #include "ekiden/account/test_worker.hpp"
+#include "ekiden/base/text.hpp"
 #include "ekiden/delivery/sasl_client.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
@@ -95,13 +96,24 @@ void check_server(std::string_view mechanism, fuzz::Input& input) {
   }
 }
 
+/// The last octets of base 64 carry bits that nobody reads (RFC 4648 §3.5): this is the message
+/// without them.
+std::string meaning_of(const std::string& message) {
+  const std::size_t proof = message.rfind(message.starts_with("v=") ? "v=" : ",p=");
+  if (proof == std::string::npos) return message;
+  const std::size_t begin = message.find('=', proof) + 1;
+  const auto octets = base::decode_base64(std::string_view(message).substr(begin));
+  return octets ? message.substr(0, begin) + base::encode_base64(*octets) : message;
+}
+
 /// Changes one octet of one message, perhaps.
 void tamper(std::string& message, std::uint8_t number, std::uint8_t which, std::uint16_t at,
             std::uint8_t by, bool& is_changed) {
   if (number != which || by == 0 || message.empty()) return;
+  const std::string before = meaning_of(message);
   char& c = message[at % message.size()];
   c = static_cast<char>(c ^ by);
-  is_changed = true;
+  is_changed = meaning_of(message) != before;
 }
 
 void check_agreement(fuzz::Input& input) {
@@ -161,6 +173,8 @@ void check_scram_alone(fuzz::Input& input) {
 void check_client(std::string_view mechanism, fuzz::Input& input) {
   delivery::SaslClient client(mechanism, "alice", std::string(kPassword), "clientnonce");
   using Step = delivery::SaslClient::Step;
+  // A server may say the password itself, in its nonce, and get it back.
+  const bool is_said = input.rest().find(kPassword) != std::string_view::npos;
   std::string challenge;
   for (int steps = 0; steps < 6; ++steps) {
     Step step = client.step(challenge);
@@ -169,8 +183,9 @@ void check_client(std::string_view mechanism, fuzz::Input& input) {
       FUZZ_CHECK(!step.octets.empty(), "a failure says why");
       return;
     }
-    FUZZ_CHECK(mechanism != "SCRAM-SHA-256" || step.octets.find(kPassword) == std::string::npos,
-               "SCRAM never tells the password");
+    FUZZ_CHECK(
+        is_said || mechanism != "SCRAM-SHA-256" || step.octets.find(kPassword) == std::string::npos,
+        "SCRAM never tells the password");
     FUZZ_CHECK(mechanism != "SCRAM-SHA-256" || !step.is_complete, "no server guesses a signature");
     challenge = input.until('\n');
   }
