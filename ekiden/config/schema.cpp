@@ -197,7 +197,7 @@ std::vector<Key> dns_keys(Dns& v) {
       {.name = "dnssec",
        .value = choice(v.dnssec, {"auto", "require", "off"}),
        .doc = "auto: validate when the resolver passes signatures on, else say so once and do "
-              "without DANE; require: refuse to start without; off: never."},
+              "without DANE; require: validate always, so mail waits without them; off: never."},
       {.name = "stub",
        .value = &v.stub,
        .doc = "Zones asked of a server of their own.",

@@ -24,6 +24,10 @@ constexpr base::Duration kSpoolPause = std::chrono::milliseconds(500);
 constexpr base::Duration kRouteValidFor = std::chrono::hours(24);
 /// A message that could not be read for a while is tried again after this.
 constexpr base::Duration kUnreadablePause = std::chrono::seconds(10);
+/// What is due within this keeps its octets in memory before anything else does.
+constexpr base::Duration kSoon = std::chrono::minutes(1);
+/// Entries looked at to free memory: for each message past the budget, and before one is refused.
+constexpr std::size_t kEvictionLooks = 64, kReserveLooks = 4096;
 
 std::string domain_key(const message::Meta& meta, std::uint32_t recipient) {
   return queue::domain_key(smtp::domain_of(meta.envelope.recipients[recipient].address),
@@ -53,14 +57,13 @@ Dispatcher::Dispatcher(Parts parts, DispatcherOptions options, SettlementOptions
     : parts_(std::move(parts)),
       options_(options),
       scheduler_(parts_.worker.clock.now()),
-      settlement_(
-          {parts_.worker, parts_.port, scheduler_, parts_.metrics, tasks_,
-           [this](queue::Accepted message) { take(std::move(message)); },
-           [this] {
-             note_queued();
-             wake();
-           }},
-          std::move(settlement)),
+      settlement_({parts_.worker, parts_.port, scheduler_, parts_.metrics, tasks_,
+                   [this](queue::Accepted message) { take(std::move(message)); },
+                   [this] {
+                     note_queued();
+                     wake();
+                   }},
+                  std::move(settlement)),
       orders_(scheduler_, settlement_, parts_.worker.clock),
       tasks_(parts_.worker),
       recovered_(parts_.metrics.counter("ekiden_recipients_recovered_total",
@@ -105,11 +108,24 @@ queue::Arrival Dispatcher::arrival_of(const message::Meta& meta, std::uint32_t i
   return arrival;
 }
 
+bool Dispatcher::reserve(std::uint64_t octets) {
+  if (parts_.budget.reserve(octets)) return true;
+  // Mail that arrives is worth more than having octets at hand that can be read back.
+  const base::Time now = parts_.worker.clock.now();
+  for (const base::Time after : {now + kSoon, now, base::Time::min()}) {
+    scheduler_.evict(after, kReserveLooks);
+    if (parts_.budget.reserve(octets)) return true;
+  }
+  return false;
+}
+
 void Dispatcher::take(queue::Accepted message) {
   const message::Meta& meta = *message.meta;
   std::shared_ptr<const queue::Resident> resident;
-  // Past the budget the newest gives its octets up at once: what waits longest is delivered
-  // first, from memory.
+  // Past the budget what is not due soon gives its octets up; where that is not enough, the newest
+  // does at once: what waits longest is delivered first, from memory.
+  if (parts_.budget.is_over_soft())
+    scheduler_.evict(parts_.worker.clock.now() + kSoon, kEvictionLooks);
   if (!parts_.budget.is_over_soft()) {
     resident = std::make_shared<const queue::Resident>(queue::Resident{
         message.meta, message.body, queue::Charge(parts_.budget, octets_in_memory(message))});

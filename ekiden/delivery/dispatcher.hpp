@@ -64,7 +64,7 @@ class Dispatcher final : public queue::Intake {
   ~Dispatcher() override;
 
   // queue::Intake
-  bool reserve(std::uint64_t octets) override { return parts_.budget.reserve(octets); }
+  bool reserve(std::uint64_t octets) override;
   void release(std::uint64_t octets) override { parts_.budget.release(octets); }
   base::Duration delay() const override;
   void take(queue::Accepted message) override;

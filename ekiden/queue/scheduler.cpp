@@ -480,6 +480,43 @@ void Scheduler::remove(std::uint32_t slot) {
   }
 }
 
+bool Scheduler::is_idle_until(const RecipientEntry& entry, base::Time after) const {
+  switch (entry.place) {
+    case Place::Held:
+    case Place::Parked:
+      return true;
+    case Place::Unresolved:  // the answer may come at once
+      return after == base::Time::min();
+    case Place::Waiting:
+      return base::from_unix_us(entry.due_us) > after;
+    case Place::Ready: {
+      const Lane& lane = lanes_[entry.lane];
+      return lane.is_suspended ||
+             std::max(base::from_unix_us(entry.due_us), lane.rests_until) > after;
+    }
+    case Place::Free:
+    case Place::InFlight:
+    case Place::Settling:
+      return false;
+  }
+  return false;
+}
+
+void Scheduler::evict(base::Time after, std::size_t looks) {
+  for (std::uint32_t seen = 0; looks > 0 && seen < messages_.end(); ++seen, --looks) {
+    if (evict_hand_ >= messages_.end()) evict_hand_ = 0;
+    MessageEntry& message = messages_[evict_hand_++];
+    if (!message.resident) continue;
+    bool is_idle = true;
+    for (std::uint32_t slot = message.first; slot != kNone && is_idle;
+         slot = recipients_[slot].sibling) {
+      if (looks > 1) --looks;
+      is_idle = is_idle_until(recipients_[slot], after);
+    }
+    if (is_idle) message.resident.reset();
+  }
+}
+
 Scheduler::LaneView Scheduler::view(std::uint32_t at) const {
   const Lane& lane = lanes_[at];
   return {lane.site,     lane.ready.size(), lane.in_flight,   lane.connections,

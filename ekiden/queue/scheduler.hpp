@@ -165,8 +165,10 @@ class Scheduler {
   void set_flags(std::uint32_t slot, std::uint8_t flags) { recipients_[slot].flags = flags; }
   /// Final: it is gone.
   void remove(std::uint32_t slot);
-  /// Its octets leave memory; they are read back when it is picked.
-  void evict(std::uint32_t message) { messages_[message].resident.reset(); }
+  /// Messages of which no recipient can be picked until `after` give up their octets, which are
+  /// read back when one is. Looks at so many entries, where the last call ended, and goes on there
+  /// next time. Time::min(): all that no connection has.
+  void evict(base::Time after, std::size_t looks);
   void set_resident(std::uint32_t message, std::shared_ptr<const Resident> resident) {
     messages_[message].resident = std::move(resident);
   }
@@ -195,6 +197,8 @@ class Scheduler {
   void note_duration(std::uint32_t lane, base::Duration duration);
 
  private:
+  bool is_idle_until(const RecipientEntry& entry, base::Time after) const;
+
   /// A peer that takes longer for a transaction is slow itself: waiting for it is no lag of ours.
   static constexpr base::Duration kBriskTransaction = std::chrono::milliseconds(150);
 
@@ -259,6 +263,7 @@ class Scheduler {
   std::array<std::uint32_t, kPlaces> places_{};
   /// By recipient slot; few messages ask for a notice.
   std::unordered_map<std::uint32_t, base::Time> delay_notices_;
+  std::uint32_t evict_hand_ = 0;  ///< the message to look at next
   base::Duration lag_{};
   base::Time lag_at_{};
 };

@@ -185,6 +185,43 @@ TEST_F(SchedulerTest, WaitingCountsAsLagOnlyWhereThePeerIsKnownToBeBrisk) {
   EXPECT_EQ(scheduler.lag(later + minutes(1)), base::Duration::zero()) << "the peer is slow";
 }
 
+TEST_F(SchedulerTest, OctetsThatAreNotDueSoonLeaveMemoryFirst) {
+  MemoryBudget budget(1000);
+  const auto add_resident = [&](std::string_view domain, base::Time due) {
+    const base::MessageId id = add({domain}, "bulk", "default", due);
+    scheduler.set_resident(scheduler.find_message(id), std::make_shared<const Resident>(Resident{
+                                                           nullptr, {}, Charge(budget, 10)}));
+    return id;
+  };
+  const auto is_resident = [&](base::MessageId id) {
+    return scheduler.message(scheduler.find_message(id)).resident != nullptr;
+  };
+  const auto later = add_resident("a.example", kNow + hours(1));
+  const auto soon = add_resident("a.example", kNow + std::chrono::seconds(30));
+  const auto picked = add_resident("a.example", kNow);
+  const std::uint32_t lane = resolve_all();
+  ASSERT_EQ(scheduler.pick(lane, kNow)->id, picked);
+  const auto ready = add_resident("a.example", kNow);
+  const auto resting = add_resident("b.example", kNow);
+  const std::uint32_t other = scheduler.lane("other", {});
+  scheduler.assign_domain(scheduler.next_unresolved(), other, kNow + hours(1), kNow);
+  scheduler.rest(other, kNow + minutes(10));
+
+  scheduler.evict(kNow + minutes(1), 2);
+  EXPECT_FALSE(is_resident(later));
+  EXPECT_TRUE(is_resident(resting)) << "so far it has not looked";
+  scheduler.evict(kNow + minutes(1), 100);
+  EXPECT_FALSE(is_resident(resting));
+  EXPECT_TRUE(is_resident(soon));
+  scheduler.evict(kNow, 100);
+  EXPECT_FALSE(is_resident(soon));
+  EXPECT_TRUE(is_resident(ready));
+  scheduler.evict(base::Time::min(), 100);
+  EXPECT_FALSE(is_resident(ready));
+  EXPECT_TRUE(is_resident(picked)) << "a connection has it";
+  EXPECT_EQ(budget.used(), 10u);
+}
+
 TEST(Retry, GrowsByItsFactorUpToItsCapAndScatters) {
   base::SeededRandom random(1);
   const RetryPolicy policy;

@@ -4,6 +4,7 @@
 
 #include "ekiden/spool/testing/model.hpp"
 #include "ekiden/spool/testing/rig.hpp"
+#include "ekiden/spool/verify.hpp"
 
 namespace ekiden::spool {
 namespace {
@@ -18,6 +19,15 @@ class CrashTest : public ::testing::TestWithParam<std::uint64_t> {};
 void report(const Model& model, std::uint64_t seed, int life) {
   for (const std::string& fault : model.faults())
     ADD_FAILURE() << "seed " << seed << " life " << life << ": " << fault;
+}
+
+/// What a crash tore was never acknowledged: it is nothing that an operator has to look at.
+void expect_verified(SimulatedDisk& disk, const Rig& rig, std::uint64_t seed, int life) {
+  const Result<Verification> seen = verify_spool(disk);
+  ASSERT_TRUE(seen);
+  for (const std::string& finding : seen->findings)
+    ADD_FAILURE() << "seed " << seed << " life " << life << ": " << finding;
+  EXPECT_EQ(seen->messages, rig.found().size()) << "seed " << seed << " life " << life;
 }
 
 TEST(Crash, PowerCutsAtAnyChangeLoseNothingAndBringNothingBack) {
@@ -41,6 +51,7 @@ TEST(Crash, PowerCutsAtAnyChangeLoseNothingAndBringNothingBack) {
       disk.cut_after(0);
       model.check(rig);
       report(model, seed, life);
+      expect_verified(disk, rig, seed, life);
       disk.cut_after(1 + random.below(random.below(2) == 0 ? 40 : 400));
       for (int turn = 0; turn < 600 && !disk.is_cut(); ++turn) {
         model.act(rig, disk, 6000);
@@ -81,6 +92,7 @@ TEST(Crash, FailedWritesAndSyncsAreHealedAndRefusalsStayRefused) {
       ASSERT_TRUE(rig.start());
       model.check(rig);
       report(model, seed, life);
+      expect_verified(disk, rig, seed, life);
       for (int turn = 0; turn < 150; ++turn) {
         model.act(rig, disk, 6000);
         rig.run_mixed(random, 1 + random.below(8));

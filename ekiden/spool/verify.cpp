@@ -85,9 +85,15 @@ class Verifier {
         Catalog::read_sidecar(disk_, header.life,
                               {Catalog::Dones, Catalog::Limits, Catalog::Progresses,
                                Catalog::Events, Catalog::Heads, Catalog::Metas});
-    const Result<Scanned> scanned = scan_segment(
-        **file, header, has_failed ? limit->second.length : header.octets, CheckBodies::All,
-        has_failed || sidecar ? LastBatch::Acknowledged : LastBatch::MayBeTorn);
+    const auto scan = [&](LastBatch last) {
+      return scan_segment(**file, header, has_failed ? limit->second.length : header.octets,
+                          CheckBodies::All, last);
+    };
+    Result<Scanned> scanned = scan(has_failed ? LastBatch::Acknowledged : LastBatch::MayBeTorn);
+    // A start after a crash writes a sidecar of a segment whose last batch is torn. Only what the
+    // sidecar names was acknowledged; if some of that is missing, say what.
+    if (scanned && sidecar && !has_failed && !do_agree(*sidecar, scanned->catalog))
+      scanned = scan(LastBatch::Acknowledged);
     if (!scanned) return scanned.error();
     seen_.batches += scanned->batches;
     seen_.records += scanned->records;
@@ -134,12 +140,16 @@ class Verifier {
       return;
     }
     ++seen_.sidecars;
-    for (std::size_t i = 0; i < Catalog::kSections; ++i)
-      if (sidecar->section(static_cast<Catalog::Section>(i)) !=
-          scanned.section(static_cast<Catalog::Section>(i))) {
-        find(sidecar_path(header.life) + " does not agree with its segment");
-        return;
-      }
+    if (!do_agree(*sidecar, scanned))
+      find(sidecar_path(header.life) + " does not agree with its segment");
+  }
+
+  static bool do_agree(const Catalog& a, const Catalog& b) {
+    for (std::size_t i = 0; i < Catalog::kSections; ++i) {
+      const auto section = static_cast<Catalog::Section>(i);
+      if (a.section(section) != b.section(section)) return false;
+    }
+    return true;
   }
 
   void count_live() {

@@ -44,9 +44,14 @@ class Session:
         self.number = number
         self.commands = []  # every line, in order
         self.tls = None     # the TLS version, once there is one
+        self.is_resumed = False  # an earlier TLS session went on
         self.login = None
         self.rcpt_count = 0
         self.transactions = 0
+
+    def secured(self, writer):
+        layer = writer.get_extra_info("ssl_object")
+        self.tls, self.is_resumed = layer.version(), layer.session_reused
 
 
 class Peer:
@@ -124,7 +129,7 @@ class Peer:
         session = Session(len(self.sessions))
         self.sessions.append(session)
         if self.implicit_tls:
-            session.tls = writer.get_extra_info("ssl_object").version()
+            session.secured(writer)
         try:
             await self._talk(session, reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ssl.SSLError,
@@ -190,7 +195,7 @@ class Peer:
             elif verb == "STARTTLS":
                 if await self._reply(session, writer, verb, line, "220 go ahead") == 220:
                     await writer.start_tls(self.tls)
-                    session.tls = writer.get_extra_info("ssl_object").version()
+                    session.secured(writer)
             elif verb == "AUTH":
                 await self._auth(session, reader, writer, line, argument)
             elif verb == "MAIL":
