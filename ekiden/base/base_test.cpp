@@ -78,5 +78,16 @@ TEST(Time, FormatsAsTheStandardsWriteIt) {
   EXPECT_EQ(format_duration(Duration(0)), "0us");
 }
 
+TEST(Time, IsShownWithinFourDigitsOfYearsWhateverTheDiskSays) {
+  for (const std::int64_t us : {INT64_MIN, INT64_MIN + 1, std::int64_t{-62'167'219'200'000'001}}) {
+    EXPECT_EQ(format_rfc3339(from_unix_us(us)), "0000-01-01T00:00:00.000000Z");
+    EXPECT_EQ(format_rfc5322(from_unix_us(us)), "Sat, 1 Jan 0000 00:00:00 +0000");
+  }
+  for (const std::int64_t us : {INT64_MAX, std::int64_t{253'402'300'800'000'000}}) {
+    EXPECT_EQ(format_rfc3339(from_unix_us(us)), "9999-12-31T23:59:59.999999Z");
+    EXPECT_EQ(format_day(from_unix_us(us)), "9999-12-31");
+  }
+}
+
 }  // namespace
 }  // namespace ekiden::base

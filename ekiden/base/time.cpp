@@ -1,5 +1,6 @@
 #include "ekiden/base/time.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -10,7 +11,12 @@ struct Civil {
   int year, month, day, hour, minute, second, microsecond, weekday;
 };
 
+/// What four digits of a year can say. Stored times come from disks and may be anything.
+constexpr Time kFirst(std::chrono::sys_days(std::chrono::year(0) / 1 / 1));
+constexpr Time kLast(Time(std::chrono::sys_days(std::chrono::year(10000) / 1 / 1)) - Duration(1));
+
 Civil civil_from(Time time) {
+  time = std::clamp(time, kFirst, kLast);
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date(day);
   const std::chrono::hh_mm_ss clock(time - day);

@@ -1,11 +1,11 @@
 #include "ekiden/config/assign.hpp"
 
-#include <toml++/toml.h>
 #include <cmath>
 #include <limits>
 
 #include "ekiden/base/text.hpp"
 #include "ekiden/config/diagnostic.hpp"
+#include "ekiden/config/toml.hpp"
 #include "ekiden/config/units.hpp"
 
 namespace ekiden::config {

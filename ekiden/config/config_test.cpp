@@ -304,6 +304,19 @@ TEST(Reader, RefusesDuplicatesAndBrokenGrammar) {
   EXPECT_EQ(said("[node\n"), "ekiden.toml:1:6: not TOML: table header: expected ']', saw '\\n'\n");
 }
 
+TEST(Reader, AnAssertionOfTheLibraryIsAMistakeInTheFile) {
+  EXPECT_EQ(said("[:node]\n"), "ekiden.toml:1:2: not TOML: this character cannot stand here\n");
+  EXPECT_EQ(said("[node]\nid = 1\n\n  [[ =\n[x]\n"),
+            "ekiden.toml:4:6: not TOML: this character cannot stand here\n");
+}
+
+TEST(Reader, RefusesControlCharacters) {
+  EXPECT_EQ(said(std::string_view("# x\n[\0", 6)),
+            "ekiden.toml:2:2: not TOML: a control character (\\x00)\n");
+  EXPECT_EQ(said("[node]\n# a\x7f\n"), "ekiden.toml:2:4: not TOML: a control character (\\x7f)\n");
+  EXPECT_EQ(said(std::string(kListener) + "\t# tab\r\n"), "");
+}
+
 TEST(Reader, ReportsAMissingFileAsOneSentence) {
   EXPECT_EQ(format_diagnostic(load("/nowhere/ekiden.toml", machine()).diagnostics.at(0)),
             "/nowhere/ekiden.toml: the configuration cannot be read: it does not exist");

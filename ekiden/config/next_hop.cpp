@@ -49,6 +49,8 @@ std::optional<HostPort> parse_host_port(std::string_view text) {
       has_port = true;
       port = rest.substr(1);
     }
+    // The system's parser stops at a NUL.
+    if (host.find('\0') != std::string_view::npos) return std::nullopt;
     boost::system::error_code error;
     const auto address = boost::asio::ip::make_address(std::string(host), error);
     if (error) return std::nullopt;

@@ -127,6 +127,8 @@ std::string rcode_text(int rcode) {
   return "the server says RCODE " + std::to_string(rcode);
 }
 
+}  // namespace
+
 Answer answer_of(const ub_result& result) {
   Answer answer;
   const char* name = result.canonname != nullptr ? result.canonname : result.qname;
@@ -155,8 +157,6 @@ Answer answer_of(const ub_result& result) {
   }
   return answer;
 }
-
-}  // namespace
 
 struct UnboundContext::State : std::enable_shared_from_this<State> {
   using Descriptor = base::asio::posix::basic_stream_descriptor<base::IoExecutor>;

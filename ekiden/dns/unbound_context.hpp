@@ -13,7 +13,13 @@
 #include "ekiden/dns/resolver.hpp"
 #include "ekiden/net/endpoint.hpp"
 
+struct ub_result;
+
 namespace ekiden::dns {
+
+/// What libunbound found, in our words. The record data is the network's: nothing of it has been
+/// looked at yet.
+Answer answer_of(const ub_result& result);
 
 /// How one libunbound context is set up; it cannot change afterwards.
 struct UnboundSetup {

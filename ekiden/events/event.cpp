@@ -84,6 +84,18 @@ void put_number(base::ByteWriter& out, Tag tag, std::uint64_t number) {
   out.varint(number);
 }
 
+/// A varint as the writer makes it, without octets that add nothing; otherwise one number would
+/// have many forms.
+bool take_number(base::ByteReader& in, std::uint64_t& number) {
+  constexpr std::size_t kOctetsMax = 10;  // of 64 bits, of which the last octet holds one
+  const std::string_view before = in.rest();
+  number = in.varint();
+  if (!in.ok()) return false;
+  const std::string_view octets = before.substr(0, before.size() - in.rest().size());
+  if (octets.size() == kOctetsMax) return octets.back() == 1;
+  return octets.size() == 1 || octets.back() != 0;
+}
+
 /// Reads the stored form and shows each field to `Visitor`, which keeps what it wants: it has
 /// `text(Tag, string_view)` and `number(Tag, uint64)`, false when the value does not fit.
 template <class Visitor>
@@ -115,15 +127,17 @@ bool walk(std::string_view octets, Visitor& visit) {
       case Tag::AttemptUs:
       case Tag::Size:
       case Tag::MayBeDuplicate: {
-        const std::uint64_t number = in.varint();
-        if (!in.ok() || number == 0 || !visit.number(tag, number)) return false;
+        std::uint64_t number = 0;
+        if (!take_number(in, number) || number == 0 || !visit.number(tag, number)) return false;
         break;
       }
       case Tag::TagText:
         if (++tags > kTagsMax) return false;
         [[fallthrough]];
       default: {
-        const std::string_view text = in.text();
+        std::uint64_t length = 0;
+        if (!take_number(in, length)) return false;
+        const std::string_view text = in.octets(length);
         // Only a tag of the message may be an empty text: the list keeps its length.
         if (!in.ok() || (text.empty() && tag != Tag::TagText)) return false;
         visit.text(tag, text);
@@ -378,14 +392,21 @@ Result<Event> decode_event(std::string_view octets) {
   EventVisitor visitor;
   if (!walk(octets, visitor)) return Errc::Malformed;
   Event& e = visitor.event;
-  if (e.id.empty()) e.id = event_id(e.message, e.recipient_index, e.kind, e.attempt);
+  std::string usual = event_id(e.message, e.recipient_index, e.kind, e.attempt);
+  if (e.id == usual) return Errc::Malformed;  // the writer leaves it out
+  if (e.id.empty()) e.id = std::move(usual);
   return std::move(e);
 }
 
 Result<KeyView> read_keys(std::string_view octets) {
   KeyVisitor visitor;
   if (!walk(octets, visitor)) return Errc::Malformed;
-  return visitor.view;
+  const KeyView& view = visitor.view;
+  if (!view.id.empty() &&
+      view.id == event_id(view.message, view.recipient_index, view.kind, view.attempt)) {
+    return Errc::Malformed;
+  }
+  return view;
 }
 
 std::string format_event_json(const Event& e) {

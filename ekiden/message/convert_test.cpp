@@ -180,6 +180,29 @@ TEST(SevenBit, Base64GivesTheSameOctetsBack) {
   }
 }
 
+TEST(ShortLines, AnEqualsSignThatBreaksNoLineCountsAsAnOctet) {
+  const std::string header =
+      "MIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n";
+  for (std::size_t n = 990; n < 1000; ++n) {
+    const std::string body = std::string(n, 'x') + "=\rb=\r\nc=\r";
+    for (const Conversion conversion : {Conversion::EightBit, Conversion::ShortLines}) {
+      const std::string out = *convert(header + body, conversion);
+      EXPECT_FALSE(scan_lines(out).has_long_line()) << n;
+      EXPECT_EQ(std::count(out.begin(), out.end(), 'x'), static_cast<std::ptrdiff_t>(n));
+    }
+  }
+}
+
+TEST(EightBit, ABase64PartKeepsNoBareNewline) {
+  // It came by BDAT and leaves by DATA, where "\n.\r\n" must not be an end for anybody.
+  const std::string header = "MIME-Version: 1.0\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+  const std::string body = "QUJD\n.\nREVG\r\nR0hJ\r\r\xff\nSktM\r\n\r";
+  for (const Conversion conversion : {Conversion::EightBit, Conversion::SevenBit}) {
+    EXPECT_EQ(*convert(header + body, conversion), header + "QUJD.REVG\r\nR0hJSktM\r\n");
+  }
+  EXPECT_EQ(*convert(header + body, Conversion::ShortLines), header + body);
+}
+
 TEST(EightBit, BinaryTextWithoutLineStructureBecomesBase64) {
   const std::string header =
       "MIME-Version: 1.0\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: binary\r\n\r\n";

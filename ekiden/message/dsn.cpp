@@ -14,6 +14,9 @@ namespace ekiden::message {
 namespace {
 
 constexpr std::size_t kFieldColumnsMax = 76;
+/// RFC 5322 §2.1.1 ends lines at 998 octets.
+constexpr std::size_t kWordColumnsMax = 900;
+constexpr std::size_t kAddressOctetsMax = 900;
 constexpr std::size_t kReplyOctetsMax = 4096;
 
 std::string_view action_name(DsnKind kind) {
@@ -136,7 +139,7 @@ class Composer {
   void append_header(std::string& out) {
     const std::string host = tame(request_.host, false, 255);
     out += "From: Mail Delivery System <MAILER-DAEMON@" + host + ">\r\n";
-    out += "To: <" + tame(meta_.envelope.reverse_path, true) + ">\r\n";
+    out += "To: <" + tame(meta_.envelope.reverse_path, true, kAddressOctetsMax) + ">\r\n";
     out += "Subject: ";
     out += subject_of(request_.kind);
     out += "\r\nDate: " + base::format_rfc5322(request_.now) + "\r\n";
@@ -152,29 +155,37 @@ class Composer {
     out += boundary_ + "\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n";
   }
 
-  /// Folded where there are spaces, so that a long reply stays readable (RFC 3464 §2.1).
+  /// Folded where there are spaces, so that a long reply stays readable (RFC 3464 §2.1). A word
+  /// that no line could hold is cut: nobody relays a line without an end.
   static void append_field(std::string& out, std::string_view name, std::string_view value) {
     std::size_t column = name.size() + 2;
     out += name;
     out += ": ";
-    while (value.size() > 900 || column + value.size() > kFieldColumnsMax) {
-      const std::size_t room = column < kFieldColumnsMax ? kFieldColumnsMax - column : 1;
-      std::size_t at = value.rfind(' ', room);
-      if (at == std::string_view::npos || at == 0) at = value.find(' ', room);
-      if (at == std::string_view::npos || at + 1 >= value.size()) break;
-      if (value[at + 1] == ' ') {
-        // A fold keeps the space after it; a run of spaces would look like a blank line.
-        out += value.substr(0, at + 1);
-        value.remove_prefix(at + 1);
-        column += at + 1;
-        continue;
+    bool is_first = true;
+    while (true) {
+      // A word and the spaces before it, of which a fold begins with the first.
+      const std::size_t word = value.find_first_not_of(' ');
+      if (word == std::string_view::npos) break;
+      const std::size_t end = std::min(value.find(' ', word), value.size());
+      std::string_view unit = value.substr(0, end);
+      value.remove_prefix(end);
+      if (word > kFieldColumnsMax) unit.remove_prefix(word - 1);
+      if (!is_first && column + unit.size() > kFieldColumnsMax) {
+        out += "\r\n";
+        column = 0;
       }
-      out += value.substr(0, at);
-      out += "\r\n ";
-      value.remove_prefix(at + 1);
-      column = 1;
+      while (column + unit.size() > kWordColumnsMax) {
+        std::size_t cut = kWordColumnsMax - column;
+        while (cut > 1 && (static_cast<unsigned char>(unit[cut]) & 0xc0) == 0x80) --cut;
+        out += unit.substr(0, cut);
+        out += "\r\n ";
+        unit.remove_prefix(cut);
+        column = 1;
+      }
+      out += unit;
+      column += unit.size();
+      is_first = false;
     }
-    out += value;
     out += "\r\n";
   }
 

@@ -152,6 +152,23 @@ TEST(Dsn, HostileRepliesStayInsideTheirField) {
   EXPECT_EQ(part.find("\r\n\r\n"), part.rfind("\r\n\r\n"));
 }
 
+TEST(Dsn, NoWordOutgrowsALine) {
+  Meta meta = typical_meta();
+  meta.envelope.reverse_path = std::string(2000, 's') + "@example.org";
+  DsnRequest request = typical_request(meta, DsnKind::Failed);
+  request.recipients.resize(1);
+  for (const std::string& words :
+       {std::string(3000, 'w'), std::string(1500, ' ') + "x" + std::string(1500, ' '),
+        "a " + std::string(899, 'b') + std::string(99, ' ') + std::string(899, 'c')}) {
+    request.recipients[0].address = words + "@example.org";
+    request.recipients[0].reply.lines = {words};
+    const std::string out = compose_dsn(request).octets;
+    EXPECT_FALSE(scan_lines(out).has_long_line()) << words.substr(0, 3);
+    EXPECT_EQ(*convert(out, Conversion::ShortLines), out);
+    EXPECT_EQ(out.find("\r\n \r\n"), std::string::npos) << "a fold holds a word";
+  }
+}
+
 TEST(Dsn, BoundaryNeverOccursInWhatComesBack) {
   const Meta meta = typical_meta();
   DsnRequest request = typical_request(meta, DsnKind::Failed);

@@ -7,7 +7,8 @@
 namespace ekiden::message {
 namespace {
 
-constexpr std::size_t kReplyOctetsShown = 1000;
+// A reply stands on one line, of at most 998 octets (RFC 5322 §2.1.1).
+constexpr std::size_t kReplyOctetsShown = 900;
 
 /// One thing said in both languages.
 struct Sentence {

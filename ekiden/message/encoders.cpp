@@ -1,6 +1,7 @@
 #include "ekiden/message/encoders.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "ekiden/base/text.hpp"
 
@@ -130,6 +131,16 @@ void Base64Encoder::finish(std::string& out) {
 void Base64Wrapper::feed(std::string_view octets, std::string& out) {
   for (const char c : octets) {
     const auto u = static_cast<unsigned char>(c);
+    if (is_strict_ && (c == '\r' || c == '\n')) {
+      const bool had_cr = std::exchange(held_cr_, c == '\r');
+      if (c == '\r') continue;
+      // A bare LF is no line end for DATA (RFC 5321 §2.3.8), and means nothing here.
+      if (!had_cr) continue;
+      out += "\r\n";
+      column_ = 0;
+      continue;
+    }
+    held_cr_ = false;
     if (c == '\n') {
       column_ = 0;
     } else if (is_strict_ && (u >= 127 || u == 0)) {
@@ -153,6 +164,17 @@ void QuotedPrintableWrapper::put(std::string_view unit, std::string& out) {
 
 void QuotedPrintableWrapper::feed(std::string_view octets, std::string& out) {
   for (const char c : octets) {
+    if (held_ == "=\r") {
+      if (c == '\n') {
+        // A soft line break, for which there is always room.
+        out += "=\r\n";
+        held_.clear();
+        column_ = 0;
+        continue;
+      }
+      put("=", out);
+      held_ = "\r";
+    }
     if (held_ == "\r" && c == '\n') {
       out += "\r\n";
       held_.clear();
@@ -173,9 +195,7 @@ void QuotedPrintableWrapper::feed(std::string_view octets, std::string& out) {
       continue;
     }
     if (held_ == "=" && c == '\r') {
-      // A soft line break, for which there is always room.
-      out += '=';
-      held_ = "\r";
+      held_ += c;
       continue;
     }
     if (!held_.empty()) put(held_, out);
@@ -196,6 +216,10 @@ void QuotedPrintableWrapper::feed(std::string_view octets, std::string& out) {
 }
 
 void QuotedPrintableWrapper::finish(std::string& out) {
+  if (held_ == "=\r") {
+    put("=", out);
+    held_ = "\r";
+  }
   if (held_ == "\r" && is_strict_) {
     put("=0D", out);
   } else {

@@ -42,7 +42,8 @@ class Base64Encoder {
 };
 
 /// Breaks the lines of a part that is base64 already, without changing what it means. When strict
-/// it drops 8-bit octets and NUL, which decoders ignore (RFC 2045 §6.8).
+/// it drops 8-bit octets and NUL, which decoders ignore (RFC 2045 §6.8), and its lines end with
+/// CRLF only: a part that came by BDAT may hold bare newlines.
 class Base64Wrapper {
  public:
   explicit Base64Wrapper(bool is_strict) : is_strict_(is_strict) {}
@@ -51,6 +52,7 @@ class Base64Wrapper {
 
  private:
   bool is_strict_;
+  bool held_cr_ = false;  ///< strict only: written with its LF, or never
   std::size_t column_ = 0;
 };
 
@@ -66,7 +68,7 @@ class QuotedPrintableWrapper {
   void put(std::string_view unit, std::string& out);
 
   bool is_strict_;
-  std::string held_;  ///< a unit that is not whole yet: "=", "=A", CR
+  std::string held_;  ///< a unit that is not whole yet: "=", "=A", "=" CR, CR
   std::size_t column_ = 0;
 };
 

@@ -64,8 +64,10 @@ class Fixer {
     const std::size_t end = octets_.find("\r\n");
     if (end == std::string_view::npos || field_name_octets(octets_) != 0) return 0;
     result_.header += "X-Mailbox-Line: ";
-    result_.header += octets_.substr(0, end + 2);
-    return end + 2;
+    const std::string_view line = octets_.substr(0, end + 2);
+    result_.header += line;
+    result_.has_eight_bit_header = has_eight_bit(line);
+    return line.size();
   }
 
   /// Notes the field. False: it is not wanted in the message.

@@ -102,6 +102,8 @@ TEST(Fixup, MailboxFileLineDoesNotHideTheHeader) {
   const FixupResult fixed = *fix_header(kMessage, FixupOptions{});
   EXPECT_EQ(fixed.header, "X-Mailbox-Line: From a@b Sun Nov 22 06:10:11 2026\r\nFrom: c@d\r\n\r\n");
   EXPECT_EQ(fixed.header_from, "c@d");
+  EXPECT_FALSE(fixed.has_eight_bit_header);
+  EXPECT_TRUE(fix_header("From \xff Sun\r\nA: b\r\n\r\n", FixupOptions{})->has_eight_bit_header);
 }
 
 TEST(Fixup, TellsEveryFromAddress) {

@@ -166,13 +166,15 @@ std::string refold_long_lines(std::string_view header) {
     if (!line.empty() && !is_blank(line.front())) {
       after_commas = is_address_list(line.substr(0, field_name_octets(line)));
     }
-    while (line.size() > kLineOctetsMax) {
+    std::size_t added = 0;  // white space in `out` that begins the line
+    while (line.size() + added > kLineOctetsMax) {
       const std::size_t at = find_fold(line, after_commas);
       if (at == 0) break;
       out += line.substr(0, at);
       out += "\r\n";
       line.remove_prefix(at);
-      if (!is_blank(line.front())) out += ' ';
+      added = is_blank(line.front()) ? 0 : 1;
+      if (added > 0) out += ' ';
     }
     out += line;
     if (crlf != std::string_view::npos) out += "\r\n";

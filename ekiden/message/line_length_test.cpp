@@ -86,6 +86,17 @@ TEST(Refold, BreaksAddressListsAfterCommas) {
   EXPECT_EQ(joined, header);
 }
 
+TEST(Refold, TheSpaceThatAFoldAddsCountsToo) {
+  // Behind the comma 998 octets are left, and the fold puts a space before them.
+  const std::string header = "To: a@x," + std::string(998, 'b') + "\r\n";
+  const std::string folded = refold_long_lines(header);
+  EXPECT_EQ(folded, "To: a@x,\r\n " + std::string(998, 'b') + "\r\n");
+  EXPECT_EQ(refold_long_lines(folded), folded);
+  const std::string two = "To: " + std::string(400, 'a') + "," + std::string(500, 'b') + "," +
+                          std::string(497, 'c') + "@x,d@x\r\n";
+  EXPECT_LE(scan_lines(refold_long_lines(two)).longest_line, kLineOctetsMax);
+}
+
 TEST(Refold, LeavesWhatItCannotBreak) {
   const std::string header = "X-Long: " + std::string(2000, 'x') + "\r\nA: b\r\n";
   EXPECT_EQ(refold_long_lines(header), header);

@@ -124,7 +124,14 @@ class Parser {
       }
     }
     had_space_ = false;
-    if (!is_complete_) plain_ += octets;
+    if (!is_complete_) append_unfolded(plain_, octets);
+  }
+
+  /// A quoted string may be folded; an address stands on one line.
+  static void append_unfolded(std::string& address, std::string_view octets) {
+    for (const char c : octets) {
+      if (c != '\r' && c != '\n') address += c;
+    }
   }
 
   /// The address in angle brackets; `text` begins after '<'. Returns the octets it took.
@@ -135,7 +142,7 @@ class Parser {
       std::size_t octets = 1;
       if (text[i] == '"') {
         octets = quoted(text.substr(i));
-        address += text.substr(i, octets);
+        append_unfolded(address, text.substr(i, octets));
       } else if (text[i] == '(') {
         octets = comment(text.substr(i));
       } else if (text[i] == '<') {

@@ -26,6 +26,11 @@ TEST(Mailboxes, KeepsCarrierAndQuotedLocalParts) {
   EXPECT_EQ(parse_mailboxes("X <\"a>b\"@d.jp>").addresses, List{"\"a>b\"@d.jp"});
 }
 
+TEST(Mailboxes, AFoldInAQuotedLocalPartIsNotKept) {
+  EXPECT_EQ(parse_mailboxes("\"a\r\n b\"@c.jp").addresses, List{"\"a b\"@c.jp"});
+  EXPECT_EQ(parse_mailboxes("X <\"a\r\n\tb\"@c.jp>").addresses, List{"\"a\tb\"@c.jp"});
+}
+
 TEST(Mailboxes, DisplayNameThatLooksLikeAnAddressIsNone) {
   EXPECT_EQ(parse_mailboxes("\"ceo@bank.jp\" <x@evil.example>").addresses, List{"x@evil.example"});
   EXPECT_EQ(parse_mailboxes("ceo@bank.jp <x@evil.example>").addresses, List{"x@evil.example"});

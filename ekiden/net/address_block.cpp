@@ -128,10 +128,9 @@ std::string AddressBlock::text() const {
 
 std::optional<AddressBlock> parse_address_block(std::string_view text) {
   const std::size_t slash = text.find('/');
-  boost::system::error_code error;
-  Address address = boost::asio::ip::make_address(std::string(text.substr(0, slash)), error);
-  if (error) return std::nullopt;
-  if (address.is_v6() && address.to_v6().scope_id() != 0) return std::nullopt;
+  const std::optional<Address> parsed = parse_address(text.substr(0, slash));
+  if (!parsed) return std::nullopt;
+  Address address = *parsed;
 
   unsigned width = address.is_v4() ? 32 : 128;
   unsigned prefix = width;

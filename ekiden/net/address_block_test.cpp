@@ -44,6 +44,8 @@ TEST(AddressBlock, RefusesWhatIsNoBlock) {
         "fe80::1%1/128", "010.0.0.0/8", "10.0.0.0/0x8"}) {
     EXPECT_FALSE(parse_address_block(text)) << text;
   }
+  EXPECT_FALSE(parse_address_block(std::string_view("10.0.0.0\0x/8", 12)));
+  EXPECT_FALSE(parse_address_block("fe80::%none/64"));
 }
 
 TEST(AddressBlock, ScopesFollowTheRegistries) {
@@ -95,6 +97,7 @@ TEST(Endpoint, FormatsAndParsesBack) {
         "2001:db8::1:25", "[2001:db8::1]", "mx.example:25", "[2001:db8::1]:+5", "[]:25"}) {
     EXPECT_FALSE(parse_endpoint(text)) << text;
   }
+  EXPECT_FALSE(parse_endpoint(std::string_view("192.0.2.1\0x:25", 14)));
 }
 
 }  // namespace

@@ -6,6 +6,16 @@
 
 namespace ekiden::net {
 
+std::optional<Address> parse_address(std::string_view text) {
+  if (text.find_first_not_of("0123456789abcdefABCDEF:.") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  boost::system::error_code error;
+  const Address address = boost::asio::ip::make_address(std::string(text), error);
+  if (error) return std::nullopt;
+  return address;
+}
+
 std::string format_endpoint(const Endpoint& endpoint) {
   std::string text;
   if (endpoint.address.is_v6()) {
@@ -25,6 +35,8 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
   std::string_view host = text.substr(0, colon);
   const bool is_bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
   if (is_bracketed) host = host.substr(1, host.size() - 2);
+  // A zone ("fe80::1%eth0") is fine here; the system's parser stops at a NUL.
+  if (host.find('\0') != std::string_view::npos) return std::nullopt;
   boost::system::error_code error;
   const Address address = boost::asio::ip::make_address(std::string(host), error);
   // Brackets and only brackets say IPv6: "::1:25" could be read in two ways.

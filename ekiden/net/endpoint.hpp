@@ -20,6 +20,10 @@ struct Endpoint {
   }
 };
 
+/// "192.0.2.1", "2001:db8::1", and nothing behind it: no zone, and no NUL, at which the system's
+/// own parser stops reading. Nothing when it is no address.
+std::optional<Address> parse_address(std::string_view text);
+
 /// "192.0.2.1:25", "[2001:db8::1]:25".
 std::string format_endpoint(const Endpoint& endpoint);
 /// Numbers only; a port is required. Nothing when it is not one.

@@ -55,12 +55,10 @@ std::string_view take_word(std::string_view& line) {
 }
 
 std::optional<Endpoint> endpoint_from(std::string_view address, std::string_view port, bool is_v6) {
-  boost::system::error_code error;
-  const Address parsed = ip::make_address(std::string(address), error);
+  const std::optional<Address> parsed = parse_address(address);
   const auto number = base::parse_u64(port);
-  if (error || parsed.is_v6() != is_v6 || !number || *number > 65535) return std::nullopt;
-  if (is_v6 && parsed.to_v6().scope_id() != 0) return std::nullopt;
-  return Endpoint{plain(parsed), static_cast<std::uint16_t>(*number)};
+  if (!parsed || parsed->is_v6() != is_v6 || !number || *number > 65535) return std::nullopt;
+  return Endpoint{plain(*parsed), static_cast<std::uint16_t>(*number)};
 }
 
 class AnnouncedStream final : public Stream {

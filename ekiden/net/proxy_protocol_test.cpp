@@ -87,6 +87,8 @@ TEST(ProxyHeader, RefusesWhatIsNone) {
       "PROXY TCP4 2001:db8::1 2001:db8::2 12345 25\r\n",
       "PROXY TCP6 192.0.2.1 198.51.100.2 12345 25\r\n",
       "PROXY TCP6 fe80::1%lo fe80::2%lo 1 25\r\n",
+      "PROXY TCP6 fe80::1%none ::1 1 25\r\n",
+      std::string("PROXY TCP4 192.0.2.1\0x 198.51.100.2 1 25\r\n", 42),
       "PROXY UDP4 192.0.2.1 198.51.100.2 12345 25\r\n",
       "PROXY TCP4 192.0.2.1 198.51.100.2 12345 25\n",
       "PROXY TCP4 192.0.2.1 198.51.100.2 12345 25\rX",

@@ -72,7 +72,8 @@ std::size_t local_part_length(std::string_view text) {
 /// "192.0.2.1" or "IPv6:2001:db8::1", in its canonical form; empty when it is neither.
 std::string canonical_literal(std::string_view inner) {
   constexpr std::string_view kTag = "IPv6:";
-  if (inner.size() > 64) return {};
+  // inet_pton stops at a NUL and would not see what follows it.
+  if (inner.size() > 64 || inner.find('\0') != std::string_view::npos) return {};
   if (base::starts_with_ignoring_case(inner, kTag)) {
     const std::string text(inner.substr(kTag.size()));
     in6_addr address{};
@@ -124,6 +125,8 @@ bool has_good_labels(std::string_view domain) {
 }
 
 Result<std::string> to_a_labels(std::string_view domain) {
+  // The library stops at a NUL and would not see what follows it.
+  if (domain.find('\0') != std::string_view::npos) return Errc::BadDomain;
   const std::string input(domain);
   std::uint8_t* output = nullptr;
   const int rc = idn2_lookup_u8(reinterpret_cast<const std::uint8_t*>(input.c_str()), &output,

@@ -62,6 +62,15 @@ TEST(Address, TakesLiterals) {
   EXPECT_EQ(path_of("<u@[>"), "refused");
 }
 
+TEST(Address, ANulEndsNoAddressEarly) {
+  for (const std::string_view domain :
+       {std::string_view("[192.0.2.1\0x]", 13), std::string_view("[IPv6:2001:db8::1\0]", 19),
+        std::string_view("\xe4\xbe\x8b.jp\0.example", 15), std::string_view("a.jp\0", 5)}) {
+    EXPECT_FALSE(canonical_domain(domain)) << domain;
+    EXPECT_EQ(path_of("<u@" + std::string(domain) + ">"), "refused") << domain;
+  }
+}
+
 TEST(Address, RefusesWhatIsNoPath) {
   for (const char* text :
        {"", "<", "user@example.jp", "<user@example.jp", "<user@>", "<@example.jp>", "<user@-a.jp>",

@@ -11,6 +11,10 @@ constexpr std::uint32_t kSegmentMagic = 0x31534b45;  // "EKS1"
 constexpr std::uint32_t kBatchMagic = 0x31424b45;    // "EKB1"
 constexpr std::uint32_t kRecordMagic = 0x31524b45;   // "EKR1"
 
+// What one entry of a list takes at least, to tell a damaged count before reserving for it.
+constexpr std::size_t kChangeOctetsMin = 13;
+constexpr std::size_t kLifeOctets = 12;
+
 /// Appends magic, checksum and the 56 octets that `body` holds.
 void append_sealed(std::string& out, std::uint32_t magic, std::string_view body) {
   EKIDEN_ASSERT(body.size() == kHeaderOctets - 8, "every header has 64 octets");
@@ -39,7 +43,9 @@ bool decode_segment_header(std::string_view octets, SegmentHeader& header) {
   header.life.slot = reader.u32();
   header.octets = reader.u32();
   header.is_used = reader.u8() != 0;
-  return true;
+  // Neither a place nor a progress place can say more (index.hpp); a free header has no size yet.
+  return header.octets <= kSegmentOctets && header.octets % kPage == 0 &&
+         header.life.slot < kSlotsMax;
 }
 
 bool is_zero(std::string_view octets) {
@@ -207,16 +213,20 @@ std::optional<ProgressPart> decode_progress(std::string_view small) {
   ProgressPart part;
   part.sequence = reader.u64();
   const std::uint64_t count = reader.varint();
-  // Every change takes 13 octets at least, so a damaged count cannot make us reserve much.
-  if (!reader.ok() || count > small.size()) return std::nullopt;
+  // A damaged count cannot make us reserve much.
+  if (!reader.ok() || count > reader.rest().size() / kChangeOctetsMin) return std::nullopt;
   part.changes.resize(count);
   for (Progress& change : part.changes) {
-    change.recipient = static_cast<std::uint32_t>(reader.varint());
+    const std::uint64_t recipient = reader.varint();
+    change.recipient = static_cast<std::uint32_t>(recipient);
     change.state = static_cast<State>(reader.u8());
     change.flags = reader.u8();
-    change.attempts = static_cast<std::uint16_t>(reader.varint());
+    const std::uint64_t attempts = reader.varint();
+    change.attempts = static_cast<std::uint16_t>(attempts);
     change.due = base::from_unix_us(reader.i64());
     change.reply = reader.text();
+    if (recipient >= kRecipientsMax || change.state > State::Expanded || attempts > UINT16_MAX)
+      return std::nullopt;
   }
   if (!reader.ok()) return std::nullopt;
   return part;
@@ -237,7 +247,7 @@ std::optional<DonePart> decode_done(std::string_view small) {
   DonePart done;
   done.reason = static_cast<DoneReason>(reader.u8());
   const std::uint64_t count = reader.varint();
-  if (!reader.ok() || count > small.size()) return std::nullopt;
+  if (!reader.ok() || count > reader.rest().size() / kLifeOctets) return std::nullopt;
   done.copies.resize(count);
   for (SegmentLife& life : done.copies) {
     life.slot = reader.u32();

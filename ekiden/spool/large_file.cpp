@@ -142,9 +142,17 @@ std::unique_ptr<LargeWriter> LargeFiles::create(base::Executor& home) {
   return std::make_unique<PoolWriter>(disk_, pool_, home, next_.fetch_add(1));
 }
 
+bool is_large_path(std::string_view path) {
+  constexpr std::string_view kDirectory = "large/";
+  if (!path.starts_with(kDirectory)) return false;
+  const std::string_view name = path.substr(kDirectory.size());
+  return !name.empty() && name.front() != '.' && name.find('/') == std::string_view::npos &&
+         name.find('\0') == std::string_view::npos;
+}
+
 Result<base::Octets> read_large(Disk& disk, const Body& body, std::uint64_t offset,
                                 std::size_t length) {
-  if (offset > body.size) return Errc::Corrupt;
+  if (offset > body.size || !is_large_path(body.file)) return Errc::Corrupt;
   Result<std::unique_ptr<File>> file = disk.open(body.file, Open::Existing);
   if (!file) return file.error();
   const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(length, body.size - offset));
@@ -158,7 +166,11 @@ Result<base::Octets> read_large(Disk& disk, const Body& body, std::uint64_t offs
 Result<void> check_large(Disk& disk, const std::string& path) {
   unsigned long long number = 0, size = 0;
   unsigned crc = 0;
-  if (std::sscanf(path.c_str(), "large/%16llx-%llu-%8x.body", &number, &size, &crc) != 3)
+  int end = 0;
+  if (!is_large_path(path) ||
+      std::sscanf(path.c_str(), "large/%16llx-%20llu-%8x.body%n", &number, &size, &crc, &end) !=
+          3 ||
+      static_cast<std::size_t>(end) != path.size())
     return Errc::Corrupt;
   Result<std::unique_ptr<File>> file = disk.open(path, Open::Existing);
   if (!file) return file.error();

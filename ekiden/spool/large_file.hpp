@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "ekiden/base/executor.hpp"
 #include "ekiden/spool/disk.hpp"
@@ -28,6 +29,10 @@ class LargeFiles {
   base::Executor& pool_;
   std::atomic<std::uint64_t> next_;
 };
+
+/// "large/" and a name in it: what a record or a quarantined message may name, and nothing else of
+/// the spool.
+bool is_large_path(std::string_view path);
 
 /// Reads a slice. Blocks. Errors: NotFound, Io; Corrupt when the file is shorter than its name
 /// says.

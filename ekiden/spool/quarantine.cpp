@@ -4,6 +4,7 @@
 
 #include "ekiden/base/checksum.hpp"
 #include "ekiden/spool/committer.hpp"
+#include "ekiden/spool/large_file.hpp"
 #include "ekiden/spool/state.hpp"
 #include "ekiden/spool/submission.hpp"
 
@@ -26,7 +27,9 @@ void Quarantine::release(std::string name, Release release, base::Completion<Res
   pool_.post([this, name = std::move(name), release = std::move(release),
               done = std::move(done)]() mutable {
     Result<Quarantined> item = read_quarantined(state_.disk, name);
-    if (!item || !item->is_message() || release.recipients == 0) {
+    // Names of files come from the disk too, where they may have been damaged.
+    const bool has_foreign_file = item && !item->file.empty() && !is_large_path(item->file);
+    if (!item || !item->is_message() || release.recipients == 0 || has_foreign_file) {
       done(item ? make_error_code(Errc::Corrupt) : item.error());
       return;
     }

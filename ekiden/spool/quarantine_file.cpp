@@ -171,7 +171,7 @@ Result<void> delete_quarantined(Disk& disk, const std::string& name) {
   const Result<Quarantined> item = peek_quarantined(disk, name);
   const Result<void> removed = disk.remove(path_of(name));
   if (!removed) return removed;
-  if (item && !item->file.empty()) (void)disk.remove(item->file);
+  if (item && is_large_path(item->file)) (void)disk.remove(item->file);
   return disk.sync_directory("quarantine");
 }
 

@@ -216,7 +216,14 @@ class Verifier {
     for (const auto& [id, live] : live_) {
       if (live.recipients == 0) continue;  // progress of a message whose done may be gone
       std::uint64_t open = live.recipients;
-      for (const auto& [recipient, newest] : live.progress) open -= newest.second ? 1 : 0;
+      for (const auto& [recipient, newest] : live.progress) {
+        if (recipient >= live.recipients) {
+          find("progress of recipient " + std::to_string(recipient) + " of " +
+               base::format_message_id(id) + ", which has " + std::to_string(live.recipients));
+        } else if (newest.second) {
+          --open;
+        }
+      }
       if (open == 0) continue;
       ++seen_.messages;
       seen_.recipients += open;
