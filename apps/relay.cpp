@@ -246,11 +246,7 @@ void Relay::stop(base::Duration budget, base::Work done) {
 }
 
 void Relay::abandon() {
-  for (const auto& part : parts_) {
-    part->dispatcher.drop_waiting();
-    // What it had gathered and not pushed yet goes with it.
-    part->port.reset();
-  }
+  for (const auto& part : parts_) part->dispatcher.drop_waiting();
   writer_.reset();
   wrapper_.reset();
   journal_.reset();
