@@ -246,7 +246,10 @@ void Relay::stop(base::Duration budget, base::Work done) {
 }
 
 void Relay::abandon() {
-  for (const auto& part : parts_) part->dispatcher.drop_waiting();
+  for (const auto& part : parts_) {
+    part->dispatcher.drop_waiting();
+    part->port->abandon();
+  }
   writer_.reset();
   wrapper_.reset();
   journal_.reset();

@@ -30,6 +30,8 @@ constexpr base::Duration kStepNoticed = std::chrono::seconds(1);
 constexpr base::Duration kSoon = std::chrono::minutes(1);
 /// Entries looked at to free memory: for each message past the budget, and before one is refused.
 constexpr std::size_t kEvictionLooks = 64, kReserveLooks = 4096;
+/// Other workers are asked to look at theirs no more often than this.
+constexpr base::Duration kEvictionPause = std::chrono::milliseconds(10);
 
 std::string domain_key(const message::Meta& meta, std::uint32_t recipient) {
   const message::Recipient& who = meta.envelope.recipients[recipient];
@@ -130,7 +132,19 @@ bool Dispatcher::reserve(std::uint64_t octets) {
     scheduler_.evict(after, kReserveLooks);
     if (parts_.budget.reserve(octets)) return true;
   }
+  ask_others_to_evict(base::Time::min());
   return false;
+}
+
+void Dispatcher::ask_others_to_evict(base::Time after) {
+  const base::Steady now = parts_.worker.clock.steady();
+  if (now < evictions_asked_at_ + kEvictionPause) return;
+  evictions_asked_at_ = now;
+  for (unsigned i = 0; i < parts_.neighbours.count(); ++i) {
+    if (i == parts_.worker.index) continue;
+    Dispatcher& other = parts_.neighbours.at(i);
+    parts_.neighbours.send(i, [&other, after] { other.scheduler_.evict(after, kReserveLooks); });
+  }
 }
 
 void Dispatcher::take(queue::Accepted message) {
@@ -138,8 +152,11 @@ void Dispatcher::take(queue::Accepted message) {
   std::shared_ptr<const queue::Resident> resident;
   // Past the budget what is not due soon gives its octets up; where that is not enough, the newest
   // does at once: what waits longest is delivered first, from memory.
-  if (parts_.budget.is_over_soft())
-    scheduler_.evict(parts_.worker.clock.now() + kSoon, kEvictionLooks);
+  if (parts_.budget.is_over_soft()) {
+    const base::Time after = parts_.worker.clock.now() + kSoon;
+    scheduler_.evict(after, kEvictionLooks);
+    ask_others_to_evict(after);
+  }
   if (!parts_.budget.is_over_soft()) {
     resident = std::make_shared<const queue::Resident>(queue::Resident{
         message.meta, message.body, queue::Charge(parts_.budget, octets_in_memory(message))});

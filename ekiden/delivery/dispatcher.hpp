@@ -140,6 +140,7 @@ class Dispatcher final : public queue::Intake {
     std::vector<queue::Arrival> arrivals;
     std::vector<std::string> domains;  ///< one for each arrival, which points into them
   };
+  void ask_others_to_evict(base::Time after);
   static queue::Arrival arrival_of(const message::Meta& meta, std::uint32_t index,
                                    std::uint64_t address_hash, const Routed& routed,
                                    base::Time now);
@@ -224,6 +225,7 @@ class Dispatcher final : public queue::Intake {
   base::Duration clock_offset_;  ///< of the wall clock over the steady one, when last looked at
   base::TimerId timer_ = base::TimerId::None;
   base::Time timer_at_ = base::Time::max();
+  base::Steady evictions_asked_at_{};
   std::atomic<std::int64_t> lag_us_{0};
   base::Counter& recovered_;
   base::Gauge& queued_gauge_;

@@ -37,7 +37,7 @@ Committer::~Committer() {
 void Committer::submit(Submission* first, Submission* last) {
   inbox_.push(first, last);
   // While a batch gathers, its timer takes what comes; the last one expected ends the wait.
-  if (is_gathering_.load() && state_.expected.load(std::memory_order_relaxed) > 0) return;
+  if (is_gathering_.load() && state_.expected->load(std::memory_order_relaxed) > 0) return;
   notify();
 }
 
@@ -125,7 +125,7 @@ void Committer::on_work() {
 }
 
 bool Committer::should_gather() {
-  const std::int64_t expected = state_.expected.load(std::memory_order_relaxed);
+  const std::int64_t expected = state_.expected->load(std::memory_order_relaxed);
   const bool has_more_to_do = !is_healthy_ || is_closing_ || step_ != nullptr;
   if (is_gathering_.load()) return expected > 0 && !has_more_to_do;
   if (has_more_to_do || !gathering_.is_worth(new_mail_, expected)) return false;

@@ -417,5 +417,41 @@ TEST_F(JournalTest, CloseFinishesWhatWasSubmittedAndRefusesWhatComesLater) {
   EXPECT_EQ(rig->found().size(), 1u);
 }
 
+TEST_F(JournalTest, ADoneCountsOnlyWithTheTransactionsBeforeItInATornBatch) {
+  restart();
+  ASSERT_TRUE(rig->submit(storing(make_message(1, 1000, 2))));
+  // One recipient bounces, which makes a report; the other is delivered in the same batch, and that
+  // ends the message.
+  Transaction bounced = updating(id_of(1), {make_progress(0, State::Bounced, 1)});
+  bounced.messages.push_back(make_message(2, 500));
+  int answers = 0;
+  rig->port().submit(std::move(bounced), [&](Result<void>) { ++answers; });
+  rig->port().submit(updating(id_of(1), {make_progress(1, State::Delivered, 1)}),
+                     [&](Result<void>) { ++answers; });
+  rig->run();
+  ASSERT_EQ(answers, 2);
+  bool is_damaged = false;
+  for (std::uint32_t slot = 0; slot < 8 && !is_damaged; ++slot) {
+    const std::size_t at = disk.contents(segment_path(slot)).find("body of 2");
+    if (at != std::string::npos) is_damaged = disk.flip_bit(segment_path(slot), at + 3);
+  }
+  ASSERT_TRUE(is_damaged);
+  rig->drop();
+  restart();
+  EXPECT_EQ(rig->found().count(id_of(2)), 0u);
+  ASSERT_EQ(rig->found().count(id_of(1)), 1u) << "its report is gone, so it is not done";
+  EXPECT_TRUE(rig->found().at(id_of(1)).progress.empty());
+}
+
+TEST_F(JournalTest, APortDropsWhatItGatheredAndOutlivesTheJournal) {
+  restart();
+  auto kept = std::make_shared<int>(1);
+  rig->port().expect(+1);
+  rig->port().submit(storing(make_message(1, 10)), [kept](Result<void>) { FAIL(); });
+  rig->port().abandon();
+  EXPECT_EQ(kept.use_count(), 1);
+  rig->run();
+}
+
 }  // namespace
 }  // namespace ekiden::spool

@@ -21,7 +21,7 @@ void answer(const std::shared_ptr<PortState>& state, base::Completion<Result<T>>
 class JournalPort final : public Port {
  public:
   JournalPort(PortServices services, base::Executor& home)
-      : services_(services), state_(std::make_shared<PortState>(home)) {}
+      : services_(services), state_(std::make_shared<PortState>(home, services.state.expected)) {}
   ~JournalPort() override { state_->is_attached = false; }
 
   void submit(Transaction transaction, base::Completion<Result<void>> done) override {
@@ -56,8 +56,10 @@ class JournalPort final : public Port {
   }
 
   void expect(int change) override {
-    services_.state.expected.fetch_add(change, std::memory_order_relaxed);
+    state_->expected->fetch_add(change, std::memory_order_relaxed);
   }
+
+  void abandon() override { state_->clear(); }
 
   void load(base::MessageId id, base::Completion<Result<Loaded>> done) override {
     load_with<Loaded>(id, WithBody::Yes, std::move(done), [](Loaded loaded) { return loaded; });

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <set>
 
 #include "ekiden/base/checksum.hpp"
 
@@ -83,8 +82,7 @@ class Scanner {
     scanned_.catalog.note_batch(batch);
 
     std::vector<Record> records(batch.records);
-    std::set<std::uint32_t> torn;  // transactions with a damaged record
-    bool has_lost_header = false;
+    std::uint32_t first_damaged = batch.records;
     for (std::uint32_t i = 0; i < batch.records; ++i) {
       Record& record = records[i];
       const std::uint32_t offset = kHeaderOctets * (i + 1);
@@ -93,7 +91,7 @@ class Scanner {
       const auto decoded =
           header ? decode_record_header(*header, header_.life.epoch) : std::nullopt;
       if (!decoded) {
-        has_lost_header = true;
+        first_damaged = std::min(first_damaged, i);
         if (!is_last) damage({}, start + offset, kHeaderOctets, false, "record header");
         continue;
       }
@@ -108,7 +106,7 @@ class Scanner {
       record.is_whole = is_small_whole;
       if (small) record.small = *small;
       if (!is_small_whole || !is_body_whole) {
-        torn.insert(record.header.transaction);
+        first_damaged = std::min(first_damaged, i);
         if (!is_last) {
           damage(record.header.id, is_small_whole ? record.header.body_offset : start + offset,
                  is_small_whole ? record.header.body_length : kHeaderOctets, is_small_whole,
@@ -116,14 +114,10 @@ class Scanner {
         }
       }
     }
-    for (std::uint32_t i = 0; i < batch.records; ++i) {
+    const std::uint32_t whole = is_last ? torn_from(records, first_damaged) : batch.records;
+    scanned_.torn_records += batch.records - whole;
+    for (std::uint32_t i = 0; i < whole; ++i) {
       const Record& record = records[i];
-      // A lost header may belong to the transaction before it or behind it.
-      const bool may_be_cut = has_lost_header && touches_lost(records, i);
-      if (is_last && (!record.is_whole || torn.contains(record.header.transaction) || may_be_cut)) {
-        ++scanned_.torn_records;
-        continue;
-      }
       if (!record.is_whole) continue;
       ++scanned_.records;
       scanned_.catalog.add(record.header, record.at, record.small);
@@ -131,18 +125,18 @@ class Scanner {
     return {};
   }
 
-  /// Whether the record's transaction reaches up to a header that is lost.
-  static bool touches_lost(const std::vector<Record>& records, std::uint32_t i) {
-    const std::uint32_t transaction = records[i].header.transaction;
-    std::uint32_t first = i, last = i;
-    while (first > 0 && records[first - 1].header.transaction == transaction &&
-           records[first - 1].header.epoch != 0)
-      --first;
-    while (last + 1 < records.size() && records[last + 1].header.transaction == transaction &&
-           records[last + 1].header.epoch != 0)
-      ++last;
-    return (first > 0 && records[first - 1].header.epoch == 0) ||
-           (last + 1 < records.size() && records[last + 1].header.epoch == 0);
+  /// Where the transaction of the first damaged record begins. Nothing from there on counts: what
+  /// was written later in the batch may build on it, as the `done` does that another transaction's
+  /// bounce made the last.
+  static std::uint32_t torn_from(const std::vector<Record>& records, std::uint32_t damaged) {
+    if (damaged == records.size()) return damaged;
+    const bool is_header_lost = records[damaged].header.epoch == 0;
+    if (is_header_lost && damaged == 0) return 0;
+    // A lost header may belong to the transaction before it.
+    std::uint32_t first = is_header_lost ? damaged - 1 : damaged;
+    const std::uint32_t transaction = records[first].header.transaction;
+    while (first > 0 && records[first - 1].header.transaction == transaction) --first;
+    return first;
   }
 
   std::optional<std::string_view> slice(std::uint32_t offset, std::uint32_t start,

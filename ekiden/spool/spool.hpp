@@ -109,6 +109,10 @@ class Port {
   /// One more message is on its way in (+1), or one less (-1): a batch may wait a moment for it.
   virtual void expect(int change) { (void)change; }
 
+  /// The threads have ended: completions of what was gathered and not handed on are dropped. The
+  /// spool may go before the port, of which only `expect` is called from now on.
+  virtual void abandon() {}
+
   /// Reads a message back, checksum verified. Errors: NotFound, Corrupt (already in quarantine,
   /// the alert is raised), Io.
   virtual void load(base::MessageId id, base::Completion<Result<Loaded>> done) = 0;

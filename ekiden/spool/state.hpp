@@ -44,8 +44,9 @@ struct JournalState {
   std::uint64_t next_progress = 1, next_event = 1, next_batch = 1;
   std::vector<std::uint32_t> maybe_dead;  ///< slots to look at (under `mutex`)
 
-  /// Messages on their way in (Port::expect).
-  std::atomic<std::int64_t> expected{0};
+  /// Messages on their way in (Port::expect). Shared, because ports may outlive the journal.
+  std::shared_ptr<std::atomic<std::int64_t>> expected =
+      std::make_shared<std::atomic<std::int64_t>>(0);
 
   // What status() tells.
   std::atomic<bool> accepts_messages{false}, accepts_updates{false}, is_open{false};

@@ -29,7 +29,11 @@ void Submission::measure() {
 }
 
 PortState::~PortState() {
-  // Only when the worker went down within one loop turn.
+  clear();
+}
+
+void PortState::clear() {
+  // There is something only when the worker went down within one loop turn.
   while (first != nullptr) delete std::exchange(first, first->next);
 }
 

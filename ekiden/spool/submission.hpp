@@ -16,11 +16,15 @@ namespace ekiden::spool {
 /// What a port's loop turn gathers, and where its completions go: its worker only, except that the
 /// committer keeps it alive and posts to `home`.
 struct PortState {
-  explicit PortState(base::Executor& h) : home(h) {}
+  PortState(base::Executor& h, std::shared_ptr<std::atomic<std::int64_t>> e)
+      : home(h), expected(std::move(e)) {}
   ~PortState();
   PortState(const PortState&) = delete;
   PortState& operator=(const PortState&) = delete;
+  /// Drops what was gathered.
+  void clear();
   base::Executor& home;
+  const std::shared_ptr<std::atomic<std::int64_t>> expected;
   bool is_attached = true;             ///< false: completions are dropped
   struct Submission* first = nullptr;  ///< gathered, not pushed yet
   struct Submission* last = nullptr;

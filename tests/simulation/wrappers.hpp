@@ -78,6 +78,7 @@ class PassingPort : public spool::Port {
     behind_->visit_progress(std::move(ids), std::move(see), std::move(done));
   }
   void expect(int change) override { behind_->expect(change); }
+  void abandon() override { behind_->abandon(); }
   std::unique_ptr<spool::LargeWriter> create_large() override { return behind_->create_large(); }
 
  protected:
