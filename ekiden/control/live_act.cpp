@@ -207,10 +207,11 @@ base::Task<void> LiveNode::run(Errand errand) {
 
 /// Those of the stretch that the filter means, by message, with what the action needs to know.
 base::Task<std::vector<LiveNode::Group>> LiveNode::select(Stretch stretch, Errand errand) {
-  // What came after the operation began was not meant: reports of its own bounces, say. What is
-  // from the future came before the clock was set back.
+  // What came after the operation began was not meant: reports of its own bounces, say. Ids know
+  // milliseconds only. What is from the future came before the clock was set back.
+  const base::Time began = std::chrono::floor<std::chrono::milliseconds>(errand.began);
   std::erase_if(stretch.met, [&, now = now()](const Met& met) {
-    return met.message.time() > errand.began && met.message.time() <= now;
+    return met.message.time() >= began && met.message.time() <= now;
   });
   ReadBack what;
   what.meta = errand.action != QueueAction::Retry;

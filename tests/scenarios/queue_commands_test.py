@@ -112,7 +112,7 @@ class QueueCommands(support.Scenario):
         self.relay_.restart()
         self.relay_.cli("queue", "retry", "--domain", "two.test")
         eventually(lambda: len(self.peer_.recipients()) == 3)
-        self.assertEqual({r["state"] for r in self.relay_.queue()}, {"held"})
+        eventually(lambda: {r["state"] for r in self.relay_.queue()} == {"held"})
         self.relay_.cli("queue", "release", "--domain", "one.test")
         eventually(lambda: len(self.peer_.recipients()) == 6)
 
