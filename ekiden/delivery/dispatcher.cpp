@@ -96,7 +96,7 @@ Dispatcher::~Dispatcher() {
 }
 
 void Dispatcher::drop_waiting() {
-  for (auto& [key, feed] : feeds_) feed->drop();
+  each_feed([](ConnectionFeed& feed) { feed.drop(); });
   settlement_.drop_waiting();
 }
 

@@ -140,6 +140,7 @@ class Dispatcher final : public queue::Intake {
     std::vector<queue::Arrival> arrivals;
     std::vector<std::string> domains;  ///< one for each arrival, which points into them
   };
+  void each_feed(void (*tell)(ConnectionFeed&));
   void ask_others_to_evict(base::Time after);
   static queue::Arrival arrival_of(const message::Meta& meta, std::uint32_t index,
                                    std::uint64_t address_hash, const Routed& routed,

@@ -378,11 +378,20 @@ void Dispatcher::granted(std::uint64_t id, unsigned owner, std::vector<Job> jobs
   }
 }
 
+void Dispatcher::each_feed(void (*tell)(ConnectionFeed&)) {
+  // A feed that is told may end within the call, and others with it.
+  for (auto at = feeds_.begin(); at != feeds_.end();) {
+    const auto key = at->first;
+    tell(*at->second);
+    at = feeds_.upper_bound(key);
+  }
+}
+
 void Dispatcher::stop(base::Work done) {
   is_stopping_ = true;
   stopped_ = std::move(done);
   stop_waiting();
-  for (auto& [key, feed] : feeds_) feed->dismiss();
+  each_feed([](ConnectionFeed& feed) { feed.dismiss(); });
   tasks_.when_empty([this] { wake(); });
   wake();
 }
