@@ -16,6 +16,7 @@ using std::chrono::minutes;
 
 class SchedulerTest : public testing::Test {
  protected:
+  MemoryBudget budget{1000};  // outlives what is charged to it
   Scheduler scheduler{kNow};
   std::uint64_t counter = 0;
 
@@ -224,7 +225,6 @@ TEST_F(SchedulerTest, WaitingCountsAsLagOnlyWhereThePeerIsKnownToBeBrisk) {
 }
 
 TEST_F(SchedulerTest, OctetsThatAreNotDueSoonLeaveMemoryFirst) {
-  MemoryBudget budget(1000);
   const auto add_resident = [&](std::string_view domain, base::Time due) {
     const base::MessageId id = add({domain}, "bulk", "default", due);
     scheduler.set_resident(scheduler.find_message(id), std::make_shared<const Resident>(Resident{
