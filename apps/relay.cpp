@@ -248,6 +248,7 @@ void Relay::stop(base::Duration budget, base::Work done) {
 void Relay::abandon() {
   for (const auto& part : parts_) {
     part->dispatcher.drop_waiting();
+    part->connection_tasks.abandon();
     part->port->abandon();
   }
   writer_.reset();

@@ -28,7 +28,12 @@ void TaskGroup::ended() {
 
 void TaskGroup::close() {
   closed_ = true;
-  for (auto& [id, stop] : std::exchange(stops_, {})) stop();
+  for (auto& [id, one] : std::exchange(stops_, {})) one.stop();
+}
+
+void TaskGroup::abandon() {
+  for (auto& [id, one] : std::exchange(stops_, {}))
+    if (one.drop) one.drop();
 }
 
 void TaskGroup::when_empty(Work work) {
@@ -39,13 +44,13 @@ void TaskGroup::when_empty(Work work) {
   }
 }
 
-TaskGroup::StopToken TaskGroup::on_stop(Work stop) {
+TaskGroup::StopToken TaskGroup::on_stop(Work stop, Work drop) {
   if (closed_) {
     worker_.executor.post(std::move(stop));
     return {};
   }
   const std::uint64_t id = next_stop_++;
-  stops_.emplace(id, std::move(stop));
+  stops_.emplace(id, Stop{std::move(stop), std::move(drop)});
   return StopToken(this, id);
 }
 

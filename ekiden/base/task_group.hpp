@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <utility>
 
 #include "ekiden/base/function.hpp"
 #include "ekiden/base/task.hpp"
@@ -41,9 +42,14 @@ class TaskGroup {
     TaskGroup* group_ = nullptr;
     std::uint64_t id_ = 0;
   };
-  [[nodiscard]] StopToken on_stop(Work stop);
+  [[nodiscard]] StopToken on_stop(Work stop) { return on_stop(std::move(stop), {}); }
+  /// `drop` is called by `abandon` instead: it destroys a completion that nothing else would,
+  /// because what holds it is held by the coroutine that waits for it.
+  [[nodiscard]] StopToken on_stop(Work stop, Work drop);
 
   void close();
+  /// The threads have ended, and `close` is not called any more.
+  void abandon();
   bool is_closed() const { return closed_; }
   std::size_t size() const { return running_; }
 
@@ -56,7 +62,10 @@ class TaskGroup {
   Worker& worker_;
   std::size_t running_ = 0;
   bool closed_ = false;
-  std::map<std::uint64_t, Work> stops_;
+  struct Stop {
+    Work stop, drop;
+  };
+  std::map<std::uint64_t, Stop> stops_;
   std::uint64_t next_stop_ = 0;
   Work when_empty_;
 };

@@ -216,10 +216,13 @@ base::Task<Connected> connect_any(ConnectionContext& context, const Plan& plan,
   auto race = std::make_shared<Race>();
   // The attempts may outlive this call, and with it the caller's plan.
   auto own_plan = std::make_shared<const Plan>(plan);
-  const auto stop = context.tasks.on_stop([race] {
-    race->end();
-    race->ring();
-  });
+  // The race holds this coroutine while it waits, and this coroutine the race.
+  const auto stop = context.tasks.on_stop(
+      [race] {
+        race->end();
+        race->ring();
+      },
+      [race] { const base::Completion<bool> wake = std::exchange(race->wake, {}); });
   std::size_t next = 0;
   while (!context.tasks.is_closed() && race->best.stream == nullptr) {
     base::Steady until = base::kNever;
