@@ -150,9 +150,13 @@ void Dispatcher::ask_others_to_evict(base::Time after) {
 void Dispatcher::take(queue::Accepted message) {
   const message::Meta& meta = *message.meta;
   std::shared_ptr<const queue::Resident> resident;
-  // Past the budget what is not due soon gives its octets up; where that is not enough, the newest
-  // does at once: what waits longest is delivered first, from memory.
-  if (parts_.budget.is_over_soft()) {
+  // Past half of the budget what is not due soon gives its octets up, until some room is there for
+  // what is. Past all of it the newest does at once: what waits longest is delivered first, from
+  // memory.
+  const std::uint64_t used = parts_.budget.used(), soft = parts_.budget.soft();
+  if (used > soft / 2) is_evicting_ = true;
+  if (used < soft / 8 * 3) is_evicting_ = false;
+  if (is_evicting_) {
     const base::Time after = parts_.worker.clock.now() + kSoon;
     scheduler_.evict(after, kEvictionLooks);
     ask_others_to_evict(after);
