@@ -29,7 +29,7 @@ constexpr base::Duration kStepNoticed = std::chrono::seconds(1);
 /// What is due within this keeps its octets in memory before anything else does.
 constexpr base::Duration kSoon = std::chrono::minutes(1);
 /// Entries looked at to free memory: for each message past the budget, and before one is refused.
-constexpr std::size_t kEvictionLooks = 64, kReserveLooks = 4096;
+constexpr std::size_t kEvictionLooks = 64, kReserveLooks = 1024;
 /// Other workers are asked to look at theirs no more often than this.
 constexpr base::Duration kEvictionPause = std::chrono::milliseconds(10);
 
@@ -150,13 +150,9 @@ void Dispatcher::ask_others_to_evict(base::Time after) {
 void Dispatcher::take(queue::Accepted message) {
   const message::Meta& meta = *message.meta;
   std::shared_ptr<const queue::Resident> resident;
-  // Past half of the budget what is not due soon gives its octets up, until some room is there for
-  // what is. Past all of it the newest does at once: what waits longest is delivered first, from
-  // memory.
-  const std::uint64_t used = parts_.budget.used(), soft = parts_.budget.soft();
-  if (used > soft / 2) is_evicting_ = true;
-  if (used < soft / 8 * 3) is_evicting_ = false;
-  if (is_evicting_) {
+  // Past the budget the newest gives its octets up at once: what waits longest is delivered first,
+  // from memory.
+  if (parts_.budget.wants_room()) {
     const base::Time after = parts_.worker.clock.now() + kSoon;
     scheduler_.evict(after, kEvictionLooks);
     ask_others_to_evict(after);

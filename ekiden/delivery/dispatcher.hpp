@@ -227,7 +227,6 @@ class Dispatcher final : public queue::Intake {
   base::TimerId timer_ = base::TimerId::None;
   base::Time timer_at_ = base::Time::max();
   base::Steady evictions_asked_at_{};
-  bool is_evicting_ = false;
   std::atomic<std::int64_t> lag_us_{0};
   base::Counter& recovered_;
   base::Gauge& queued_gauge_;

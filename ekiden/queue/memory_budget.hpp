@@ -8,8 +8,8 @@ namespace ekiden::queue {
 
 /// The octets of messages that lie in memory, counted for the whole relay.
 ///
-/// Past `soft` queued messages give their octets up and are read back when due; past `hard`
-/// nothing new is let in (452 4.3.1).
+/// From half of `soft` on messages that are not due soon give their octets up; past `soft` each new
+/// one does at once; all are read back when due. Past `hard` nothing new is let in (452 4.3.1).
 ///
 /// Sharing: any thread.
 class MemoryBudget {
@@ -29,10 +29,19 @@ class MemoryBudget {
   void add(std::uint64_t octets) { used_.fetch_add(octets, std::memory_order_relaxed); }
   void release(std::uint64_t octets) { used_.fetch_sub(octets, std::memory_order_relaxed); }
   bool is_over_soft() const { return used() > soft(); }
+  /// Octets that nobody needs soon should go: from a half of `soft` on, until three eighths are
+  /// left, so that mail that only passes through costs no search.
+  bool wants_room() {
+    const std::uint64_t now = used();
+    if (now > soft() / 2) wants_room_.store(true, std::memory_order_relaxed);
+    if (now < soft() / 8 * 3) wants_room_.store(false, std::memory_order_relaxed);
+    return wants_room_.load(std::memory_order_relaxed);
+  }
 
  private:
   std::atomic<std::uint64_t> soft_{0};
   std::atomic<std::uint64_t> used_{0};
+  std::atomic<bool> wants_room_{false};
 };
 
 /// One message's share of the budget, given back when it dies.

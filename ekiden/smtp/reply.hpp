@@ -29,6 +29,8 @@ struct Reply {
   std::vector<std::string> lines;
 
   bool is_positive() const { return code >= 200 && code < 400; }
+  /// 2xx: what was asked has been done (RFC 5321 §4.2.1).
+  bool is_completion() const { return code >= 200 && code < 300; }
   bool is_transient() const { return code >= 400 && code < 500; }
   bool is_permanent() const { return code >= 500 && code < 600; }
   /// "450 4.2.1 first line / second line": for logs, events, DSNs. Control characters escaped.
