@@ -141,10 +141,13 @@ base::Task<CheckAnswer> check_dmarc_request(CheckPlace& place, CheckRequest requ
 }
 
 base::Task<CheckAnswer> find_organizational_domain(CheckPlace& place, CheckRequest request) {
+  if (!request.contains("name")) co_return CheckAnswer::usage("which name?");
+  // null is no name, and has no organizational domain.
   const auto name = find_text(request, "name");
-  if (!name) co_return CheckAnswer::usage("which name?");
   std::string problem;
   json::object object;
+  object["org"] = nullptr;
+  if (!name) co_return CheckAnswer::done(std::move(object));
   if (find_text(request, "mode").value_or("rfc7489") == "rfc9989") {
     dns::Resolver* const resolver = place.find_resolver();
     if (resolver == nullptr) co_return place.no_resolver();
