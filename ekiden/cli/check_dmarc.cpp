@@ -4,6 +4,7 @@
 #include "ekiden/base/text.hpp"
 #include "ekiden/cli/check.hpp"
 #include "ekiden/cli/check_identity.hpp"
+#include "ekiden/cli/mail_file.hpp"
 
 namespace ekiden::cli {
 
@@ -72,8 +73,9 @@ base::Task<CheckAnswer> check_message(CheckPlace& place, CheckRequest request,
                                       auth::DmarcQuery query) {
   std::string problem;
   const std::string file = find_text(request, "message").value_or("");
-  const std::optional<std::string> message = read_check_file(file, problem);
-  if (!message) co_return CheckAnswer::failed(std::move(problem));
+  std::optional<std::string> octets = read_check_file(file, problem);
+  if (!octets) co_return CheckAnswer::failed(std::move(problem));
+  const MailFile mail(std::move(*octets));
   dns::Resolver* const resolver = place.find_resolver();
   if (resolver == nullptr) co_return place.no_resolver();
 
@@ -87,7 +89,7 @@ base::Task<CheckAnswer> check_message(CheckPlace& place, CheckRequest request,
     spf_shown =
         json::object{{"result", auth::verdict_name(result.verdict)}, {"domain", result.domain}};
   }
-  auth::DmarcAuthors authors = auth::find_authors(*message);
+  auth::DmarcAuthors authors = auth::find_authors(mail.header());
   const auth::DmarcResult result =
       co_await check_authors(*resolver, place.worker().clock, std::move(authors), std::move(query));
   json::object object = describe(result);

@@ -1,4 +1,4 @@
-"""Goal: `ekiden check spf|dmarc|orgdomain` answer as docs/AUTHENTICATION.md says, one object each.
+"""Goal: `ekiden check spf|dmarc|orgdomain` and `parse` answer as documented, one object each.
 Method: the real binary, a name server on loopback, flags and --jsonl; no relay."""
 import json
 import os
@@ -31,11 +31,14 @@ class CheckCommands(support.Scenario):
         self.addCleanup(self.server.stop)
         self.dns = ["--dns", f"{LOOPBACK}:{self.server.port}"]
 
-    def run_check(self, *arguments, stdin=b"", status=0):
-        done = subprocess.run([BINARY, "check", *arguments], input=stdin, stdout=subprocess.PIPE,
+    def run_command(self, *arguments, stdin=b"", status=0):
+        done = subprocess.run([BINARY, *arguments], input=stdin, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, timeout=60 * SLOW)
         self.assertEqual(done.returncode, status, done)
         return done
+
+    def run_check(self, *arguments, **more):
+        return self.run_command("check", *arguments, **more)
 
     def answer(self, *arguments, **more):
         return json.loads(self.run_check(*arguments, *self.dns, **more).stdout)
@@ -103,6 +106,46 @@ class CheckCommands(support.Scenario):
         self.assertEqual(answer["result"], "permerror")
         answer = self.answer("dmarc", "--message", "-", "--ip", "192.0.2.1", *who, stdin=MESSAGE)
         self.assertEqual(answer["result"], "pass")
+
+    def test_a_message_saved_with_lf_counts_the_same(self):
+        file = self.file(MESSAGE.replace(b"\r\n", b"\n"))
+        answer = self.answer("dmarc", "--message", file, "--ip", "192.0.2.1", "--from",
+                             "a@example.test", "--helo", "mx.example.test")
+        self.assertEqual(answer["result"], "pass")
+
+    def parse(self, *arguments, **more):
+        return json.loads(self.run_command("parse", *arguments, **more).stdout)
+
+    def test_addresses_as_smtp_has_them(self):
+        self.assertEqual(self.parse("address", "<a..b@Docomo.NE.jp>"), {
+            "valid": True, "address": "a..b@Docomo.NE.jp", "local": "a..b", "domain":
+            "Docomo.NE.jp", "canonical_domain": "docomo.ne.jp", "literal": False, "strict": False,
+            "needs_smtputf8": False, "source_route": False})
+        self.assertEqual(self.parse("address", "a@例え.jp")["canonical_domain"], "xn--r8jz45g.jp")
+        self.assertEqual(self.parse("address", "<>"), {"valid": True, "address": "", "null": True})
+        self.assertTrue(self.parse("address", "<@a.test,@b.test:c@d.test>")["source_route"])
+        for bad in ("a", "a@", "<a@b.test> x", "<a@b.test", "a b@c.test", "a@b..test"):
+            self.assertEqual(self.parse("address", bad), {"valid": False}, bad)
+
+    def test_addresses_as_headers_have_them(self):
+        answer = self.parse("address", "--mode", "header", "A (c) <a@x.test>, \"b, c\" <b@y.test>")
+        self.assertEqual(answer["count"], 2)
+        self.assertEqual([a["address"] for a in answer["addresses"]], ["a@x.test", "b@y.test"])
+
+    def test_the_tree_of_a_message(self):
+        file = self.file(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nhi\r\n--b\r\n"
+                         b"Content-Type: image/png; name=x.png\r\nContent-Disposition: attachment\r\n"
+                         b"Content-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--b--\r\n")
+        tree = self.parse("message", file)
+        self.assertEqual(tree["type"], "multipart/mixed")
+        self.assertEqual([p["type"] for p in tree["parts"]], ["text/plain", "image/png"])
+        self.assertEqual([p["size"] for p in tree["parts"]], [2, 4])
+        image = tree["parts"][1]
+        self.assertEqual((image["name"], image["disposition"], image["encoding"]),
+                         ("x.png", "attachment", "base64"))
+        self.assertEqual(self.parse("message", "-", stdin=b"\xff: \0\n\n")["parts"], [])
+        self.run_command("parse", "message", "/nonexistent", status=3)
+        self.run_command("parse", "address", "--mode", "x", "y", status=2)
 
     def test_organizational_domains(self):
         self.assertEqual(self.answer("orgdomain", "www.example.co.jp"), {"org": "example.co.jp"})
