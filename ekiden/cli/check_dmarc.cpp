@@ -16,12 +16,16 @@ json::value text_or_null(const std::string& text) {
   return text.empty() ? json::value(nullptr) : json::value(json::string(text));
 }
 
-/// "pass:example.jp"; nothing when it is none.
+/// "pass:example.jp", "pass:a@example.jp"; nothing when it is none.
 std::optional<auth::DmarcIdentifier> parse_identifier(const std::string& text) {
   const std::size_t colon = text.find(':');
   const auto verdict = auth::parse_verdict(text.substr(0, colon));
   if (!verdict) return std::nullopt;
-  return auth::DmarcIdentifier{*verdict, colon == std::string::npos ? "" : text.substr(colon + 1)};
+  auth::DmarcIdentifier identifier;
+  identifier.verdict = *verdict;
+  if (colon != std::string::npos) identifier.domain = text.substr(colon + 1);
+  identifier.domain.erase(0, identifier.domain.rfind('@') + 1);
+  return identifier;
 }
 
 std::optional<auth::DmarcMode> parse_mode(const CheckRequest& request) {
