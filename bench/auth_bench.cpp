@@ -98,7 +98,8 @@ BENCHMARK_CAPTURE(body_hash, relaxed_indented, Canonicalization::Relaxed, Text::
 BENCHMARK_CAPTURE(body_hash, simple_prose, Canonicalization::Simple, Text::Prose);
 
 const std::string kHeader =
-    "Received: from app.example.jp (app.example.jp [192.0.2.1])\r\n\tby relay.example.jp with ESMTP "
+    "Received: from app.example.jp (app.example.jp [192.0.2.1])\r\n\tby relay.example.jp with "
+    "ESMTP "
     "id x; Thu, 1 Jan 2026 00:00:00 +0000\r\n"
     "From: App <app@example.jp>\r\nTo: <recipient@example.org>\r\nSubject: Your order\r\n"
     "Date: Thu, 1 Jan 2026 00:00:00 +0000\r\nMessage-ID: <1@app.example.jp>\r\n"

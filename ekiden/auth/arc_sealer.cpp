@@ -54,9 +54,9 @@ void add_tag(FieldWriter& field, std::string_view tag) {
 
 std::string seconds_tag(const std::optional<base::Time>& time) {
   if (!time) return {};
-  return "t=" + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(
-                                   time->time_since_epoch())
-                                   .count());
+  return "t=" +
+         std::to_string(
+             std::chrono::duration_cast<std::chrono::seconds>(time->time_since_epoch()).count());
 }
 
 }  // namespace
@@ -76,7 +76,8 @@ Result<void> ArcSealer::begin(std::string_view octets) {
     names.emplace_back("DKIM-Signature");
     for (const std::string& name : names) {
       std::string lower = base::lowered(name);
-      for (std::size_t n = header.count(lower); n > 0 && signed_names_.size() < kSignedNamesMax; --n)
+      for (std::size_t n = header.count(lower); n > 0 && signed_names_.size() < kSignedNamesMax;
+           --n)
         signed_names_.push_back(lower);
     }
   } else {
@@ -106,8 +107,8 @@ Result<void> ArcSealer::begin(std::string_view octets) {
   return {};
 }
 
-/// Fields are selected from the bottom up, so ours, which will be on top, is the one more than there
-/// are now. It is not written yet: what is kept is the place in `canonical_`.
+/// Fields are selected from the bottom up, so ours, which will be on top, is the one more than
+/// there are now. It is not written yet: what is kept is the place in `canonical_`.
 void ArcSealer::find_own_results(const HeaderIndex& header) {
   std::size_t left = header.count(kResultsName);
   for (std::size_t i = 0; i < signed_names_.size(); ++i) {
@@ -168,8 +169,8 @@ Result<std::string> ArcSealer::finish(const ArcResult& chain, std::string_view r
 
   std::string h = "h=";
   for (const std::string& name : signed_names_) h += (h.size() > 2 ? ":" : "") + name;
-  std::vector<std::string> after = {"bh=" + base::encode_base64(view_of(body)), "c=relaxed/relaxed",
-                                    d, h, number, s};
+  std::vector<std::string> after = {
+      "bh=" + base::encode_base64(view_of(body)), "c=relaxed/relaxed", d, h, number, s};
   if (!t.empty()) after.push_back(t);
   if (own_results_at_) {
     std::string own;

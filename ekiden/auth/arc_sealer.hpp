@@ -45,9 +45,9 @@ class ArcSealer {
 
   const ArcSealerOptions options_;
   std::vector<std::string> signed_names_;
-  std::string canonical_;      ///< of the message's signed fields
+  std::string canonical_;                      ///< of the message's signed fields
   std::optional<std::size_t> own_results_at_;  ///< where h= puts our own results in it
-  std::string covered_;        ///< of the sets before ours
+  std::string covered_;                        ///< of the sets before ours
   bool has_failed_before_ = false;
   BodyHash body_{Canonicalization::Relaxed};
 };

@@ -91,7 +91,8 @@ TEST(Arc, SeesWhatWasChanged) {
   const std::size_t old_results = changed.rfind("dkim=pass");
   changed.replace(old_results, 9, "dkim=fail");
   EXPECT_EQ(report_of(validate(changed)), "fail 2: ARC-Seal i=2: signature did not verify");
-  EXPECT_EQ(report_of(validate(good, {})), "fail 2: ARC-Message-Signature i=2: no key for signature");
+  EXPECT_EQ(report_of(validate(good, {})),
+            "fail 2: ARC-Message-Signature i=2: no key for signature");
 }
 
 TEST(Arc, NeedsWholeSetsWithoutGaps) {
@@ -99,8 +100,7 @@ TEST(Arc, NeedsWholeSetsWithoutGaps) {
   const std::string two = sealed(one);
   const std::string set = two.substr(0, two.size() - one.size());
   EXPECT_EQ(report_of(validate(set + message())), "fail 2: no ARC-Authentication-Results of i=1");
-  EXPECT_EQ(report_of(validate(one.substr(one.find("ARC-Message")))),
-            "fail 1: no ARC-Seal of i=1");
+  EXPECT_EQ(report_of(validate(one.substr(one.find("ARC-Message")))), "fail 1: no ARC-Seal of i=1");
   EXPECT_EQ(report_of(validate(set + two)), "fail 2: two ARC-Seal of i=2");
   std::string wrong = one;
   wrong.replace(wrong.find("i=1"), 3, "i=51");

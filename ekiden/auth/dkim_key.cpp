@@ -104,8 +104,8 @@ Result<PublicKey> PublicKey::read(KeyType type, std::string_view octets) {
   if (octets.size() > kKeyOctetsMax) return make_error_code(Errc::BadKey);
   if (type == KeyType::Ed25519) {
     if (octets.size() != kEd25519Octets) return make_error_code(Errc::BadKey);
-    key.key_ = own(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, octets_of(octets),
-                                               octets.size()));
+    key.key_ = own(
+        EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, octets_of(octets), octets.size()));
   } else {
     key.key_ = read_rsa(octets);
   }
@@ -164,8 +164,8 @@ Result<PrivateKey> PrivateKey::read_pem(std::string_view text) {
 Result<PrivateKey> PrivateKey::read_ed25519_seed(std::string_view seed) {
   const ErrorQueue errors;
   if (seed.size() != kEd25519Octets) return make_error_code(Errc::BadKey);
-  return adopt(own(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, octets_of(seed),
-                                                seed.size())));
+  return adopt(
+      own(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, octets_of(seed), seed.size())));
 }
 
 Result<PrivateKey> PrivateKey::make(KeyType type, unsigned bits) {

@@ -99,8 +99,8 @@ struct KeyRecord {
   /// Not Pass: the record is of no use, `reason` says why.
   Verdict verdict = Verdict::Pass;
   std::string reason;
-  bool is_testing = false;         ///< t=y
-  bool needs_exact_domain = false; ///< t=s: i= may not be below d=
+  bool is_testing = false;          ///< t=y
+  bool needs_exact_domain = false;  ///< t=s: i= may not be below d=
 };
 
 /// Every text gives a record; what is wrong is inside.

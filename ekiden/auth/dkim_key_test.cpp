@@ -100,8 +100,7 @@ TEST(PrivateKey, RefusesWhatIsNoKey) {
 TEST(PrivateKey, IsTheExampleOfRfc8463) {
   const PrivateKey key = *PrivateKey::read_ed25519_seed(
       *base::decode_base64("nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="));
-  EXPECT_EQ(*key.to_record(),
-            "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=");
+  EXPECT_EQ(*key.to_record(), "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=");
 }
 
 }  // namespace

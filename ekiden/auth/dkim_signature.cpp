@@ -149,7 +149,13 @@ class Parser {
 
   bool read_canonicalization() {
     const Tag* tag = tags_.find("c");
-    if (tag == nullptr) return true;
+    if (tag == nullptr) {
+      // RFC 8617 §4.1.2 (lenient): without c= the published suite expects relaxed forms of ARC.
+      if (kind_ == SignatureKind::ArcMessage) {
+        out_.header = out_.body = Canonicalization::Relaxed;
+      }
+      return true;
+    }
     // RFC 6376 §3.5: without a second word the body's form is simple.
     const std::size_t slash = tag->value.find('/');
     const auto header = parse_canonicalization(tag->value.substr(0, slash));
@@ -164,6 +170,8 @@ class Parser {
 
   bool read_signed_names() {
     for (const std::string_view name : split_trimmed(tags_.value("h"), ':')) {
+      // RFC 8617 §4.1.2 (lenient): an empty name selects nothing; the published suite passes it.
+      if (kind_ == SignatureKind::ArcMessage && name.empty()) continue;
       if (!is_field_name(name)) return fail("h= has something that is no field name");
       if (out_.signed_names.size() == kSignedNamesMax) return fail("too many names in h=");
       out_.signed_names.push_back(base::lowered(name));
@@ -173,8 +181,7 @@ class Parser {
 
   bool read_hash() {
     auto hash = decode_base64_value(tags_.value("bh"));
-    const std::size_t octets =
-        out_.algorithm == SignatureAlgorithm::RsaSha1 ? 20 : kSha256Octets;
+    const std::size_t octets = out_.algorithm == SignatureAlgorithm::RsaSha1 ? 20 : kSha256Octets;
     if (!hash || hash->size() != octets) return fail("bh= is no hash of the algorithm's length");
     out_.body_hash = std::move(*hash);
     return true;

@@ -33,10 +33,10 @@ struct Signature {
   std::string identity;  ///< i= as it stands, or "@" and d=; DKIM only
   Canonicalization header = Canonicalization::Simple;
   Canonicalization body = Canonicalization::Simple;
-  std::vector<std::string> signed_names;  ///< h=, lower case
-  std::string body_hash;                  ///< bh=, decoded
-  std::string signature;                  ///< b=, decoded
-  std::string_view signature_raw;         ///< b= where it stands in the field
+  std::vector<std::string> signed_names;     ///< h=, lower case
+  std::string body_hash;                     ///< bh=, decoded
+  std::string signature;                     ///< b=, decoded
+  std::string_view signature_raw;            ///< b= where it stands in the field
   std::optional<std::uint64_t> body_octets;  ///< l=
   std::optional<std::uint64_t> signed_at_s;  ///< t=
   std::optional<std::uint64_t> expires_s;    ///< x=

@@ -57,19 +57,38 @@ std::string write_field(const DkimIdentity& identity, const DkimSignerOptions& o
 }  // namespace
 
 const std::vector<std::string>& default_signed_names() {
-  static const std::vector<std::string> kNames = {
-      "From",         "Sender",         "Reply-To",
-      "To",           "Cc",             "Subject",
-      "Date",         "Message-ID",     "In-Reply-To",
-      "References",   "MIME-Version",   "Content-Type",
-      "Content-Transfer-Encoding",      "Content-Disposition",
-      "Content-ID",   "Content-Description",
-      "Resent-From",  "Resent-Sender",  "Resent-To",
-      "Resent-Cc",    "Resent-Date",    "Resent-Message-ID",
-      "List-Id",      "List-Help",      "List-Unsubscribe",
-      "List-Unsubscribe-Post",          "List-Subscribe",
-      "List-Post",    "List-Owner",     "List-Archive",
-      "Feedback-ID",  "Auto-Submitted"};
+  static const std::vector<std::string> kNames = {"From",
+                                                  "Sender",
+                                                  "Reply-To",
+                                                  "To",
+                                                  "Cc",
+                                                  "Subject",
+                                                  "Date",
+                                                  "Message-ID",
+                                                  "In-Reply-To",
+                                                  "References",
+                                                  "MIME-Version",
+                                                  "Content-Type",
+                                                  "Content-Transfer-Encoding",
+                                                  "Content-Disposition",
+                                                  "Content-ID",
+                                                  "Content-Description",
+                                                  "Resent-From",
+                                                  "Resent-Sender",
+                                                  "Resent-To",
+                                                  "Resent-Cc",
+                                                  "Resent-Date",
+                                                  "Resent-Message-ID",
+                                                  "List-Id",
+                                                  "List-Help",
+                                                  "List-Unsubscribe",
+                                                  "List-Unsubscribe-Post",
+                                                  "List-Subscribe",
+                                                  "List-Post",
+                                                  "List-Owner",
+                                                  "List-Archive",
+                                                  "Feedback-ID",
+                                                  "Auto-Submitted"};
   return kNames;
 }
 

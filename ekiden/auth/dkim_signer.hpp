@@ -36,7 +36,7 @@ struct DkimSignerOptions {
   std::vector<std::string> oversigned = {"From"};
   /// In place of the two lists: h= as it stands here.
   std::vector<std::string> exact_names;
-  std::optional<base::Time> signed_at;      ///< t=
+  std::optional<base::Time> signed_at;     ///< t=
   std::optional<base::Duration> lifetime;  ///< x= is so far behind t=; needs `signed_at`
 };
 

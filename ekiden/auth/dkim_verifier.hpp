@@ -24,9 +24,9 @@ inline constexpr std::size_t kDkimSignaturesMax = 10;
 struct DkimResult {
   std::string domain, selector, algorithm, identity;
   Verdict verdict = Verdict::None;
-  std::string reason;        ///< empty with Pass, unless there is something to add
-  unsigned key_bits = 0;     ///< of the key that decided
-  bool is_testing = false;   ///< the key record says t=y
+  std::string reason;       ///< empty with Pass, unless there is something to add
+  unsigned key_bits = 0;    ///< of the key that decided
+  bool is_testing = false;  ///< the key record says t=y
 };
 
 using KeyAnswerPointer = std::shared_ptr<const KeyAnswer>;

@@ -44,7 +44,8 @@ TEST(DkimVerifier, AcceptsTheSignatureOfRfc6376) {
   const Zone keys = {
       {"brisbane._domainkey.example.com",
        "v=DKIM1; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDwIRP/UC3SBsEmGqZ9ZJW3/DkMoGeLnQg1fWn7/zYt"
-       "IxN2SnFCjxOCKG9v3b4jYfcTNh5ijSsq631uBItLa7od+v/RtdC2UzJ1lWT947qR+Rcac2gbto/NMqJ0fzfVjH4OuKhi"
+       "IxN2SnFCjxOCKG9v3b4jYfcTNh5ijSsq631uBItLa7od+v/RtdC2UzJ1lWT947qR+Rcac2gbto/"
+       "NMqJ0fzfVjH4OuKhi"
        "tdY9tf6mcwGjaNBcWToIMmPSPDdQPNUYckcQ2QIDAQAB"}};
   const auto results = verify(signature + kMessageOfTheRfcs, keys);
   ASSERT_EQ(results.size(), 1u);
@@ -72,10 +73,9 @@ TEST(DkimVerifier, AcceptsBothSignaturesOfRfc8463) {
       " b=F45dVWDfMbQDGHJFlXUNB2HKfbCeLRyhDXgFpEL8GwpsRe0IeIixNTe3\n"
       " DhCVlUrSjV4BwcVcOF6+FF3Zo9Rpo1tFOeS9mPYQTnGdaSGsgeefOsk2Jz\n"
       " dA+L10TeYt9BgDfQNZtKdN1WO//KgIqXP7OdEFE4LjFYNcUxZQ4FADY+8=\n");
-  const Zone keys = {
-      {"brisbane._domainkey.football.example.com",
-       "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="},
-      {"test._domainkey.football.example.com", kRsaKeyOfRfc8463}};
+  const Zone keys = {{"brisbane._domainkey.football.example.com",
+                      "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="},
+                     {"test._domainkey.football.example.com", kRsaKeyOfRfc8463}};
   const auto results = verify(signatures + kMessageOfTheRfcs, keys);
   ASSERT_EQ(results.size(), 2u);
   EXPECT_EQ(results[0].verdict, Verdict::Pass) << results[0].reason;
@@ -169,8 +169,9 @@ std::string signed_with_length(std::string_view body, const std::string& length)
   const std::string header = "From: a@example.org\r\n";
   BodyHash hash(Canonicalization::Simple, base::parse_u64(length));
   hash.update(body);
-  std::string field = "DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=r1; h=from; l=" + length +
-                      "; bh=" + base::encode_base64(view_of(hash.finish())) + "; b=";
+  std::string field =
+      "DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=r1; h=from; l=" + length +
+      "; bh=" + base::encode_base64(view_of(hash.finish())) + "; b=";
   Sha256 digest;
   digest.update(header + field);
   field += base::encode_base64(*rsa_key().sign(digest.finish()));

@@ -17,9 +17,8 @@ constexpr bool is_fws(char c) {
 
 bool is_tag_name(std::string_view name) {
   if (name.empty() || !base::is_alpha(name.front())) return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return base::is_alpha(c) || base::is_digit(c) || c == '_';
-  });
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return base::is_alpha(c) || base::is_digit(c) || c == '_'; });
 }
 
 /// VALCHAR and FWS; octets above 127 as well, for U-labels (RFC 8616) and notes.

@@ -33,8 +33,8 @@ std::optional<auth::PrivateKey> read_key(const std::string& path, std::string& p
     if (seed) key = auth::PrivateKey::read_ed25519_seed(*seed);
   }
   if (key) return std::move(*key);
-  problem = path +
-            ": no private key in PEM, RSA of 1024 to 8192 bits or Ed25519, without a passphrase";
+  problem =
+      path + ": no private key in PEM, RSA of 1024 to 8192 bits or Ed25519, without a passphrase";
   return std::nullopt;
 }
 
@@ -101,9 +101,10 @@ std::optional<SignInput> read_input(const SignFlags& flags, CheckAnswer& answer)
     answer = CheckAnswer::failed(problem);
     return std::nullopt;
   }
-  return SignInput{{*auth::parse_sdid(flags.domain), *auth::parse_selector(flags.selector), *key, {}},
-                   MailFile(std::move(*octets)),
-                   time};
+  return SignInput{
+      {*auth::parse_sdid(flags.domain), *auth::parse_selector(flags.selector), *key, {}},
+      MailFile(std::move(*octets)),
+      time};
 }
 
 CheckAnswer refused(std::string problem) {
@@ -208,7 +209,8 @@ void add_sign(CLI::App& app, Context& context) {
   arc->footer(
       "\nThe Authentication-Results of --authserv-id go into the set; the chain that is there is "
       "validated first.\n\nExample:\n"
-      "  ekiden sign arc --key k.pem -d example.jp -s s2026 --authserv-id mx.example.jp < mail.eml\n");
+      "  ekiden sign arc --key k.pem -d example.jp -s s2026 --authserv-id mx.example.jp < "
+      "mail.eml\n");
   add_common(*arc, *arc_flags);
   arc->add_option("--authserv-id", arc_flags->authserv_id, "Whose Authentication-Results count")
       ->required();

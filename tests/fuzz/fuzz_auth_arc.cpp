@@ -51,8 +51,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       sealer.finish(before, auth::collect_results(header, "mx.example.org")).value();
   if (set.empty()) return 0;
   const auth::ArcResult after = validate(set + header, body);
-  FUZZ_CHECK(after.instance == before.instance + 1 || after.reason.find("too large") !=
-                 std::string::npos, "a seal adds one set");
+  FUZZ_CHECK(
+      after.instance == before.instance + 1 || after.reason.find("too large") != std::string::npos,
+      "a seal adds one set");
   // A header section near its limit has no room for the set.
   FUZZ_CHECK(before.status == auth::ArcStatus::Fail || after.status == auth::ArcStatus::Pass ||
                  set.size() + header.size() > message::kHeaderOctetsMax,

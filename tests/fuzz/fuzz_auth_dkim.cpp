@@ -52,9 +52,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FUZZ_CHECK(whole[i].verdict != auth::Verdict::None, "every signature gets a verdict");
     FUZZ_CHECK(whole[i].verdict == auth::Verdict::Pass || !whole[i].reason.empty(),
                "a refusal has a reason");
-    FUZZ_CHECK(whole[i].domain.find_first_of(std::string_view("\0\"( \r\n", 6)) ==
-                   std::string::npos,
-               "a domain in a report is a domain");
+    FUZZ_CHECK(
+        whole[i].domain.find_first_of(std::string_view("\0\"( \r\n", 6)) == std::string::npos,
+        "a domain in a report is a domain");
   }
   return 0;
 }
