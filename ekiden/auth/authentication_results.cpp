@@ -226,4 +226,31 @@ std::string collect_results(std::string_view header, std::string_view authserv_i
   return out.empty() ? "none" : out;
 }
 
+std::optional<Verdict> find_result(std::string_view results, std::string_view method) {
+  while (!results.empty()) {
+    if (!skip_cfws(results)) return std::nullopt;
+    const auto name = take_value(results);
+    if (!name || !skip_cfws(results)) return std::nullopt;
+    if (base::equals_ignoring_case(*name, method) && results.starts_with('=')) {
+      results.remove_prefix(1);
+      if (!skip_cfws(results)) return std::nullopt;
+      const auto value = take_value(results);
+      return value ? parse_verdict(*value) : std::nullopt;
+    }
+    // To the next ';' that is not quoted or in a comment.
+    for (;;) {
+      if (!skip_cfws(results)) return std::nullopt;
+      if (results.empty()) return std::nullopt;
+      if (results.front() == '"') {
+        if (!take_value(results)) return std::nullopt;
+        continue;
+      }
+      const bool is_end = results.front() == ';';
+      results.remove_prefix(1);
+      if (is_end) break;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace ekiden::auth

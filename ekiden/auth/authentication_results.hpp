@@ -54,4 +54,8 @@ std::string remove_forged_results(std::string_view header, std::string_view auth
 /// what an ARC-Authentication-Results repeats (RFC 8617 §5.1). "none" when there are none.
 std::string collect_results(std::string_view header, std::string_view authserv_id);
 
+/// What a list of results says of a method: of "spf=pass; arc=fail" and "arc" it is Fail. The first
+/// one counts; quoted strings and comments say nothing.
+std::optional<Verdict> find_result(std::string_view results, std::string_view method);
+
 }  // namespace ekiden::auth

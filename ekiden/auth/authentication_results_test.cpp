@@ -82,5 +82,17 @@ TEST(AuthenticationResults, OfOursAreCollectedAsOneList) {
   EXPECT_EQ(collect_results(header, "mx.example.net"), "none");
 }
 
+TEST(AuthenticationResults, TellOneMethodsVerdict) {
+  EXPECT_EQ(find_result("spf=pass smtp.mfrom=a@b.example; arc=fail (x)", "arc"), Verdict::Fail);
+  EXPECT_EQ(find_result(" ARC (c) = (d) pass", "arc"), Verdict::Pass);
+  EXPECT_EQ(find_result("arc=pass; arc=fail", "arc"), Verdict::Pass);
+  EXPECT_EQ(find_result("spf=fail smtp.helo=\"x; arc=pass\"; dkim=none", "arc"), std::nullopt);
+  EXPECT_EQ(find_result("spf=fail (; arc=pass ); dkim=none", "arc"), std::nullopt);
+  EXPECT_EQ(find_result("spf=fail smtp.helo=\"open; arc=pass", "arc"), std::nullopt);
+  EXPECT_EQ(find_result("xarc=pass", "arc"), std::nullopt);
+  EXPECT_EQ(find_result("none", "arc"), std::nullopt);
+  EXPECT_EQ(find_result("arc=maybe", "arc"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace ekiden::auth

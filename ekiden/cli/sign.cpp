@@ -151,18 +151,26 @@ base::Task<CheckAnswer> sign_arc(const SignFlags* flags, CheckPlace& place) {
     co_return refused(
         "the header is too large, From is not there to be signed, or --headers has ARC-Seal");
   }
-  validator.update_body(mail.body());
   sealer.update_body(mail.body());
-  validator.finish_body();
+  const std::string results = auth::collect_results(mail.header(), flags->authserv_id);
   auth::ArcResult chain;
-  if (validator.key_names().empty()) {
+  // RFC 8617 §5.1: what counts is the chain as it came; we may have changed the message since.
+  const auto earlier = auth::find_result(results, "arc");
+  const bool is_known = earlier == auth::Verdict::Pass || earlier == auth::Verdict::Fail;
+  if (!is_known) {
+    validator.update_body(mail.body());
+    validator.finish_body();
+  }
+  if (is_known) {
+    chain = validator.trust(earlier == auth::Verdict::Pass ? auth::ArcStatus::Pass
+                                                           : auth::ArcStatus::Fail);
+  } else if (validator.key_names().empty()) {
     chain = validator.verify({});
   } else {
     dns::Resolver* const resolver = place.find_resolver();
     if (resolver == nullptr) co_return place.no_resolver();
     chain = co_await auth::verify_arc(validator, *resolver);
   }
-  const std::string results = auth::collect_results(mail.header(), flags->authserv_id);
   const auto fields = sealer.finish(chain, results);
   if (!fields) co_return CheckAnswer::failed(fields.error().message());
   if (fields->empty()) {
@@ -207,8 +215,8 @@ void add_sign(CLI::App& app, Context& context) {
   auto arc_flags = std::make_shared<SignFlags>();
   CLI::App* const arc = group->add_subcommand("arc", "Add an ARC set");
   arc->footer(
-      "\nThe Authentication-Results of --authserv-id go into the set; the chain that is there is "
-      "validated first.\n\nExample:\n"
+      "\nThe Authentication-Results of --authserv-id go into the set. When they say arc=pass or "
+      "arc=fail, that is what became of the chain; otherwise it is validated first.\n\nExample:\n"
       "  ekiden sign arc --key k.pem -d example.jp -s s2026 --authserv-id mx.example.jp < "
       "mail.eml\n");
   add_common(*arc, *arc_flags);
