@@ -103,7 +103,8 @@ base::Task<CheckAnswer> check_message(CheckPlace& place, CheckRequest request,
     verifier.begin(mail.header());
     verifier.update_body(mail.body());
     verifier.finish_body();
-    for (auth::DkimResult& found : co_await auth::verify_dkim(verifier, *resolver)) {
+    std::vector<auth::DkimResult> results = co_await auth::verify_dkim(verifier, *resolver);
+    for (auth::DkimResult& found : results) {
       dkim_shown.push_back(
           json::object{{"result", auth::verdict_name(found.verdict)}, {"domain", found.domain}});
       query.dkim.push_back({found.verdict, std::move(found.domain)});
