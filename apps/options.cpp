@@ -206,6 +206,7 @@ std::vector<std::shared_ptr<const inbound::ListenerOptions>> listener_options(
     options->tenant = listener.tenant;
     options->stream = listener.stream;
     options->hides_submitter = listener.hide_submitter;
+    options->authenticates = listener.authentication_results;
     if (listener.service == config::Service::Inbound) options->domains = inbound_domains(settings);
     inbound::Limits& limits = options->limits;
     limits.connections = settings.limits.connections;

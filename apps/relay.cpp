@@ -37,7 +37,7 @@ struct Relay::Part {
         ids(node_id(*relay.settings_), static_cast<std::uint8_t>(at.worker.index),
             at.worker.random),
         listeners({at.worker, *relay.mail_, *port, dispatcher, ids, relay.surroundings_.accounts,
-                   limits, instruments, at.sasl, &verifier, at.tls, at.proxy}) {}
+                   limits, instruments, at.sasl, &verifier, at.tls, at.proxy, &at.resolver}) {}
 
   /// A reload's share of this worker.
   void apply(const std::shared_ptr<const delivery::RouteSet>& routes,

@@ -1,7 +1,5 @@
 #include "ekiden/auth/dns_budget.hpp"
 
-#include <memory>
-
 #include "ekiden/dns/name.hpp"
 
 namespace ekiden::auth {
@@ -19,36 +17,8 @@ base::Task<dns::Answer> DnsBudget::ask(std::string name, dns::Type type) {
     co_return answer;
   }
   ++asked_;
-  if (clock_.steady() >= deadline_) {
-    answer.reason = "no time left for DNS questions";
-    co_return answer;
-  }
-  // Whichever is first, the answer or the deadline, takes `done`; the other finds it gone.
-  struct Waiting {
-    base::Completion<dns::Answer> done;
-    base::TimerId timer = base::TimerId::None;
-  };
-  auto begin = [&](base::Completion<dns::Answer> done) {
-    auto waiting = std::make_shared<Waiting>();
-    waiting->done = std::move(done);
-    auto late = [waiting, answer]() mutable {
-      if (!waiting->done) return;
-      auto finish = std::move(waiting->done);
-      waiting->done = nullptr;
-      answer.reason = "no answer in time";
-      finish(std::move(answer));
-    };
-    waiting->timer = clock_.call_at(deadline_, std::move(late));
-    auto answered = [waiting, &clock = clock_](dns::Answer given) {
-      if (!waiting->done) return;
-      auto finish = std::move(waiting->done);
-      waiting->done = nullptr;
-      clock.cancel(waiting->timer);
-      finish(std::move(given));
-    };
-    resolver_.resolve(std::move(name), type, std::move(answered));
-  };
-  co_return co_await base::suspend<dns::Answer>(std::move(begin));
+  answer = co_await dns::resolve(resolver_, std::move(name), type);
+  co_return answer;
 }
 
 }  // namespace ekiden::auth

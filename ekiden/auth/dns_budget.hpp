@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "ekiden/auth/deadline_resolver.hpp"
 #include "ekiden/base/clock.hpp"
 #include "ekiden/base/task.hpp"
 #include "ekiden/dns/resolver.hpp"
@@ -16,10 +17,7 @@ class DnsBudget {
  public:
   DnsBudget(dns::Resolver& resolver, base::Clock& clock, unsigned questions_max,
             base::Duration time_max)
-      : resolver_(resolver),
-        clock_(clock),
-        deadline_(clock.steady() + time_max),
-        questions_max_(questions_max) {}
+      : resolver_(resolver, clock, clock.steady() + time_max), questions_max_(questions_max) {}
 
   /// The resolver's answer; Failed once a limit is reached. A name that cannot exist is NoDomain,
   /// and no question.
@@ -28,9 +26,7 @@ class DnsBudget {
   unsigned asked() const { return asked_; }
 
  private:
-  dns::Resolver& resolver_;
-  base::Clock& clock_;
-  base::Steady deadline_;
+  DeadlineResolver resolver_;
   unsigned questions_max_;
   unsigned asked_ = 0;
 };

@@ -113,6 +113,13 @@ std::vector<Key> listener_keys(Listener& v) {
       {.name = "hide_submitter",
        .value = &v.hide_submitter,
        .doc = "Leave the client's name and address out of the Received field."},
+      {.name = "authentication_results",
+       .value = &v.authentication_results,
+       .doc =
+           "Evaluate SPF, DKIM, ARC and DMARC of mail for our own domains (service \"inbound\"), "
+           "and say what came of it in an Authentication-Results field under our name; fields "
+           "that claim to be ours are removed. Nothing is refused for it, and the client waits "
+           "for its 250 while the DNS is asked."},
       {.name = "strict_syntax",
        .value = &v.strict_syntax,
        .doc = "Refuse what RFC 5321 does not allow but real clients send: a space after \"MAIL "

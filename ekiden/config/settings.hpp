@@ -53,6 +53,7 @@ struct Listener {
   std::string tenant = "default";
   std::string stream = "transactional";
   bool hide_submitter = false;
+  bool authentication_results = true;
   bool strict_syntax = false;
   Duration greeting_delay{};
 };

@@ -193,6 +193,11 @@ class Validator {
     } else {
       file(path + ".client_ca", v.client_ca);
     }
+    if (v.service != Service::Inbound && has(path + ".authentication_results")) {
+      refuse(path + ".authentication_results",
+             "listener.authentication_results has no effect here: only mail for our own domains "
+             "(service = \"inbound\") is evaluated");
+    }
     if (v.service == Service::Inbound) {
       if (has(path + ".long_lines")) {
         refuse(path + ".long_lines",

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "ekiden/auth/authentication_results.hpp"
 #include "ekiden/base/log.hpp"
 #include "ekiden/events/message_event.hpp"
 #include "ekiden/message/convert.hpp"
@@ -203,6 +204,10 @@ smtp::Reply Arrival::take_header(std::string_view octets, const Client& client,
   details.has_utf8_header = fixed->has_eight_bit_header;
   header = std::move(fixed->header);
   header_octets = fixed->header_octets;
+  // RFC 8601 §5: nobody but us says what we found.
+  if (authentication_ != nullptr) {
+    header = auth::remove_forged_results(header, options_.hostname);
+  }
   return taken();
 }
 
@@ -227,7 +232,10 @@ smtp::Reply Arrival::take_ekiden_headers(
 base::Task<smtp::Reply> Arrival::part(std::string octets, Octets seen, Client client,
                                       Origin origin) {
   stop_expecting();  // its upload may take minutes
-  if (writer_ == nullptr) {
+  if (writer_ != nullptr) {
+    if (authentication_ != nullptr) co_await authentication_->update(octets);
+  } else {
+    if (must_authenticate(client)) co_await begin_authentication(octets);
     std::string header;
     std::size_t header_octets = 0;
     smtp::Reply verdict = take_header(octets, client, origin, header, header_octets);
@@ -249,6 +257,27 @@ bool Arrival::must_shorten(const Octets& seen, const Client& client) const {
   return seen.longest_line > message::kLineOctetsMax &&
          meta_->envelope.body != message::BodyType::BinaryMime &&
          Admission(options_).is_own(client);
+}
+
+bool Arrival::must_authenticate(const Client& client) const {
+  return options_.service == Service::Inbound && options_.authenticates &&
+         services_.resolver != nullptr && !Admission(options_).is_own(client);
+}
+
+base::Task<void> Arrival::begin_authentication(std::string_view octets) {
+  const std::size_t header_octets = std::min(message::find_header_end(octets), octets.size());
+  authentication_ = std::make_unique<Authentication>(
+      services_.worker, *services_.resolver, options_.hostname, services_.worker.clock.now());
+  authentication_->begin(octets.substr(0, header_octets));
+  co_await authentication_->update(octets.substr(header_octets));
+}
+
+base::Task<std::string> Arrival::authenticate(const Client& client, const Origin& origin) {
+  Handover handover;
+  handover.client = client.address;
+  handover.helo = origin.helo;
+  handover.reverse_path = meta_->envelope.reverse_path;
+  co_return co_await authentication_->finish(std::move(handover));
 }
 
 base::Task<smtp::Reply> Arrival::write(std::string octets) {
@@ -273,8 +302,22 @@ base::Task<smtp::Reply> Arrival::rewrite_shorter() {
   if (writer_ == nullptr) co_return reply_for(spool::Errc::Io);
   shortener_ = std::make_unique<message::Converter>(message::Conversion::ShortLines);
   const std::uint64_t size = std::exchange(written_, 0);
+  co_return co_await copy(*first, size);
+}
+
+base::Task<smtp::Reply> Arrival::rewrite_behind(std::string field) {
+  const std::unique_ptr<spool::LargeWriter> first =
+      std::exchange(writer_, services_.port.create_large());
+  if (writer_ == nullptr) co_return reply_for(spool::Errc::Io);
+  const std::uint64_t size = std::exchange(written_, 0);
+  smtp::Reply verdict = co_await write(std::move(field));
+  if (!verdict.is_positive()) co_return verdict;
+  co_return co_await copy(*first, size);
+}
+
+base::Task<smtp::Reply> Arrival::copy(spool::LargeWriter& first, std::uint64_t size) {
   for (std::uint64_t at = 0; at < size;) {
-    const Result<base::Octets> slice = co_await read(*first, at);
+    const Result<base::Octets> slice = co_await read(first, at);
     if (!slice) co_return reply_for(slice.error());
     if (slice->empty()) co_return reply_for(spool::Errc::Io);
     at += slice->size();
@@ -309,6 +352,10 @@ base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Clien
     if (verdict.is_positive() && shortens && shortener_ == nullptr)
       verdict = co_await rewrite_shorter();
     if (verdict.is_positive() && shortener_ != nullptr) verdict = co_await end_shortening();
+    if (verdict.is_positive() && authentication_ != nullptr) {
+      std::string field = co_await authenticate(client, origin);
+      verdict = co_await rewrite_behind(std::move(field));
+    }
     if (!verdict.is_positive()) co_return verdict;
     Result<spool::Body> finished = co_await finish(*writer_);
     if (!finished) co_return reply_for(finished.error());
@@ -316,12 +363,19 @@ base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Clien
     body.size = written_;
   } else {
     if (!reserve(octets.size())) co_return reply_for(spool::Errc::NoSpace);
+    if (must_authenticate(client)) co_await begin_authentication(octets);
     std::string header;
     std::size_t header_octets = 0;
     smtp::Reply verdict = take_header(octets, client, origin, header, header_octets);
     if (!verdict.is_positive()) co_return verdict;
+    std::string field;
+    if (authentication_ != nullptr) {
+      stop_expecting();  // the DNS may take seconds
+      field = co_await authenticate(client, origin);
+    }
     std::string whole;
-    whole.reserve(header.size() + octets.size() - header_octets);
+    whole.reserve(field.size() + header.size() + octets.size() - header_octets);
+    whole += field;
     whole += header;
     whole += std::string_view(octets).substr(header_octets);
     std::string().swap(octets);

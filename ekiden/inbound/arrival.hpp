@@ -4,6 +4,7 @@
 #include <string>
 
 #include "ekiden/inbound/admission.hpp"
+#include "ekiden/inbound/authentication.hpp"
 #include "ekiden/inbound/services.hpp"
 #include "ekiden/message/convert.hpp"
 #include "ekiden/message/envelope.hpp"
@@ -64,9 +65,19 @@ class Arrival {
                                   const Client& client);
   spool::Transaction make_transaction(spool::Body body);
   bool must_shorten(const Octets& seen, const Client& client) const;
+  /// Strangers' mail for our own domains, unless told otherwise.
+  bool must_authenticate(const Client& client) const;
+  /// Begins with the header at the front of `octets`, of which the body's first part follows.
+  base::Task<void> begin_authentication(std::string_view octets);
+  /// Our field. Waits for the DNS.
+  base::Task<std::string> authenticate(const Client& client, const Origin& origin);
   /// Appends to the file, with its overlong lines broken where there is a shortener.
   base::Task<smtp::Reply> write(std::string octets);
   base::Task<smtp::Reply> rewrite_shorter();
+  /// Appends all of `first` to the file.
+  base::Task<smtp::Reply> copy(spool::LargeWriter& first, std::uint64_t size);
+  /// A large message is evaluated when it is written: a second file begins with `field`.
+  base::Task<smtp::Reply> rewrite_behind(std::string field);
   base::Task<smtp::Reply> end_shortening();
 
   Services& services_;
@@ -76,6 +87,7 @@ class Arrival {
   std::unique_ptr<spool::LargeWriter> writer_;
   std::unique_ptr<message::Converter> shortener_;  ///< of a large message with overlong lines
   message::LineScanner shortened_;                 ///< what it made
+  std::unique_ptr<Authentication> authentication_;
   std::uint64_t written_ = 0;
   std::uint64_t reserved_ = 0;
   bool is_expected_ = true;  ///< by the spool's batches

@@ -81,6 +81,7 @@ struct ListenerOptions {
   std::string tenant = "default";
   std::string stream = "transactional";
   bool hides_submitter = false;
+  bool authenticates = true;  ///< an Inbound evaluates SPF, DKIM, ARC and DMARC, and says so
   /// How long a client must keep silent before our greeting. Zero: it is only looked once.
   base::Duration greeting_delay{};
   std::map<std::string, InboundDomain, std::less<>> domains;  ///< by canonical name

@@ -9,6 +9,7 @@
 #include "ekiden/base/ids.hpp"
 #include "ekiden/base/metrics.hpp"
 #include "ekiden/base/worker.hpp"
+#include "ekiden/dns/resolver.hpp"
 #include "ekiden/inbound/client_limits.hpp"
 #include "ekiden/inbound/layer.hpp"
 #include "ekiden/inbound/recipient_verifier.hpp"
@@ -51,6 +52,7 @@ struct Services {
   RecipientVerifier* verifier = nullptr;  ///< null: a recipient to verify gets 451
   Layer* tls = nullptr;                   ///< null: no STARTTLS, no implicit TLS
   Layer* proxy = nullptr;                 ///< null: no PROXY header is understood
+  dns::Resolver* resolver = nullptr;      ///< null: nothing is authenticated
 };
 
 /// One worker's own: what its sessions share beside the services.

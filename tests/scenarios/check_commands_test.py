@@ -1,10 +1,14 @@
 """Goal: `ekiden check spf|dmarc|orgdomain` and `parse` answer as documented, one object each.
 Method: the real binary, a name server on loopback, flags and --jsonl; no relay."""
+import base64
 import json
 import os
 import pathlib
 import subprocess
 import tempfile
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 import support
 from nameserver import NameServer
@@ -98,6 +102,7 @@ class CheckCommands(support.Scenario):
         answer = self.answer("dmarc", "--message", file, "--ip", "192.0.2.1", *who)
         self.assertEqual((answer["result"], answer["spf_aligned"]), ("pass", True))
         self.assertEqual(answer["spf"], {"result": "pass", "domain": "example.test"})
+        self.assertEqual(answer["dkim"], [])
         answer = self.answer("dmarc", "--message", file, "--ip", "198.51.100.7", *who)
         self.assertEqual((answer["result"], answer["applied"]), ("fail", "reject"))
         # Two authors never pass, though SPF would do for one.
@@ -106,6 +111,24 @@ class CheckCommands(support.Scenario):
         self.assertEqual(answer["result"], "permerror")
         answer = self.answer("dmarc", "--message", "-", "--ip", "192.0.2.1", *who, stdin=MESSAGE)
         self.assertEqual(answer["result"], "pass")
+
+    def test_dmarc_of_a_signed_message(self):
+        key = rsa.generate_private_key(65537, 2048)
+        public = base64.b64encode(key.public_key().public_bytes(
+            serialization.Encoding.DER,
+            serialization.PublicFormat.SubjectPublicKeyInfo)).decode()
+        self.server.set("s._domainkey.example.test", "TXT",
+                        [f'"v=DKIM1; p=" "{public[:200]}" "{public[200:]}"'])
+        file = self.file(key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption()))
+        signed = self.run_command("sign", "dkim", "--key", file, "-d", "example.test", "-s", "s",
+                                  stdin=MESSAGE).stdout
+        answer = self.answer("dmarc", "--message", self.file(signed))
+        self.assertEqual(answer["dkim"], [{"result": "pass", "domain": "example.test"}])
+        self.assertEqual((answer["result"], answer["dkim_aligned"]), ("pass", True))
+        broken = self.file(signed.replace(b"hello", b"hallo"))
+        self.assertEqual(self.answer("dmarc", "--message", broken)["applied"], "reject")
 
     def test_a_message_saved_with_lf_counts_the_same(self):
         file = self.file(MESSAGE.replace(b"\r\n", b"\n"))
