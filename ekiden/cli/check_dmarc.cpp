@@ -110,25 +110,11 @@ base::Task<CheckAnswer> check_message(CheckPlace& place, CheckRequest request,
       query.dkim.push_back({found.verdict, std::move(found.domain)});
     }
   }
-  auth::DkimVerifierOptions options;
-  options.now = place.now();
-  auth::DkimVerifier verifier(options);
-  verifier.begin(mail.header());
-  verifier.update_body(mail.body());
-  verifier.finish_body();
-  const std::vector<auth::DkimResult> signatures = co_await auth::verify_dkim(verifier, *resolver);
-  json::array dkim_shown;
-  for (const auth::DkimResult& signature : signatures) {
-    query.dkim.push_back({signature.verdict, signature.domain});
-    dkim_shown.push_back(json::object{{"result", auth::verdict_name(signature.verdict)},
-                                      {"domain", signature.domain}});
-  }
   auth::DmarcAuthors authors = auth::find_authors(mail.header());
   const auth::DmarcResult result =
       co_await check_authors(*resolver, place.worker().clock, std::move(authors), std::move(query));
   json::object object = describe(result);
   object["spf"] = std::move(spf_shown);
-  object["dkim"] = std::move(dkim_shown);
   object["dkim"] = std::move(dkim_shown);
   co_return CheckAnswer::done(std::move(object));
 }
