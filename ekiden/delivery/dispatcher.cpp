@@ -97,6 +97,8 @@ Dispatcher::~Dispatcher() {
 
 void Dispatcher::drop_waiting() {
   each_feed([](ConnectionFeed& feed) { feed.drop(); });
+  // Moved out first: what dies with one may look at the others.
+  const std::deque<Reader> readers = std::exchange(readers_, {});
   settlement_.drop_waiting();
 }
 
