@@ -87,15 +87,16 @@ void Mailbag::begin_session() {
     manner.says_nonsense = stage_.chance(100);
   }
   net::Endpoint to = is_strangers ? kRelayInbound : is_bulk ? kRelayBulk : kRelay;
-  if (!is_strangers) choose_way(manner, to);
+  if (!is_strangers) choose_way(manner, to, is_bulk);
   submit(to, is_strangers ? kStranger : kClient, std::move(mails), manner);
 }
 
 /// TLS, a login, a proxy in front: where the relay listens for them.
-void Mailbag::choose_way(Manner& manner, net::Endpoint& to) {
+void Mailbag::choose_way(Manner& manner, net::Endpoint& to, bool is_bulk) {
   const Conditions& conditions = stage_.conditions;
   manner.says_helo = conditions.has(Plague::OddMail) && stage_.chance(100);
-  if (conditions.has(Plague::Proxies) && stage_.chance(500)) {
+  // The bulk stream has one listener.
+  if (!is_bulk && conditions.has(Plague::Proxies) && stage_.chance(500)) {
     to = kRelayProxied;
     static const char* const kHeaders[] = {
         "PROXY TCP4 10.0.0.5 10.0.0.1 40000 28\r\n", "PROXY UNKNOWN\r\n",
@@ -105,7 +106,7 @@ void Mailbag::choose_way(Manner& manner, net::Endpoint& to) {
   }
   if (!stage_.secrecy) return;
   manner.secrecy = &*stage_.secrecy;
-  if (conditions.has(Plague::Logins) && stage_.chance(600)) {
+  if (!is_bulk && conditions.has(Plague::Logins) && stage_.chance(600)) {
     const bool is_implicit = stage_.chance(300);
     to = is_implicit ? kRelaySubmissions : kRelaySubmission;
     manner.cover = is_implicit ? Cover::Implicit : Cover::StartTls;

@@ -19,7 +19,7 @@ class Mailbag {
   std::string pick_recipient(bool is_strangers);
   std::shared_ptr<Submission> make_mail(bool is_bulk, bool is_strangers);
   void make_odd(Submission& mail);
-  void choose_way(Manner& manner, net::Endpoint& to);
+  void choose_way(Manner& manner, net::Endpoint& to, bool is_bulk);
   void submit(net::Endpoint to, net::Endpoint from, Submissions mails, Manner manner);
 
   Stage& stage_;
