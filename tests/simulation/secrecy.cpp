@@ -42,7 +42,7 @@ const tls::PemPair& certificate() {
   return kPair;
 }
 
-std::shared_ptr<tls::ServerContext> server(base::Time now) {
+std::shared_ptr<tls::ServerContext> make_server(base::Time now) {
   tls::ServerOptions options;
   options.certificates.push_back({{}, {}, certificate()});
   std::string why;
@@ -51,7 +51,7 @@ std::shared_ptr<tls::ServerContext> server(base::Time now) {
   return *context;
 }
 
-std::shared_ptr<tls::ClientContext> client() {
+std::shared_ptr<tls::ClientContext> make_client() {
   std::string why;
   auto context = tls::ClientContext::load({}, why);
   EKIDEN_ASSERT(context, "nobody has to be trusted");
@@ -66,10 +66,10 @@ Secrecy::Secrecy(World& world) : random_(world.random().next()) {
   take_over(&of_certificate);
   (void)certificate();
   take_over(&random_);
-  relay_.server.store(server(world.now()));
-  relay_.client.store(client());
-  server_ = server(world.now());
-  client_ = client();
+  relay_.server.store(make_server(world.now()));
+  relay_.client.store(make_client());
+  server_ = make_server(world.now());
+  client_ = make_client();
 }
 
 Secrecy::~Secrecy() {
