@@ -1,5 +1,6 @@
 // Builds the object graph behind the command line, nothing else.
 #include "apps/node.hpp"
+#include "apps/place.hpp"
 #include "apps/spool_check.hpp"
 #include "apps/stopped_node.hpp"
 #include "ekiden/cli/cli.hpp"
@@ -9,5 +10,6 @@ int main(int argc, char** argv) {
   hooks.serve = ekiden::apps::serve;
   hooks.verify_spool = ekiden::apps::verify_spool;
   hooks.answer_stopped = ekiden::apps::answer_stopped;
+  hooks.resolver_options = ekiden::apps::resolver_options;
   return ekiden::cli::run(argc, argv, hooks);
 }

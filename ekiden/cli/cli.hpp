@@ -8,6 +8,7 @@
 
 #include "ekiden/config/reader.hpp"
 #include "ekiden/control/protocol.hpp"
+#include "ekiden/dns/unbound_resolver.hpp"
 
 /// The command line of `ekiden`: what can be asked of it, and how it answers.
 namespace ekiden::cli {
@@ -49,6 +50,8 @@ struct Hooks {
   /// Answers what needs no running node, under the stores' lock.
   std::function<control::Answer(const config::Settings&, const control::Request&, const SeeItem&)>
       answer_stopped;
+  /// What a resolver is made of, by the settings' [dns].
+  std::function<dns::UnboundResolver::Options(const config::Settings&)> resolver_options;
 };
 
 /// Parses the command line and runs the command. Never throws.

@@ -83,5 +83,6 @@ void add_operation(CLI::App& app, Context& context);
 void add_spool(CLI::App& app, Context& context);
 void add_events(CLI::App& app, Context& context);
 void add_top(CLI::App& app, Context& context);
+void add_check(CLI::App& app, Context& context);
 
 }  // namespace ekiden::cli
