@@ -250,6 +250,7 @@ void Relay::abandon() {
     part->dispatcher.drop_waiting();
     part->connection_tasks.abandon();
     part->probe.abandon();
+    part->place.resolver.abandon();
     part->port->abandon();
   }
   writer_.reset();

@@ -51,7 +51,7 @@ Conditions::Conditions(base::Random& random) {
   // Whose turn it is can be judged only where nothing else keeps mail waiting.
   if (has(Plague::Surges) && chance(random, 600)) {
     for (const Plague other : {Plague::BadNetwork, Plague::BadPeers, Plague::Storms, Plague::BadDns,
-                               Plague::Reloads, Plague::Operators})
+                               Plague::Reloads, Plague::Operators, Plague::Tls, Plague::OddPeers})
       plagues &= ~bit(other);
     plagues |= bit(Plague::TightLimits);
   }

@@ -271,8 +271,8 @@ TEST(Operator, MeansWhatCameBeforeTheClockWasSetBack) {
 
 TEST(SimulatedRelay, KeepsItsSegmentsAsSmallAsAsked) {
   Quiet quiet;
-  SimulatedRelay small({quiet.world, quiet.internet, quiet.disk, quiet.sink, quiet.names, 1,
-                        128 << 10});
+  SimulatedRelay small(
+      {quiet.world, quiet.internet, quiet.disk, quiet.sink, quiet.names, 1, 128 << 10});
   std::string problem;
   ASSERT_TRUE(small.start(plain_settings(), problem)) << problem;
   quiet.receiver.temper.is_down = true;

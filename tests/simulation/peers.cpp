@@ -174,6 +174,7 @@ base::Task<bool> Receiver::say(LineStream& stream, std::string reply) {
     static const char* const kNonsense[] = {"what?\r\n", "250_ok\r\n", "999 ok\r\n",
                                             "250-one\r\n251 two\r\n", "\r\n"};
     reply = kNonsense[world.random().below(std::size(kNonsense))];
+    is_last = true;
   }
   if (reply.empty()) co_return false;
   const bool is_written = co_await stream.write(std::move(reply), world.steady() + kPatience);
@@ -181,13 +182,15 @@ base::Task<bool> Receiver::say(LineStream& stream, std::string reply) {
 }
 
 /// Takes a message and answers for it.
-base::Task<bool> Receiver::store(LineStream& stream, Receipt receipt) {
+base::Task<bool> Receiver::store(LineStream& stream, Receipt receipt, bool has_announced) {
   World& world = internet_.world();
   std::string reply = "250 2.0.0 taken\r\n";
   if (temper.size_max > 0 && receipt.octets.size() > temper.size_max) {
     // RFC 1870 §6.1 asks the sender not to try.
-    site_.broken_limits.push_back("a message of " + std::to_string(receipt.octets.size()) +
-                                  " octets came where SIZE is " + std::to_string(temper.size_max));
+    if (has_announced)
+      site_.broken_limits.push_back("a message of " + std::to_string(receipt.octets.size()) +
+                                    " octets came where SIZE is " +
+                                    std::to_string(temper.size_max));
     reply = "552 5.3.4 too large\r\n";
     co_return co_await say(stream, std::move(reply));
   }
@@ -292,8 +295,8 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
   if (happens(temper.refuses_connection)) reply = "554 5.7.1 not you\r\n";
   const bool is_refused = !reply.starts_with("220");
   Receipt receipt;
-  bool has_sender = false;
-  std::size_t asked = 0, messages = 0;  // recipients of this transaction
+  bool has_sender = false, has_announced = false;  // its limits, in reply to EHLO
+  std::size_t asked = 0, messages = 0;             // recipients of this transaction
   std::string chunks;
   for (;;) {
     if (!reply.empty()) {
@@ -304,7 +307,8 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
     if (!line) co_return;
     const std::string verb = base::lowered(line->substr(0, 4));
     if (verb == "ehlo") {
-      reply = temper.refuses_ehlo ? "502 5.5.1 what\r\n" : extensions(stream.is_covered());
+      has_announced = !temper.refuses_ehlo;
+      reply = has_announced ? extensions(stream.is_covered()) : "502 5.5.1 what\r\n";
     } else if (verb == "helo") {
       reply = "250 " + site_.name + "\r\n";
     } else if (verb == "star") {
@@ -325,7 +329,7 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
       receipt.reverse_path = between_brackets(*line);
       site_.starts.push_back({world.steady(), receipt.reverse_path});
       site_.messages_most = std::max(site_.messages_most, ++messages);
-      if (temper.messages_max > 0 && messages > temper.messages_max)
+      if (has_announced && temper.messages_max > 0 && messages > temper.messages_max)
         site_.broken_limits.push_back("message " + std::to_string(messages) +
                                       " came where MAILMAX is " +
                                       std::to_string(temper.messages_max));
@@ -339,7 +343,7 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
     } else if (verb == "rcpt") {
       const std::string recipient = between_brackets(*line);
       site_.recipients_most = std::max(site_.recipients_most, ++asked);
-      if (temper.recipients_max > 0 && asked > temper.recipients_max)
+      if (has_announced && temper.recipients_max > 0 && asked > temper.recipients_max)
         site_.broken_limits.push_back("recipient " + std::to_string(asked) +
                                       " came where RCPTMAX is " +
                                       std::to_string(temper.recipients_max));
@@ -370,7 +374,7 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
       if (!octets) co_return;
       receipt.octets = std::move(*octets);
       Receipt whole = std::exchange(receipt, {});
-      const bool goes_on = co_await store(stream, std::move(whole));
+      const bool goes_on = co_await store(stream, std::move(whole), has_announced);
       if (!goes_on) co_return;
       has_sender = false;
       reply.clear();
@@ -385,7 +389,7 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
       } else if (base::lowered(*line).ends_with(" last")) {
         receipt.octets = std::exchange(chunks, {});
         Receipt whole = std::exchange(receipt, {});
-        const bool goes_on = co_await store(stream, std::move(whole));
+        const bool goes_on = co_await store(stream, std::move(whole), has_announced);
         if (!goes_on) co_return;
         has_sender = false;
         reply.clear();

@@ -117,7 +117,7 @@ class Receiver {
  private:
   base::Task<void> serve(std::unique_ptr<net::Stream> stream);
   base::Task<bool> say(LineStream& stream, std::string reply);
-  base::Task<bool> store(LineStream& stream, Receipt receipt);
+  base::Task<bool> store(LineStream& stream, Receipt receipt, bool has_announced);
   base::Task<bool> start_tls(LineStream& stream);
   base::Task<std::string> log_in(LineStream& stream, std::string line);
   std::string extensions(bool is_covered) const;

@@ -44,7 +44,8 @@ Stage::Stage(std::uint64_t seed, Trace trace, Fault fault)
   history.has_bad_clients = conditions.has(Plague::BadClients);
   history.has_operators = conditions.has(Plague::Operators);
   history.has_storms = conditions.has(Plague::Storms) || conditions.has(Plague::BadDns) ||
-                       conditions.has(Plague::Reloads);
+                       conditions.has(Plague::Reloads) || conditions.has(Plague::Tls) ||
+                       conditions.has(Plague::OddPeers);
 }
 
 Stage::~Stage() {
