@@ -234,7 +234,10 @@ struct Quiet {
     mail->reverse_path = "sender1@sender.example";
     mail->wanted = {"user0@one.example"};
     mail->body = make_body(world, mail->token, octets);
-    clients.spawn(hand_over(internet, kClient, kRelay, {mail}, {}, [] {}));
+    // Once the relay listens.
+    world.after(seconds(1), [this, mail] {
+      clients.spawn(hand_over(internet, kClient, kRelay, {mail}, {}, [] {}));
+    });
     return mail;
   }
 
@@ -278,6 +281,7 @@ TEST(SimulatedRelay, KeepsItsSegmentsAsSmallAsAsked) {
   quiet.receiver.temper.is_down = true;
   const auto mail = quiet.submit(20'000);
   ASSERT_TRUE(quiet.world.run_for(minutes(1)));
+  ASSERT_TRUE(mail->is_accepted);
   std::size_t segments = 0;
   for (const std::string& name : *quiet.disk.list("journal")) {
     EXPECT_LE(quiet.disk.contents("journal/" + name).size(), 128u << 10) << name;
