@@ -27,7 +27,8 @@ class StreamWriter final : public ResponseWriter {
     const bool may_wait =
         gathered_.size() < kGathered && clock_.steady() < written_at_ + kIsProgress;
     if (may_wait) co_return is_open_;
-    co_return co_await write({});
+    const std::string_view no_more;
+    co_return co_await write(no_more);
   }
 
   /// A line, behind what was gathered.
