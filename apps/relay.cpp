@@ -249,6 +249,8 @@ void Relay::abandon() {
   for (const auto& part : parts_) {
     part->dispatcher.drop_waiting();
     part->connection_tasks.abandon();
+    part->probe.abandon();
+    part->place.resolver.abandon();
     part->port->abandon();
   }
   writer_.reset();

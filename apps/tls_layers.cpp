@@ -1,6 +1,7 @@
 #include "apps/tls_layers.hpp"
 
 #include "ekiden/base/log.hpp"
+#include "ekiden/delivery/tls_starter.hpp"
 #include "ekiden/net/proxy_protocol.hpp"
 
 namespace ekiden::apps {
@@ -24,27 +25,12 @@ base::Task<Result<std::unique_ptr<net::Stream>>> ProxyLayer::wrap(
   co_return net::with_remote(std::move(stream), *announced);
 }
 
-namespace {
-
-base::Task<Result<std::unique_ptr<net::Stream>>> connect_tls(
-    std::shared_ptr<tls::ClientContext> context, std::unique_ptr<net::Stream> stream,
-    delivery::TlsRequest request, base::Steady deadline, std::string& why) {
-  tls::ClientOptions options;
-  options.server_name = std::move(request.server_name);
-  options.verify = request.verify;
-  options.session_key = std::move(request.session_key);
-  options.level =
-      request.level == delivery::TlsLevel::Compatible ? tls::Level::Compatible : tls::Level::Modern;
-  co_return co_await tls::connect(*context, std::move(stream), std::move(options), deadline, &why);
-}
-
-}  // namespace
-
 delivery::StartTls client_tls(TlsContexts& contexts) {
   return [&contexts](std::unique_ptr<net::Stream> stream, delivery::TlsRequest request,
                      base::Steady deadline, std::string& why) {
-    return connect_tls(contexts.client.load(), std::move(stream), std::move(request), deadline,
-                       why);
+    // Each handshake by the context that is in force when it begins.
+    const delivery::StartTls start = delivery::tls_starter(contexts.client.load());
+    return start(std::move(stream), std::move(request), deadline, why);
   };
 }
 

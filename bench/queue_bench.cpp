@@ -92,7 +92,33 @@ void insert(benchmark::State& state) {
   }
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()) * state.range(0));
 }
-BENCHMARK(insert)->ArgName("waiting")->Arg(1'000'000)->Unit(benchmark::kMillisecond)->Iterations(2);
+BENCHMARK(insert)
+    ->ArgName("waiting")
+    ->Arg(1'000'000)
+    ->Arg(10'000'000)
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(1);
+
+/// All that wait are due, for one site: picked and removed until none is left.
+void pop(benchmark::State& state) {
+  const auto waiting = static_cast<std::uint64_t>(state.range(0));
+  for (auto _ : state) {
+    state.PauseTiming();
+    Deep queue(0);
+    for (std::uint64_t i = 0; i < waiting; ++i) queue.add("busy.example", kNow);
+    std::uint64_t taken = 0;
+    state.ResumeTiming();
+    while (queue.take()) ++taken;
+    if (taken != waiting) state.SkipWithError("somebody was left");
+  }
+  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()) * state.range(0));
+}
+BENCHMARK(pop)
+    ->ArgName("waiting")
+    ->Arg(1'000'000)
+    ->Arg(10'000'000)
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(1);
 
 /// All of them become due, a simulated second at a time.
 void become_due(benchmark::State& state) {

@@ -11,30 +11,34 @@ namespace {
 
 struct BothAnswers {
   dns::Answer a, aaaa;
+};
+
+/// Held by the two questions alone: who waits for them must not hold what holds its completion.
+struct Asked {
+  std::shared_ptr<BothAnswers> both = std::make_shared<BothAnswers>();
   int missing = 2;
-  base::Completion<bool> done;
+  base::Completion<std::shared_ptr<BothAnswers>> done;
 
   void arrived() {
-    if (--missing == 0 && done) std::exchange(done, {})(true);
+    if (--missing == 0) std::exchange(done, {})(std::move(both));
   }
 };
 
 /// Asks for IPv4 and IPv6 addresses at the same time.
 base::Task<std::shared_ptr<BothAnswers>> ask_both(dns::Resolver& resolver, std::string host) {
-  auto both = std::make_shared<BothAnswers>();
-  auto begin = [&](base::Completion<bool> done) {
-    both->done = std::move(done);
-    resolver.resolve(host, dns::Type::AAAA, [both](dns::Answer answer) {
-      both->aaaa = std::move(answer);
-      both->arrived();
+  auto begin = [&](base::Completion<std::shared_ptr<BothAnswers>> done) {
+    auto asked = std::make_shared<Asked>();
+    asked->done = std::move(done);
+    resolver.resolve(host, dns::Type::AAAA, [asked](dns::Answer answer) {
+      asked->both->aaaa = std::move(answer);
+      asked->arrived();
     });
-    resolver.resolve(host, dns::Type::A, [both](dns::Answer answer) {
-      both->a = std::move(answer);
-      both->arrived();
+    resolver.resolve(host, dns::Type::A, [asked](dns::Answer answer) {
+      asked->both->a = std::move(answer);
+      asked->arrived();
     });
   };
-  (void)co_await base::suspend<bool>(std::move(begin));
-  co_return both;
+  co_return co_await base::suspend<std::shared_ptr<BothAnswers>>(std::move(begin));
 }
 
 smtp::Reply no_address(const std::string& host, const BothAnswers& both) {

@@ -97,6 +97,8 @@ Dispatcher::~Dispatcher() {
 
 void Dispatcher::drop_waiting() {
   each_feed([](ConnectionFeed& feed) { feed.drop(); });
+  // Moved out first: what dies with one may look at the others.
+  const std::deque<Reader> readers = std::exchange(readers_, {});
   settlement_.drop_waiting();
 }
 
@@ -359,6 +361,12 @@ base::Task<void> Dispatcher::resolve(std::uint32_t domain, std::shared_ptr<const
   wake();
 }
 
+queue::LaneLimits Dispatcher::limits_of(const Plan& plan) const {
+  return {.connections_max = options_.connections_per_site_max,
+          .bulk_connections_max = std::max(1U, options_.connections_per_site_max * 4 / 5),
+          .recipients_per_transaction_max = plan.recipients_per_transaction_max};
+}
+
 void Dispatcher::assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
                         const queue::RetryPolicy& retry, base::Duration valid_for) {
   const unsigned owner = parts_.neighbours.owner_of(plan->site);
@@ -366,10 +374,7 @@ void Dispatcher::assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
     move_domain(domain, owner);
     return;
   }
-  const queue::LaneLimits limits{
-      .connections_max = options_.connections_per_site_max,
-      .bulk_connections_max = std::max(1U, options_.connections_per_site_max * 4 / 5),
-      .recipients_per_transaction_max = plan->recipients_per_transaction_max};
+  const queue::LaneLimits limits = limits_of(*plan);
   const std::uint32_t lane = scheduler_.lane(plan->site, limits);
   // A reload may have changed them since the lane was made.
   scheduler_.set_limits(lane, limits);

@@ -39,6 +39,8 @@ struct DispatcherOptions {
   /// Recipients that are charged an attempt when a connection to their site fails; the others
   /// stay parked and pay nothing.
   std::uint32_t deferred_per_failure_max = 100;
+  /// Larger messages lie in files and are never read back whole (spool::JournalOptions).
+  std::uint64_t large_octets = 1u << 20;
 };
 
 /// Runs one connection to its end: delivery/connection.hpp, or a test's.
@@ -166,6 +168,7 @@ class Dispatcher final : public queue::Intake {
   bool must_leave(const Link& link) const;
   void dismiss(std::uint64_t id, Link& link);
 
+  queue::LaneLimits limits_of(const Plan& plan) const;
   void assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
               const queue::RetryPolicy& retry, base::Duration valid_for);
   void move_domain(std::uint32_t domain, unsigned owner);
@@ -189,10 +192,19 @@ class Dispatcher final : public queue::Intake {
   base::Task<Result<spool::Body>> own_body(base::MessageId id);
   base::Task<void> move_on(Reroute request, std::shared_ptr<Tally> tally);
 
+  /// The job keeps the resident alive, and with it the message's share of the memory budget.
+  static Job job_of(const queue::Pick& pick,
+                    const std::shared_ptr<const queue::Resident>& resident);
+
   // The owner's side of a connection.
   void ask(std::uint64_t link, std::uint32_t wants);
   void serve(std::uint64_t id, Link& link, base::Time now);
   base::Task<void> load_and_grant(std::uint64_t link, std::vector<queue::Pick> picks);
+  base::Task<std::optional<Job>> load_job(queue::Pick& pick, queue::Charge charge);
+  std::uint64_t octets_to_read(base::MessageId id) const;
+  base::Task<bool> turn_to_read(std::uint64_t octets);
+  void serve_readers();
+  void dismiss_readers();
   void grant(std::uint64_t link, std::vector<Job> jobs);
   void ended(std::uint64_t link, ConnectionEnd end);
   void site_failed(std::uint32_t lane, const ConnectionEnd& end);
@@ -220,6 +232,13 @@ class Dispatcher final : public queue::Intake {
   bool is_waiting_ = false;            ///< in the line of the connection limit
   std::uint32_t leaving_ = 0;          ///< links that were told to end
   std::map<std::pair<unsigned, std::uint64_t>, ConnectionFeed*> feeds_;  ///< that run here
+  /// Those who wait for room to read a message back, first come, first served.
+  struct Reader {
+    std::uint64_t octets;
+    base::Completion<bool> done;
+  };
+  std::deque<Reader> readers_;
+  bool is_reader_timer_set_ = false;
   bool is_awake_ = false;
   bool is_stopping_ = false;
   base::Work stopped_;

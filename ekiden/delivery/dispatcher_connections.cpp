@@ -12,16 +12,14 @@ namespace {
 /// Connections opened in one turn; the next turn goes on.
 constexpr unsigned kOpeningsPerTurn = 64;
 constexpr unsigned kDoublingsMax = 16;
-/// A message that could not be read for a while is tried again after this.
-constexpr base::Duration kUnreadablePause = std::chrono::seconds(10);
 
-/// The job keeps the resident alive, and with it the message's share of the memory budget.
-Job job_of(const queue::Pick& pick, const std::shared_ptr<const queue::Resident>& resident) {
+}  // namespace
+
+Job Dispatcher::job_of(const queue::Pick& pick,
+                       const std::shared_ptr<const queue::Resident>& resident) {
   return {pick.id, std::shared_ptr<const message::Meta>(resident, resident->meta.get()),
           resident->body, pick.recipients};
 }
-
-}  // namespace
 
 // --- the owner's side
 
@@ -136,41 +134,6 @@ void Dispatcher::serve_idle(base::Time now) {
   }
 }
 
-base::Task<void> Dispatcher::load_and_grant(std::uint64_t link, std::vector<queue::Pick> picks) {
-  std::vector<Job> jobs;
-  for (queue::Pick& pick : picks) {
-    auto begin = [this, id = pick.id](base::Completion<Result<spool::Loaded>> done) {
-      parts_.port.load(id, std::move(done));
-    };
-    Result<spool::Loaded> loaded = co_await base::suspend<Result<spool::Loaded>>(std::move(begin));
-    Result<message::Meta> meta =
-        loaded ? message::decode_meta(loaded->meta) : Result<message::Meta>(loaded.error());
-    if (!meta && meta.error() == make_error_code(spool::Errc::Io)) {
-      // The disk may heal: they wait a little, and no attempt is used up.
-      defer_unread(pick);
-      continue;
-    }
-    if (!meta) {
-      forget_message(pick.id, meta.error());
-      continue;
-    }
-    const std::uint64_t octets = loaded->body.is_in_memory() ? loaded->body.size : 0;
-    const auto resident = std::make_shared<const queue::Resident>(
-        queue::Resident{std::make_shared<const message::Meta>(std::move(*meta)),
-                        std::move(loaded->body), queue::Charge(parts_.budget, octets)});
-    jobs.push_back(job_of(pick, resident));
-  }
-  const auto place = links_.find(link);
-  if (place == links_.end()) {
-    for (const Job& job : jobs) put_back(job.id, job.recipients);
-  } else if (jobs.empty()) {
-    place->second.wants = 1;
-    serve(link, place->second, parts_.worker.clock.now());
-  } else {
-    grant(link, std::move(jobs));
-  }
-}
-
 void Dispatcher::grant(std::uint64_t id, std::vector<Job> jobs) {
   const Link& link = links_.at(id);
   const unsigned here = parts_.worker.index;
@@ -182,18 +145,6 @@ void Dispatcher::grant(std::uint64_t id, std::vector<Job> jobs) {
   parts_.neighbours.send(link.worker, [&there, id, here, jobs = std::move(jobs)]() mutable {
     there.granted(id, here, std::move(jobs));
   });
-}
-
-void Dispatcher::defer_unread(const queue::Pick& pick) {
-  look_at_clock();
-  const base::Time now = parts_.worker.clock.now();
-  for (const std::uint32_t index : pick.recipients) {
-    const std::uint32_t slot = scheduler_.find(pick.id, index);
-    if (slot == queue::kNone) continue;
-    const queue::RecipientEntry& entry = scheduler_.recipient(slot);
-    scheduler_.defer(slot, now + kUnreadablePause, now, entry.attempts, entry.reply_code);
-  }
-  obey_orders(pick.id, pick.recipients);
 }
 
 /// The recipients are no longer in a transaction: what an operator wanted meanwhile is done now.
@@ -269,6 +220,8 @@ void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> 
     orders_.carry_out(context, tried);
   }
   if (!untried.empty()) put_back(context.id, untried);
+  // What it had in memory goes about now.
+  serve_readers();
 }
 
 void Dispatcher::ended(std::uint64_t id, ConnectionEnd end) {
@@ -392,6 +345,7 @@ void Dispatcher::stop(base::Work done) {
   stopped_ = std::move(done);
   stop_waiting();
   each_feed([](ConnectionFeed& feed) { feed.dismiss(); });
+  dismiss_readers();
   tasks_.when_empty([this] { wake(); });
   wake();
 }

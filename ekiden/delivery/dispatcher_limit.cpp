@@ -91,6 +91,10 @@ void Dispatcher::dismissed(std::uint64_t id, unsigned owner) {
 void Dispatcher::set_options(DispatcherOptions options, SettlementOptions settlement) {
   options_ = options;
   settlement_.set_options(std::move(settlement));
+  // Sites with a queue would keep theirs until the next message for them.
+  for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane)
+    if (lanes_[lane].plan) scheduler_.set_limits(lane, limits_of(*lanes_[lane].plan));
+  wake();
   wake_worker(parts_.neighbours.connections().set_max(options_.connections_max));
 }
 

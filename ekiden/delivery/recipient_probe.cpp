@@ -124,7 +124,8 @@ base::Task<ProbeAnswer> RecipientProbe::ask(std::string recipient, std::string n
     waiter->timer = clock.call_at(deadline, [waiter] {
       if (waiter->done) std::exchange(waiter->done, {})(ProbeAnswer::CannotTell);
     });
-    question->waiters.push_back(std::move(waiter));
+    // Not held while we wait: it holds our completion.
+    std::exchange(question, nullptr)->waiters.push_back(std::move(waiter));
   };
   co_return co_await base::suspend<ProbeAnswer>(std::move(begin));
 }
@@ -169,6 +170,16 @@ void RecipientProbe::settle(Question& question, const std::string& key) {
     context_.worker.clock.cancel(waiter->timer);
     if (waiter->done) std::exchange(waiter->done, {})(question.answer);
   }
+}
+
+void RecipientProbe::abandon() {
+  // Moved out first: what dies with one may look at the others.
+  std::vector<base::Completion<ProbeAnswer>> waiting;
+  for (const auto& [key, question] : open_)
+    for (const std::shared_ptr<Waiter>& waiter : question->waiters)
+      waiting.push_back(std::exchange(waiter->done, {}));
+  waiting.clear();
+  tasks_.abandon();
 }
 
 void RecipientProbe::stop(base::Work done) {

@@ -76,6 +76,9 @@ class RecipientProbe {
   /// Ends every connection; whoever waits gets CannotTell, and so does everybody after.
   void stop(base::Work done);
 
+  /// The threads have ended: drops who waits.
+  void abandon();
+
  private:
   struct Waiter {
     base::Completion<ProbeAnswer> done;

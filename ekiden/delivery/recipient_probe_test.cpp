@@ -219,5 +219,25 @@ TEST(RecipientProbe, StoppingWakesWhoeverWaits) {
   EXPECT_EQ(asker.connections(), 1U);
 }
 
+base::Task<void> wait_with(Asker& asker, std::shared_ptr<int> held) {
+  std::string recipient = "b@own.example", next_hop = "mx.example:25";
+  co_await asker.wait_for(std::move(recipient), std::move(next_hop));
+  held.reset();
+}
+
+TEST(RecipientProbe, LetsGoOfWhoWaitsWhenItIsAbandoned) {
+  Asker asker;
+  asker.rig.host().script.replies["RCPT"] = "";
+  auto held = std::make_shared<int>(1);
+  const std::weak_ptr<int> seen = held;
+  asker.rig.tasks.spawn(wait_with(asker, std::move(held)));
+  asker.rig.settle();
+  ASSERT_FALSE(seen.expired());
+  asker.probe.abandon();
+  asker.rig.settle();
+  EXPECT_TRUE(seen.expired()) << "a question and who waits for it do not keep each other";
+  EXPECT_TRUE(asker.answers.empty()) << "nobody was told anything";
+}
+
 }  // namespace
 }  // namespace ekiden::delivery

@@ -45,6 +45,7 @@ struct CachingResolver::State {
     cache.insert(question.first, question.second, answer, clock.steady());
     // Taken out first: a completion may ask the same again.
     auto callers = asked.extract(question);
+    if (callers.empty()) return;  // abandoned
     waiting -= callers.mapped().size();
     for (base::Completion<Answer>& done : callers.mapped()) done(answer);
   }
@@ -91,6 +92,11 @@ void CachingResolver::resolve(std::string name, Type type, base::Completion<Answ
     }
   };
   state.behind.resolve(std::move(asked_name), type, std::move(answered));
+}
+
+void CachingResolver::abandon() {
+  // Moved out first: what dies with one may look at the others.
+  const auto asked = std::exchange(state_->asked, {});
 }
 
 void CachingResolver::clear() {

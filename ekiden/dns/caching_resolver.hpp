@@ -41,6 +41,7 @@ class CachingResolver final : public Resolver {
   ~CachingResolver() override;
 
   void resolve(std::string name, Type type, base::Completion<Answer> done) override;
+  void abandon() override;
 
   /// Forgets every answer: the network changed, or the operator asked.
   void clear();

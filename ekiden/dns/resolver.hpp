@@ -60,6 +60,9 @@ class Resolver {
   /// `done` runs on this worker, never inside the call. Every question ends, within the
   /// resolver's own time limit at the latest.
   virtual void resolve(std::string name, Type type, base::Completion<Answer> done) = 0;
+
+  /// The threads have ended: drops who waits, while what they refer to still stands.
+  virtual void abandon() {}
 };
 
 /// The same for coroutines.

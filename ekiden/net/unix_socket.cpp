@@ -174,11 +174,14 @@ Result<UnixClient> UnixClient::connect(const std::string& path) {
 }
 
 UnixClient::UnixClient(UnixClient&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), buffer_(std::move(other.buffer_)) {}
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      buffer_(std::move(other.buffer_)),
+      taken_(other.taken_) {}
 
 UnixClient& UnixClient::operator=(UnixClient&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
   std::swap(buffer_, other.buffer_);
+  std::swap(taken_, other.taken_);
   return *this;
 }
 
@@ -199,14 +202,16 @@ Result<void> UnixClient::send(std::string_view octets) {
 }
 
 Result<std::string> UnixClient::read_line(base::Duration patience, std::size_t octets_max) {
-  std::size_t seen = 0;
+  std::size_t seen = taken_;
   for (;;) {
     const std::size_t end = buffer_.find('\n', seen);
     if (end != std::string::npos) {
-      std::string line = buffer_.substr(0, end);
-      buffer_.erase(0, end + 1);
+      std::string line = buffer_.substr(taken_, end - taken_);
+      taken_ = end + 1;
       return line;
     }
+    // What was taken goes when more is wanted: for each line it would be moved hundreds of times.
+    buffer_.erase(0, std::exchange(taken_, 0));
     seen = buffer_.size();
     if (seen > octets_max) return Errc::Other;
     pollfd waiting{descriptor_, POLLIN, 0};

@@ -54,6 +54,7 @@ class UnixClient {
   explicit UnixClient(int descriptor) : descriptor_(descriptor) {}
   int descriptor_ = -1;
   std::string buffer_;
+  std::size_t taken_ = 0;  ///< octets at its front that were given out
 };
 
 /// Tells the service manager about us, where one listens ($NOTIFY_SOCKET, sd_notify(3)): "READY=1",

@@ -5,10 +5,7 @@
 #include <vector>
 
 #include "ekiden/api/http_server.hpp"
-#include "ekiden/base/event_loop.hpp"
-#include "tests/fuzz/fuzz.hpp"
-#include "tests/support/fake_clock.hpp"
-#include "tests/support/fake_stream.hpp"
+#include "tests/fuzz/served.hpp"
 
 namespace {
 
@@ -45,45 +42,21 @@ base::Task<HttpResponse> note(HttpRequest request) {
 struct Heard {
   std::string said;
   std::vector<std::string> requests;
-  bool is_closed = false;
 };
 
 Heard converse(std::string_view octets, std::uint8_t split) {
   Heard heard;
   seen = &heard.requests;
-  base::EventLoop loop;
-  test::FakeClock clock;
-  base::SeededRandom random(1);
-  base::Worker worker{0, loop.io().get_executor(), loop.executor(), clock, random};
-  const auto settle = [&loop] {
-    while (loop.io().poll() > 0) {
-    }
-    loop.io().restart();
+  const auto make = [](base::Worker& worker, base::Clock&) {
+    auto server = std::make_unique<HttpServer>(worker, small());
+    server->route("GET", "/a", note);
+    server->route("POST", "/a", note);
+    server->route("PUT", "/b/*", note);
+    return server;
   };
-  auto peer = std::make_shared<test::FakePeer>();
-  {
-    HttpServer server(worker, small());
-    server.route("GET", "/a", note);
-    server.route("POST", "/a", note);
-    server.route("PUT", "/b/*", note);
-    server.serve(std::make_unique<test::FakeStream>(worker, peer));
-    settle();
-    fuzz::cut(octets, split, [&](std::string_view piece) {
-      peer->send(piece);
-      settle();
-      return !peer->is_closed && !peer->has_shut_down;
-    });
-    peer->end();
-    settle();
-    bool is_stopped = false;
-    server.stop([&is_stopped] { is_stopped = true; });
-    settle();
-    clock.advance(std::chrono::hours(1));
-    settle();
-    FUZZ_CHECK(is_stopped, "a server stops");
-  }
-  FUZZ_CHECK(peer->is_closed, "a connection ends");
-  heard.said = peer->received;
+  heard.said = fuzz::served(octets, split, make, [](const test::FakePeer& peer) {
+    return !peer.is_closed && !peer.has_shut_down;
+  });
   return heard;
 }
 

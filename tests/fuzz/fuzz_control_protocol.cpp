@@ -5,13 +5,10 @@
 #include <boost/json/serialize.hpp>
 #include <memory>
 
-#include "ekiden/base/event_loop.hpp"
 #include "ekiden/control/handlers.hpp"
 #include "ekiden/control/protocol.hpp"
 #include "ekiden/control/server.hpp"
-#include "tests/fuzz/fuzz.hpp"
-#include "tests/support/fake_clock.hpp"
-#include "tests/support/fake_stream.hpp"
+#include "tests/fuzz/served.hpp"
 
 namespace {
 
@@ -69,38 +66,14 @@ class QuietNode final : public NodeControl {
 };
 
 std::string converse(std::string_view octets, std::uint8_t split) {
-  base::EventLoop loop;
-  test::FakeClock clock;
-  base::SeededRandom random(1);
-  base::Worker worker{0, loop.io().get_executor(), loop.executor(), clock, random};
-  const auto settle = [&loop] {
-    while (loop.io().poll() > 0) {
-    }
-    loop.io().restart();
+  QuietNode node;
+  const auto make = [&node](base::Worker& worker, base::Clock& clock) {
+    auto server = std::make_unique<Server>(worker);
+    add_handlers(*server, node, clock);
+    return server;
   };
-  auto peer = std::make_shared<test::FakePeer>();
-  {
-    QuietNode node;
-    Server server(worker);
-    add_handlers(server, node, clock);
-    server.serve(std::make_unique<test::FakeStream>(worker, peer));
-    settle();
-    fuzz::cut(octets, split, [&](std::string_view piece) {
-      peer->send(piece);
-      settle();
-      return !peer->is_closed;
-    });
-    peer->end();
-    settle();
-    bool is_stopped = false;
-    server.stop([&is_stopped] { is_stopped = true; });
-    settle();
-    clock.advance(std::chrono::hours(1));
-    settle();
-    FUZZ_CHECK(is_stopped, "a server stops");
-  }
-  FUZZ_CHECK(peer->is_closed, "a connection ends");
-  return peer->received;
+  return fuzz::served(octets, split, make,
+                      [](const test::FakePeer& peer) { return !peer.is_closed; });
 }
 
 void check_answers(std::string_view said, std::size_t lines) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ekiden/base/text.hpp"
+
 namespace ekiden::simulation {
 namespace {
 
@@ -53,6 +55,18 @@ class Session {
     co_return co_await reply();
   }
   const Manner& manner() const { return manner_; }
+  /// False: no handshake, and the session is over.
+  base::Task<bool> cover() {
+    tls::ClientOptions options;
+    options.server_name = "relay.example";
+    options.session_key = "relay";
+    std::unique_ptr<net::Stream> raw = stream_.release();
+    Result<std::unique_ptr<net::Stream>> secured = co_await tls::connect(
+        manner_.secrecy->client(), std::move(raw), std::move(options), world_.steady() + kPatience);
+    if (!secured) co_return false;
+    stream_.cover(std::move(*secured));
+    co_return true;
+  }
 
  private:
   World& world_;
@@ -102,15 +116,21 @@ base::Task<bool> write_body(Session& session, std::shared_ptr<Submission> mail,
 /// False: the session is over.
 base::Task<bool> send(Session& session, std::shared_ptr<Submission> mail, bool* is_taken) {
   const Manner& manner = session.manner();
-  const std::string octets = "From: <" + mail->reverse_path + ">\r\nSubject: " + mail->token +
-                             "\r\n" + mail->header + "\r\n" + mail->body;
+  std::string octets = "From: <" + mail->reverse_path + ">\r\nSubject: " + mail->token + "\r\n" +
+                       mail->header + "\r\n" + mail->body;
+  if (mail->has_bare_newline) octets += "bare\nline\r\n";
   std::string from = "MAIL FROM:<" + mail->reverse_path + ">";
-  if (mail->is_eight_bit) from += " BODY=8BITMIME";
-  from += "\r\n";
+  if (mail->is_binary) {
+    from += " BODY=BINARYMIME";
+  } else if (mail->is_eight_bit) {
+    from += " BODY=8BITMIME";
+  }
+  from += mail->mail_parameters + "\r\n";
   std::vector<std::string> commands = {from};
   for (const std::string& recipient : mail->wanted)
     commands.push_back("RCPT TO:<" + recipient + ">" +
-                       (mail->notify.empty() ? "" : " NOTIFY=" + mail->notify) + "\r\n");
+                       (mail->notify.empty() ? "" : " NOTIFY=" + mail->notify) +
+                       mail->rcpt_parameters + "\r\n");
 
   std::vector<std::string> codes;
   if (manner.pipelines) {
@@ -141,7 +161,7 @@ base::Task<bool> send(Session& session, std::shared_ptr<Submission> mail, bool* 
   }
 
   std::optional<std::string> code;
-  if (manner.chunks) {
+  if (manner.chunks || mail->is_binary) {
     const std::size_t half = octets.size() / 2;
     std::string first = "BDAT " + std::to_string(half) + "\r\n" + octets.substr(0, half);
     code = co_await session.ask(std::move(first));
@@ -171,6 +191,112 @@ base::Task<bool> send(Session& session, std::shared_ptr<Submission> mail, bool* 
   co_return *code != "421";
 }
 
+/// What comes before the client's first word, up to the greeting. False: it is over.
+base::Task<bool> introduce(Session& session) {
+  const Manner& manner = session.manner();
+  if (!manner.proxy_header.empty()) {
+    std::string header = manner.proxy_header;
+    const bool is_written = co_await session.write(std::move(header));
+    if (!is_written) co_return false;
+  }
+  if (manner.cover == Cover::Implicit) {
+    const bool is_covered = co_await session.cover();
+    if (!is_covered) co_return false;
+  }
+  if (manner.talks_early) {
+    std::string early = "EHLO early.example\r\n";
+    const bool is_written = co_await session.write(std::move(early));
+    if (!is_written) co_return false;
+  }
+  const std::optional<std::string> code = co_await session.reply();
+  co_return code&&* code == "220";
+}
+
+/// A command and whether it was answered so.
+base::Task<bool> gets(Session& session, std::string command, std::string_view wanted) {
+  const std::optional<std::string> code = co_await session.ask(std::move(command));
+  co_return code&&* code == wanted;
+}
+
+base::Task<bool> log_in(Session& session) {
+  const Manner& manner = session.manner();
+  const std::string plain = base::encode_base64(std::string(1, '\0') + manner.user +
+                                                std::string(1, '\0') + manner.password);
+  std::string command = "AUTH PLAIN " + plain + "\r\n";
+  if (manner.login == Login::PlainWithoutInitial) {
+    std::string begin = "AUTH PLAIN\r\n";
+    const bool is_asked = co_await gets(session, std::move(begin), "334");
+    if (!is_asked) co_return false;
+    command = plain + "\r\n";
+  } else if (manner.login == Login::Word) {
+    std::string begin = "AUTH LOGIN\r\n";
+    const bool is_asked = co_await gets(session, std::move(begin), "334");
+    if (!is_asked) co_return false;
+    std::string user = base::encode_base64(manner.user) + "\r\n";
+    const bool is_asked_again = co_await gets(session, std::move(user), "334");
+    if (!is_asked_again) co_return false;
+    command = base::encode_base64(manner.password) + "\r\n";
+  }
+  co_return co_await gets(session, std::move(command), "235");
+}
+
+/// EHLO, STARTTLS, AUTH and small talk. False: it is over.
+base::Task<bool> say_hello(Session& session) {
+  const Manner& manner = session.manner();
+  if (manner.talks_early) {
+    // Not early enough to be caught: it is answered in its turn.
+    const std::optional<std::string> code = co_await session.reply();
+    if (!code || *code != "250") co_return false;
+  } else {
+    std::string hello = manner.says_helo ? "HELO client.example\r\n" : "EHLO client.example\r\n";
+    const bool is_welcome = co_await gets(session, std::move(hello), "250");
+    if (!is_welcome) co_return false;
+  }
+  if (manner.cover == Cover::StartTls && !manner.says_helo && !manner.talks_early) {
+    std::string start = "STARTTLS\r\n";
+    const bool may_start = co_await gets(session, std::move(start), "220");
+    if (!may_start) co_return false;
+    if (manner.breaks_handshake) {
+      std::string nonsense = "this is no handshake at all, and long enough to be seen as none\r\n";
+      const bool is_written = co_await session.write(std::move(nonsense));
+      if (is_written) (void)co_await session.reply();
+      co_return false;
+    }
+    const bool is_covered = co_await session.cover();
+    if (!is_covered) co_return false;
+    std::string again = "EHLO client.example\r\n";
+    const bool is_welcome = co_await gets(session, std::move(again), "250");
+    if (!is_welcome) co_return false;
+  }
+  if (!manner.user.empty()) {
+    const bool is_in = co_await log_in(session);
+    if (!is_in) co_return false;
+  }
+  static const char* const kTalk[] = {"NOOP\r\n", "VRFY good0\r\n", "HELP\r\n",
+                                      "RSET\r\n", "EXPN list\r\n",  "AUTH SOMETHING\r\n"};
+  static const char* const kNonsense[] = {
+      "GET / HTTP/1.1\r\n", "MAIL FROM\r\n",         "RCPT TO:<good0@one.example>\r\n",
+      "DATA\r\n",           "MAIL FROM:<a@b@c>\r\n", "EHLO \r\n"};
+  if (manner.chats) {
+    for (const char* const word : kTalk) {
+      std::string command = word;
+      const std::optional<std::string> code = co_await session.ask(std::move(command));
+      if (!code || *code == "421") co_return false;
+    }
+  }
+  if (manner.says_nonsense) {
+    for (const char* const word : kNonsense) {
+      std::string command = word;
+      const std::optional<std::string> code = co_await session.ask(std::move(command));
+      if (!code || *code == "421" || *code == "554") co_return false;
+    }
+    std::string again = "EHLO client.example\r\n";
+    const bool is_welcome = co_await gets(session, std::move(again), "250");
+    if (!is_welcome) co_return false;
+  }
+  co_return true;
+}
+
 }  // namespace
 
 std::string make_body(World& world, const std::string& token, std::size_t octets) {
@@ -190,22 +316,11 @@ base::Task<void> hand_over(SimulatedInternet& internet, net::Endpoint from, net:
   std::unique_ptr<net::Stream> raw = internet.dial(from, relay);
   if (!raw) co_return;
   Session session(world, std::move(raw), manner);
-  if (manner.talks_early) {
-    std::string early = "EHLO early.example\r\n";
-    const bool is_written = co_await session.write(std::move(early));
-    if (!is_written) co_return;
-  }
-  std::optional<std::string> code = co_await session.reply();
-  if (!code || *code != "220") co_return;
+  const bool is_greeted = co_await introduce(session);
+  if (!is_greeted) co_return;
   Counted counted(manner.crowd);
-  if (manner.talks_early) {
-    // Not early enough to be caught: it is answered in its turn.
-    code = co_await session.reply();
-  } else {
-    std::string hello = "EHLO client.example\r\n";
-    code = co_await session.ask(std::move(hello));
-  }
-  if (!code || *code != "250") co_return;
+  const bool is_known = co_await say_hello(session);
+  if (!is_known) co_return;
   for (const std::shared_ptr<Submission>& mail : messages) {
     bool is_taken = false;
     mail->begun = world.steady();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/simulation/peers.hpp"
+#include "tests/simulation/secrecy.hpp"
 
 namespace ekiden::simulation {
 
@@ -16,9 +17,15 @@ struct Submission {
   std::vector<std::string> wanted;
   std::vector<std::string> recipients;  ///< answered 250 at RCPT
   std::string notify;                   ///< NOTIFY= of each recipient; empty: none
-  std::string header;                   ///< further fields
-  std::string body;                     ///< behind the header, as the client has it
+  std::string mail_parameters;          ///< of MAIL, each with a space in front
+  std::string rcpt_parameters;
+  std::string header;  ///< further fields
+  std::string body;    ///< behind the header, as the client has it
   bool is_eight_bit = false;
+  bool is_binary = false;         ///< BODY=BINARYMIME, in chunks
+  bool has_long_line = false;     ///< longer than RFC 5321 §4.5.3.1.6 allows
+  bool has_bare_newline = false;  ///< in its body
+  bool is_changed = false;        ///< the relay may give its body another form
   bool is_bulk = false;
   bool is_strangers = false;
   bool is_accepted = false;     ///< 250 after the dot reached the client
@@ -36,6 +43,10 @@ struct Crowd {
   unsigned now = 0, most = 0;
 };
 
+/// How a client begins.
+enum class Cover : std::uint8_t { None, StartTls, Implicit };
+enum class Login : std::uint8_t { Plain, PlainWithoutInitial, Word };
+
 /// How a client behaves.
 struct Manner {
   bool pipelines = false;
@@ -44,9 +55,18 @@ struct Manner {
   bool forgets_quit = false;
   /// Hangs up at this step, commands and parts of the body counted; 0: never.
   unsigned hangs_up_at = 0;
-  base::Duration pause{};  ///< before each step
-  std::size_t slice = 0;   ///< octets of the body written at once; 0: all
-  Crowd* crowd = nullptr;  ///< where it counts itself
+  base::Duration pause{};      ///< before each step
+  std::size_t slice = 0;       ///< octets of the body written at once; 0: all
+  Crowd* crowd = nullptr;      ///< where it counts itself
+  bool says_helo = false;      ///< no ESMTP
+  bool chats = false;          ///< NOOP, VRFY, HELP and the like before its mail
+  bool says_nonsense = false;  ///< and what is no SMTP
+  std::string proxy_header;    ///< what a proxy in front of it says first
+  Secrecy* secrecy = nullptr;  ///< null: it speaks no TLS
+  Cover cover = Cover::None;
+  bool breaks_handshake = false;
+  std::string user, password;  ///< empty: no AUTH
+  Login login = Login::Plain;
 };
 
 using Submissions = std::vector<std::shared_ptr<Submission>>;

@@ -11,16 +11,20 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr std::string_view kNames[kPlagues] = {
-    "bad-network",  "bad-peers",  "storms",      "slow-peers",    "bad-dns",      "full-disk",
-    "failing-disk", "lying-disk", "clock-jumps", "reloads",       "operators",    "failing-events",
-    "large-mail",   "surges",     "bad-clients", "strangers",     "tight-memory", "tight-limits",
-    "crashes",      "disk-cuts",  "ambushes",    "clean-restarts"};
+    "bad-network", "bad-peers",      "storms",       "slow-peers",  "bad-dns",
+    "full-disk",   "failing-disk",   "lying-disk",   "clock-jumps", "reloads",
+    "operators",   "failing-events", "large-mail",   "surges",      "bad-clients",
+    "strangers",   "tight-memory",   "tight-limits", "crashes",     "disk-cuts",
+    "ambushes",    "clean-restarts", "tls",          "logins",      "proxies",
+    "odd-mail",    "odd-peers",      "rot"};
 
 /// How often a seed has it, in thousandths.
 unsigned frequency(Plague plague) {
   switch (plague) {
     case Plague::LyingDisk:
       return 60;
+    case Plague::Rot:
+      return 40;
     case Plague::LargeMail:
       return 100;
     case Plague::Surges:
@@ -47,7 +51,7 @@ Conditions::Conditions(base::Random& random) {
   // Whose turn it is can be judged only where nothing else keeps mail waiting.
   if (has(Plague::Surges) && chance(random, 600)) {
     for (const Plague other : {Plague::BadNetwork, Plague::BadPeers, Plague::Storms, Plague::BadDns,
-                               Plague::Reloads, Plague::Operators})
+                               Plague::Reloads, Plague::Operators, Plague::Tls, Plague::OddPeers})
       plagues &= ~bit(other);
     plagues |= bit(Plague::TightLimits);
   }
@@ -65,11 +69,7 @@ Conditions::Conditions(base::Random& random) {
     lives = 2 + static_cast<unsigned>(random.below(3));
 
   settings = plain_settings();
-  config::Listener inbound;
-  inbound.address = kRelayInbound;
-  inbound.service = config::Service::Inbound;
-  inbound.tls = config::ListenerTls::Off;
-  settings.listener.push_back(inbound);
+  draw_listeners(random);
   config::InboundDomain home;
   home.name = "home.example";
   home.next_hop.kind = config::NextHop::Kind::Hosts;
@@ -93,6 +93,39 @@ Conditions::Conditions(base::Random& random) {
   draw_limits(random, settings);
 }
 
+void Conditions::draw_listeners(base::Random& random) {
+  config::Listener listener;
+  if (has(Plague::Tls)) {
+    for (config::Listener& plain : settings.listener) plain.tls = config::ListenerTls::StartTls;
+    listener.service = config::Service::Submission;
+    listener.address = kRelaySubmission;
+    settings.listener.push_back(listener);
+    listener.address = kRelaySubmissions;
+    listener.tls = config::ListenerTls::Implicit;
+    settings.listener.push_back(listener);
+  }
+  listener = {};
+  listener.address = kRelayProxied;
+  listener.service = config::Service::Relay;
+  listener.tls = config::ListenerTls::Off;
+  listener.trusted_networks = {*net::parse_address_block("10.0.0.0/8")};
+  listener.proxy_networks = listener.trusted_networks;
+  if (has(Plague::Proxies)) settings.listener.push_back(listener);
+  listener = {};
+  listener.address = kRelayInbound;
+  listener.service = config::Service::Inbound;
+  listener.tls = has(Plague::Tls) ? config::ListenerTls::StartTls : config::ListenerTls::Off;
+  settings.listener.push_back(listener);
+  if (!has(Plague::OddMail)) return;
+  for (config::Listener& any : settings.listener) {
+    any.strict_syntax = chance(random, 300);
+    any.hide_submitter = chance(random, 300);
+    if (chance(random, 200)) any.long_lines = config::LongLines::Refuse;
+    if (chance(random, 200)) any.bare_newlines = config::BareNewlines::Fix;
+    if (chance(random, 200)) any.greeting_delay = up_to(random, seconds(3));
+  }
+}
+
 void Conditions::draw_limits(base::Random& random, config::Settings& drawn) const {
   if (has(Plague::TightMemory)) drawn.spool.memory_budget = (32 << 10) << random.below(5);
   if (has(Plague::LargeMail) && has(Plague::TightMemory)) drawn.spool.memory_budget = 4 << 20;
@@ -105,6 +138,12 @@ void Conditions::draw_limits(base::Random& random, config::Settings& drawn) cons
     drawn.limits.connections = 3 + static_cast<std::uint32_t>(random.below(8));
     drawn.limits.connections_per_address = 1 + static_cast<std::uint32_t>(random.below(3));
     if (chance(random, 300)) drawn.limits.message_rate = {3, minutes(1)};
+    if (chance(random, 300)) drawn.limits.connection_rate = {3, minutes(1)};
+    if (chance(random, 200)) drawn.limits.commands_per_session = 20;
+    if (chance(random, 200)) drawn.limits.errors_per_session = 3;
+    // Whose turn it is can be judged where a site's limit is the only one.
+    if (!has(Plague::Surges) && chance(random, 300))
+      drawn.delivery.connections = 3 + static_cast<std::uint32_t>(random.below(6));
   } else {
     drawn.delivery.connections_per_site = 4 + static_cast<std::uint32_t>(random.below(20));
   }
@@ -117,6 +156,13 @@ config::Settings Conditions::changed(base::Random& random) const {
   drawn.retry.first = between(random, minutes(1), minutes(15));
   if (chance(random, 300)) drawn.listener[1].stream = "newsletter";
   if (chance(random, 300)) drawn.listener.pop_back();
+  if (chance(random, 100)) drawn.dsn.failure = config::DsnFailure::EventsOnly;
+  draw_routes(random, drawn);
+  for (config::Route& one : drawn.route) one.retry = drawn.retry;
+  return drawn;
+}
+
+void Conditions::draw_routes(base::Random& random, config::Settings& drawn) const {
   const auto route = [](const char* domain, config::NextHop::Kind kind) {
     config::Route route;
     route.domains = {domain};
@@ -126,13 +172,21 @@ config::Settings Conditions::changed(base::Random& random) const {
   config::Route direct = route("two.example", config::NextHop::Kind::Hosts);
   direct.next_hop.hosts = {{"20.0.0.4", 25}, {"20.0.0.3", 25}};
   direct.bdat = chance(random, 500);
+  if (has(Plague::Tls)) {
+    const config::RouteTls policies[] = {config::RouteTls::Opportunistic, config::RouteTls::Off,
+                                         config::RouteTls::Required, config::RouteTls::Verified};
+    direct.tls = policies[random.below(4)];
+    if (chance(random, 500)) {
+      direct.username = Receiver::kUser;
+      direct.password = chance(random, 800) ? Receiver::kPassword : "another";
+    }
+  }
+  if (chance(random, 100)) direct.next_hop.hosts = {{"mx.three.example", 25}};
   if (chance(random, 300)) drawn.route.push_back(direct);
   if (chance(random, 300))
     drawn.route.push_back(route("alias.example", config::NextHop::Kind::Hold));
   if (chance(random, 200))
     drawn.route.push_back(route("six.example", config::NextHop::Kind::Discard));
-  for (config::Route& one : drawn.route) one.retry = drawn.retry;
-  return drawn;
 }
 
 Weather Conditions::weather(base::Random& random) const {
@@ -156,6 +210,21 @@ Temper Conditions::temper(base::Random& random) const {
   if (chance(random, 300)) temper.recipients_max = 1 + random.below(4);
   if (chance(random, 300)) temper.messages_max = 1 + random.below(5);
   if (chance(random, 200)) temper.size_max = 15'000;
+  if (has(Plague::Tls)) {
+    temper.has_starttls = chance(random, 700);
+    if (chance(random, 200)) temper.breaks_tls = static_cast<unsigned>(random.below(1000));
+    if (chance(random, 200)) temper.refuses_tls = static_cast<unsigned>(random.below(1000));
+    temper.has_scram = chance(random, 500);
+    temper.has_plain = chance(random, 700);
+  }
+  if (has(Plague::OddPeers)) {
+    temper.refuses_ehlo = chance(random, 200);
+    temper.has_binary = chance(random, 400);
+    temper.has_utf8 = chance(random, 400);
+    if (chance(random, 200)) temper.says_nonsense = static_cast<unsigned>(random.below(50));
+    if (chance(random, 200)) temper.recipients_taken = 1 + random.below(3);
+    temper.words = static_cast<unsigned>(random.below(3));
+  }
   if (has(Plague::BadPeers)) {
     const auto some = [&](unsigned most) {
       return chance(random, 500) ? static_cast<unsigned>(random.below(most)) : 0;

@@ -35,8 +35,14 @@ enum class Plague : std::uint8_t {
   DiskCuts,  ///< the power goes in the middle of a disk operation
   Ambushes,  ///< the power goes right after a 250
   CleanRestarts,
+  Tls,       ///< listeners and some peers speak it; some only pretend
+  Logins,    ///< submission with AUTH, of users that come and go
+  Proxies,   ///< clients behind one that sends PROXY headers, good and bad
+  OddMail,   ///< what the RFCs let a client write and few do, and what they forbid
+  OddPeers,  ///< HELO only, nonsense for replies, refusals worded in every way
+  Rot,       ///< a bit of the disk flips between two lives
 };
-inline constexpr unsigned kPlagues = static_cast<unsigned>(Plague::CleanRestarts) + 1;
+inline constexpr unsigned kPlagues = static_cast<unsigned>(Plague::Rot) + 1;
 
 /// One seed's mix and what follows from it.
 struct Conditions {
@@ -62,6 +68,8 @@ struct Conditions {
  private:
   static std::uint32_t bit(Plague plague) { return 1U << static_cast<unsigned>(plague); }
   void draw_limits(base::Random& random, config::Settings& drawn) const;
+  void draw_listeners(base::Random& random);
+  void draw_routes(base::Random& random, config::Settings& drawn) const;
 };
 
 /// True with that many chances in a thousand.

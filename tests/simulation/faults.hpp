@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ostream>
 #include <string_view>
 #include <vector>
 
@@ -39,6 +40,10 @@ struct FaultName {
   Fault fault;
   std::string_view name, what;
 };
+/// GoogleTest's name for it: without one a failing test would show the addresses of its text.
+inline void PrintTo(const FaultName& fault, std::ostream* out) {
+  *out << fault.name;
+}
 /// Every fault but None.
 const std::vector<FaultName>& fault_names();
 

@@ -10,11 +10,14 @@ namespace ekiden::simulation {
 
 net::Endpoint endpoint(const char* address, std::uint16_t port = 25);
 
-inline const net::Endpoint kRelay = endpoint("10.0.0.1");             ///< transactional mail
-inline const net::Endpoint kRelayBulk = endpoint("10.0.0.1", 26);     ///< bulk mail
-inline const net::Endpoint kRelayInbound = endpoint("10.0.0.1", 27);  ///< for home.example
-inline const net::Endpoint kClient = endpoint("10.0.0.5", 40000);     ///< may relay
-inline const net::Endpoint kStranger = endpoint("30.0.0.7", 40000);   ///< may not
+inline const net::Endpoint kRelay = endpoint("10.0.0.1");                  ///< transactional mail
+inline const net::Endpoint kRelayBulk = endpoint("10.0.0.1", 26);          ///< bulk mail
+inline const net::Endpoint kRelayInbound = endpoint("10.0.0.1", 27);       ///< for home.example
+inline const net::Endpoint kRelayProxied = endpoint("10.0.0.1", 28);       ///< behind a proxy
+inline const net::Endpoint kRelaySubmission = endpoint("10.0.0.1", 587);   ///< STARTTLS, AUTH
+inline const net::Endpoint kRelaySubmissions = endpoint("10.0.0.1", 465);  ///< TLS, AUTH
+inline const net::Endpoint kClient = endpoint("10.0.0.5", 40000);          ///< may relay
+inline const net::Endpoint kStranger = endpoint("30.0.0.7", 40000);        ///< may not
 inline const net::Endpoint kReceiver = endpoint("20.0.0.1");
 inline const net::Endpoint kSenders = endpoint("20.0.0.2");  ///< of sender.example: takes reports
 inline const net::Endpoint kOther = endpoint("20.0.0.3");

@@ -211,6 +211,86 @@ TEST_P(Operators, LoseNothingAndDoubleNothingThatTheyDeleted) {
   }
 }
 
+/// One relay, a receiver and a sender, nothing drawn by lot.
+struct Quiet {
+  Quiet()
+      : world(1),
+        internet(world),
+        disk(1),
+        sink(world),
+        names(world),
+        relay({world, internet, disk, sink, names}),
+        outside(world, 0),
+        receiver(internet, outside.worker(), kReceiver, at_receiver),
+        clients(outside.worker()) {
+    write_zones(names.script);
+  }
+  ~Quiet() {
+    if (relay.is_running()) relay.crash(SimulatedRelay::Crash::Kill);
+  }
+  std::shared_ptr<Submission> submit(std::size_t octets) {
+    auto mail = std::make_shared<Submission>();
+    mail->token = "token-1-end";
+    mail->reverse_path = "sender1@sender.example";
+    mail->wanted = {"user0@one.example"};
+    mail->body = make_body(world, mail->token, octets);
+    // Once the relay listens.
+    world.after(seconds(1), [this, mail] {
+      clients.spawn(hand_over(internet, kClient, kRelay, {mail}, {}, [] {}));
+    });
+    return mail;
+  }
+
+  World world;
+  SimulatedInternet internet;
+  spool::testing::SimulatedDisk disk;
+  MemorySink sink;
+  Names names;
+  Site at_receiver{.name = "mx.example"};
+  SimulatedRelay relay;
+  SimulatedWorker outside;
+  Receiver receiver;
+  base::TaskGroup clients;
+};
+
+TEST(Operator, MeansWhatCameBeforeTheClockWasSetBack) {
+  Quiet quiet;
+  std::string problem, file;
+  ASSERT_TRUE(quiet.relay.start(plain_settings(), problem)) << problem;
+  quiet.receiver.temper.is_down = true;
+  const auto mail = quiet.submit(100);
+  ASSERT_TRUE(quiet.world.run_for(minutes(1)));
+  ASSERT_TRUE(mail->is_accepted);
+  ASSERT_EQ(quiet.relay.relay().spool().status().recipients, 1u);
+  quiet.world.jump_wall_clock(-hours(24));
+  std::optional<Desk> desk;
+  desk.emplace(quiet.world, quiet.relay, file);
+  desk->act(control::QueueAction::Delete, {}, {});
+  ASSERT_TRUE(quiet.world.run_for(minutes(1)));
+  EXPECT_EQ(quiet.relay.relay().spool().status().recipients, 0u)
+      << "a message from tomorrow came before the operation";
+  desk->stop();
+}
+
+TEST(SimulatedRelay, KeepsItsSegmentsAsSmallAsAsked) {
+  Quiet quiet;
+  SimulatedRelay small(
+      {quiet.world, quiet.internet, quiet.disk, quiet.sink, quiet.names, 1, 128 << 10});
+  std::string problem;
+  ASSERT_TRUE(small.start(plain_settings(), problem)) << problem;
+  quiet.receiver.temper.is_down = true;
+  const auto mail = quiet.submit(20'000);
+  ASSERT_TRUE(quiet.world.run_for(minutes(1)));
+  ASSERT_TRUE(mail->is_accepted);
+  std::size_t segments = 0;
+  for (const std::string& name : *quiet.disk.list("journal")) {
+    EXPECT_LE(quiet.disk.contents("journal/" + name).size(), 128u << 10) << name;
+    ++segments;
+  }
+  EXPECT_GT(segments, 0u);
+  small.crash(SimulatedRelay::Crash::Kill);
+}
+
 INSTANTIATE_TEST_SUITE_P(Seeds, Operators, testing::Range<std::uint64_t>(1, 41));
 
 }  // namespace

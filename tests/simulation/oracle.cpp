@@ -60,6 +60,7 @@ const std::map<std::string, std::set<std::string>>& sites_of_domains() {
       {"two.example", {"mx.two.example", "mx2.two.example", "mx.three.example"}},
       {"six.example", {"mx.six.example"}},
       {"home.example", {"mx.home.example"}},
+      {"[20.0.0.5]", {"mx.three.example"}},
       {"sender.example", {"mx.sender.example"}}};
   return kSites;
 }
@@ -147,7 +148,7 @@ void Oracle::check_content(const Site& site, const Receipt& receipt) {
       find(what + " for " + recipient + " arrived at the wrong host");
   }
   // Octets that a 7-bit host cannot take are encoded on the way.
-  if (!mail.is_eight_bit && body_of(receipt.octets) != mail.body)
+  if (!mail.is_eight_bit && !mail.is_changed && body_of(receipt.octets) != mail.body)
     find(what + " arrived with another body");
 }
 
@@ -231,11 +232,11 @@ void Oracle::check_copies(const std::string& what, const std::vector<Copy>& copi
 }
 
 bool Oracle::was_lying() const {
-  return std::any_of(history_.crashes.begin(), history_.crashes.end(),
-                     [&](const History::Crash& crash) {
-                       return crash.is_power_cut && !history_.lying.empty() &&
-                              history_.lying.front().from <= crash.when;
-                     });
+  return history_.has_rot || std::any_of(history_.crashes.begin(), history_.crashes.end(),
+                                         [&](const History::Crash& crash) {
+                                           return crash.is_power_cut && !history_.lying.empty() &&
+                                                  history_.lying.front().from <= crash.when;
+                                         });
 }
 
 bool Oracle::is_excusable(const Receipt& receipt) const {
@@ -272,7 +273,14 @@ void Oracle::check_reports(const Submission& mail, const std::string& recipient,
   if (!failed.empty() && !has_failed && !was_lying())
     find(what + " is reported to have failed and has not");
   if (!failed.empty() && !is_wanted) find(what + " is reported to have failed, unasked");
-  if (failed.empty() && has_failed && is_wanted && !was_lying() &&
+  // A report about an address that it has to encode names it otherwise.
+  const bool is_plain = std::all_of(recipient.begin(), recipient.end(), [](unsigned char octet) {
+    return octet < 128 && octet != '"';
+  });
+  const bool may_be_silent = std::any_of(
+      history_.settings.begin(), history_.settings.end(),
+      [](const auto& settings) { return settings.dsn.failure == config::DsnFailure::EventsOnly; });
+  if (failed.empty() && has_failed && is_wanted && is_plain && !may_be_silent && !was_lying() &&
       domain_of(mail.reverse_path) == "sender.example" && !mail.reverse_path.starts_with("bad") &&
       unreported_.count(mail.reverse_path) == 0)
     find(what + " failed without a report");
@@ -409,8 +417,8 @@ void Oracle::check_limits() {
       if (domain_of(recipient) != "home.example")
         find("a stranger's " + mail->token + " was taken for " + recipient);
   }
-  // Past the mark new mail is refused.
-  const std::uint64_t most = budget + budget / 4;
+  // Past the mark new mail is refused; a quarter is kept for what is read back.
+  const std::uint64_t most = budget + budget / 4 + budget / 4;
   if (history_.memory_most > most)
     find(std::to_string(history_.memory_most) + " octets of messages in memory where " +
          std::to_string(most) + " may be");

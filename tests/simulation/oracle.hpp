@@ -35,6 +35,7 @@ struct History {
   std::vector<Span> events_trouble;
   base::Duration jumped{};  ///< of the wall clock, both ways added up
   bool has_bad_network = false, has_bad_peers = false, has_bad_clients = false;
+  bool has_rot = false;  ///< nothing can be promised of what was damaged
   bool has_operators = false, has_storms = false, has_moving_hosts = false;
   std::uint64_t memory_most = 0;  ///< octets of messages in memory that no connection excuses
   unsigned clients_most = 0;      ///< sessions that were greeted, at once

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "ekiden/account/scram.hpp"
 #include "ekiden/base/text.hpp"
 
 namespace ekiden::simulation {
@@ -112,8 +113,12 @@ base::Task<bool> LineStream::write(std::string octets, base::Steady deadline) {
 }
 
 Receiver::Receiver(SimulatedInternet& internet, base::Worker& worker, net::Endpoint where,
-                   Site& site)
-    : internet_(internet), tasks_(worker), network_(internet, where.address), site_(site) {
+                   Site& site, Secrecy* secrecy)
+    : internet_(internet),
+      tasks_(worker),
+      network_(internet, where.address),
+      site_(site),
+      secrecy_(secrecy) {
   auto accept = [this](std::unique_ptr<net::Stream> stream) {
     if (temper.is_down) return;
     tasks_.spawn(serve(std::move(stream)));
@@ -122,13 +127,19 @@ Receiver::Receiver(SimulatedInternet& internet, base::Worker& worker, net::Endpo
   listener_ = std::move(*listener);
 }
 
-std::string Receiver::extensions() const {
+std::string Receiver::extensions(bool is_covered) const {
   std::string reply = "250-" + site_.name + "\r\n";
   if (temper.has_pipelining) reply += "250-PIPELINING\r\n";
   if (temper.has_eight_bit) reply += "250-8BITMIME\r\n";
   if (temper.has_chunking) reply += "250-CHUNKING\r\n";
   if (temper.has_dsn) reply += "250-DSN\r\n";
   if (temper.has_utf8) reply += "250-SMTPUTF8\r\n";
+  if (temper.has_binary) reply += "250-BINARYMIME\r\n";
+  if (temper.has_starttls && secrecy_ != nullptr && !is_covered) reply += "250-STARTTLS\r\n";
+  std::string mechanisms;
+  if (temper.has_plain && is_covered) mechanisms += " PLAIN LOGIN";
+  if (temper.has_scram) mechanisms += " SCRAM-SHA-256";
+  if (!mechanisms.empty()) reply += "250-AUTH" + mechanisms + "\r\n";
   if (temper.size_max > 0) reply += "250-SIZE " + std::to_string(temper.size_max) + "\r\n";
   if (temper.recipients_max > 0 || temper.messages_max > 0) {
     reply += "250-LIMITS";
@@ -159,19 +170,27 @@ base::Task<bool> Receiver::say(LineStream& stream, std::string reply) {
     reply.resize(world.random().below(reply.size()));
     is_last = true;
   }
+  if (happens(temper.says_nonsense)) {
+    static const char* const kNonsense[] = {"what?\r\n", "250_ok\r\n", "999 ok\r\n",
+                                            "250-one\r\n251 two\r\n", "\r\n"};
+    reply = kNonsense[world.random().below(std::size(kNonsense))];
+    is_last = true;
+  }
   if (reply.empty()) co_return false;
   const bool is_written = co_await stream.write(std::move(reply), world.steady() + kPatience);
   co_return is_written && !is_last;
 }
 
 /// Takes a message and answers for it.
-base::Task<bool> Receiver::store(LineStream& stream, Receipt receipt) {
+base::Task<bool> Receiver::store(LineStream& stream, Receipt receipt, bool has_announced) {
   World& world = internet_.world();
   std::string reply = "250 2.0.0 taken\r\n";
   if (temper.size_max > 0 && receipt.octets.size() > temper.size_max) {
     // RFC 1870 §6.1 asks the sender not to try.
-    site_.broken_limits.push_back("a message of " + std::to_string(receipt.octets.size()) +
-                                  " octets came where SIZE is " + std::to_string(temper.size_max));
+    if (has_announced)
+      site_.broken_limits.push_back("a message of " + std::to_string(receipt.octets.size()) +
+                                    " octets came where SIZE is " +
+                                    std::to_string(temper.size_max));
     reply = "552 5.3.4 too large\r\n";
     co_return co_await say(stream, std::move(reply));
   }
@@ -191,6 +210,83 @@ base::Task<bool> Receiver::store(LineStream& stream, Receipt receipt) {
   co_return goes_on;
 }
 
+/// False: the connection is over.
+base::Task<bool> Receiver::start_tls(LineStream& stream) {
+  World& world = internet_.world();
+  std::string go = "220 2.0.0 go\r\n";
+  const bool went = co_await say(stream, std::move(go));
+  if (!went) co_return false;
+  if (happens(temper.breaks_tls)) {
+    std::string nonsense = "this is no handshake at all, and long enough to be seen as none\r\n";
+    (void)co_await stream.write(std::move(nonsense), world.steady() + kPatience);
+    co_return false;
+  }
+  std::unique_ptr<net::Stream> raw = stream.release();
+  Result<std::unique_ptr<net::Stream>> secured =
+      co_await tls::accept(secrecy_->server(), std::move(raw), world.steady() + kPatience);
+  if (!secured) co_return false;
+  stream.cover(std::move(*secured));
+  co_return true;
+}
+
+/// The reply that ends the exchange; empty: the connection is over.
+base::Task<std::string> Receiver::log_in(LineStream& stream, std::string line) {
+  World& world = internet_.world();
+  const auto hear = [&world, &stream] { return stream.line(world.steady() + kPatience); };
+  const auto decoded = [](const std::string& text) {
+    return base::decode_base64(text).value_or(std::string());
+  };
+  const std::string failed = "535 5.7.8 no\r\n", is_in = "235 2.7.0 welcome\r\n";
+  std::string first = line.size() > 5 ? line.substr(5) : std::string();
+  const std::size_t space = first.find(' ');
+  const std::string mechanism = base::lowered(first.substr(0, space));
+  first = space == std::string::npos ? std::string() : first.substr(space + 1);
+  if (mechanism == "scram-sha-256") {
+    account::ScramExchange exchange({false, false, "nonce of the server", {}});
+    if (!exchange.read_first(decoded(first))) co_return failed;
+    const account::ScramKeys keys = account::make_scram_keys(
+        exchange.name() == kUser ? kPassword : "nobody's",
+        std::string(account::kScramSaltOctets, 'p'), account::kScramIterationsMin);
+    std::string challenge = "334 " + base::encode_base64(exchange.challenge(keys)) + "\r\n";
+    const bool is_asked = co_await say(stream, std::move(challenge));
+    if (!is_asked) co_return std::string();
+    const std::optional<std::string> proof = co_await hear();
+    if (!proof) co_return std::string();
+    const std::optional<std::string> last = exchange.read_final(decoded(*proof));
+    if (!last) co_return failed;
+    std::string own_proof = "334 " + base::encode_base64(*last) + "\r\n";
+    const bool is_told = co_await say(stream, std::move(own_proof));
+    if (!is_told) co_return std::string();
+    const std::optional<std::string> end = co_await hear();
+    co_return end ? is_in : std::string();
+  }
+  std::string user, password;
+  if (mechanism == "plain") {
+    const std::string both = decoded(first);
+    const std::size_t end = both.find('\0', 1);
+    if (end == std::string::npos) co_return failed;
+    user = both.substr(1, end - 1);
+    password = both.substr(end + 1);
+  } else {
+    for (std::string* const answer : {&user, &password}) {
+      std::string prompt = "334 VXNlcg==\r\n";
+      const bool is_asked = co_await say(stream, std::move(prompt));
+      if (!is_asked) co_return std::string();
+      const std::optional<std::string> given = co_await hear();
+      if (!given) co_return std::string();
+      *answer = decoded(*given);
+    }
+  }
+  co_return user == kUser&& password == kPassword ? is_in : failed;
+}
+
+/// Of a recipient that does not exist, as different servers put it.
+std::string Receiver::refusal() const {
+  static const char* const kWords[] = {"550 5.1.1 no such user\r\n", "550 No such user\r\n",
+                                       "553-5.1.3 We know nobody\r\n553 5.1.3 of that name\r\n"};
+  return kWords[temper.words];
+}
+
 base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
   World& world = internet_.world();
   LineStream stream(std::move(raw));
@@ -199,8 +295,8 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
   if (happens(temper.refuses_connection)) reply = "554 5.7.1 not you\r\n";
   const bool is_refused = !reply.starts_with("220");
   Receipt receipt;
-  bool has_sender = false;
-  std::size_t asked = 0, messages = 0;  // recipients of this transaction
+  bool has_sender = false, has_announced = false;  // its limits, in reply to EHLO
+  std::size_t asked = 0, messages = 0;             // recipients of this transaction
   std::string chunks;
   for (;;) {
     if (!reply.empty()) {
@@ -211,14 +307,29 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
     if (!line) co_return;
     const std::string verb = base::lowered(line->substr(0, 4));
     if (verb == "ehlo") {
-      reply = extensions();
+      has_announced = !temper.refuses_ehlo;
+      reply = has_announced ? extensions(stream.is_covered()) : "502 5.5.1 what\r\n";
+    } else if (verb == "helo") {
+      reply = "250 " + site_.name + "\r\n";
+    } else if (verb == "star") {
+      reply.clear();
+      if (happens(temper.refuses_tls)) {
+        reply = "454 4.7.0 not now\r\n";
+        continue;
+      }
+      const bool is_secured = co_await start_tls(stream);
+      if (!is_secured) co_return;
+    } else if (verb == "auth") {
+      std::string command = *line;
+      reply = co_await log_in(stream, std::move(command));
+      if (reply.empty()) co_return;
     } else if (verb == "mail") {
       receipt = {};
       chunks.clear();
       receipt.reverse_path = between_brackets(*line);
       site_.starts.push_back({world.steady(), receipt.reverse_path});
       site_.messages_most = std::max(site_.messages_most, ++messages);
-      if (temper.messages_max > 0 && messages > temper.messages_max)
+      if (has_announced && temper.messages_max > 0 && messages > temper.messages_max)
         site_.broken_limits.push_back("message " + std::to_string(messages) +
                                       " came where MAILMAX is " +
                                       std::to_string(temper.messages_max));
@@ -232,16 +343,19 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
     } else if (verb == "rcpt") {
       const std::string recipient = between_brackets(*line);
       site_.recipients_most = std::max(site_.recipients_most, ++asked);
-      if (temper.recipients_max > 0 && asked > temper.recipients_max)
+      if (has_announced && temper.recipients_max > 0 && asked > temper.recipients_max)
         site_.broken_limits.push_back("recipient " + std::to_string(asked) +
                                       " came where RCPTMAX is " +
                                       std::to_string(temper.recipients_max));
       if (!has_sender) {
         reply = "503 5.5.1 MAIL first\r\n";
       } else if (recipient.starts_with("bad")) {
-        reply = "550 5.1.1 no such user\r\n";
+        reply = refusal();
       } else if (recipient.starts_with("full")) {
         reply = "452 4.2.2 mailbox full\r\n";
+      } else if (temper.recipients_taken > 0 &&
+                 receipt.recipients.size() >= temper.recipients_taken) {
+        reply = "452 4.5.3 too many\r\n";
       } else if (happens(temper.defers_recipient)) {
         reply = "450 4.2.1 try later\r\n";
       } else {
@@ -260,7 +374,7 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
       if (!octets) co_return;
       receipt.octets = std::move(*octets);
       Receipt whole = std::exchange(receipt, {});
-      const bool goes_on = co_await store(stream, std::move(whole));
+      const bool goes_on = co_await store(stream, std::move(whole), has_announced);
       if (!goes_on) co_return;
       has_sender = false;
       reply.clear();
@@ -275,7 +389,7 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
       } else if (base::lowered(*line).ends_with(" last")) {
         receipt.octets = std::exchange(chunks, {});
         Receipt whole = std::exchange(receipt, {});
-        const bool goes_on = co_await store(stream, std::move(whole));
+        const bool goes_on = co_await store(stream, std::move(whole), has_announced);
         if (!goes_on) co_return;
         has_sender = false;
         reply.clear();

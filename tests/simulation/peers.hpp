@@ -9,6 +9,7 @@
 
 #include "ekiden/base/task_group.hpp"
 #include "tests/simulation/network.hpp"
+#include "tests/simulation/secrecy.hpp"
 
 namespace ekiden::simulation {
 
@@ -16,7 +17,8 @@ namespace ekiden::simulation {
 /// that a misreading there does not hide itself here.
 class LineStream {
  public:
-  explicit LineStream(std::unique_ptr<net::Stream> stream) : stream_(std::move(stream)) {}
+  explicit LineStream(std::unique_ptr<net::Stream> stream)
+      : stream_(std::move(stream)), raw_(stream_.get()) {}
   /// A line without its CRLF; nothing at the end of the stream or past the deadline.
   base::Task<std::optional<std::string>> line(base::Steady deadline);
   /// A whole reply's code, continuation lines eaten; nothing at the end.
@@ -26,13 +28,19 @@ class LineStream {
   base::Task<std::optional<std::string>> exactly(std::size_t octets, base::Steady deadline);
   base::Task<bool> write(std::string octets, base::Steady deadline);
   /// The other end has read all that was written.
-  void when_read(std::function<void()> seen) { simulation::when_read(*stream_, std::move(seen)); }
+  void when_read(std::function<void()> seen) { simulation::when_read(*raw_, std::move(seen)); }
   void close() { stream_->close(); }
+
+  /// The stream is taken out, to be put under TLS, and comes back so. Nothing may be read ahead.
+  std::unique_ptr<net::Stream> release() { return std::move(stream_); }
+  void cover(std::unique_ptr<net::Stream> secured) { stream_ = std::move(secured); }
+  bool is_covered() const { return stream_->tls() != nullptr; }
 
  private:
   base::Task<bool> more(base::Steady deadline);
 
   std::unique_ptr<net::Stream> stream_;
+  net::Stream* raw_;  ///< of the network, beneath TLS
   std::string buffer_;
   std::size_t taken_ = 0;
 };
@@ -71,20 +79,27 @@ struct Temper {
   unsigned defers_message = 0;      ///< 451 after the dot
   unsigned refuses_message = 0;     ///< 554 after the dot
   unsigned drops_in_data = 0;
-  unsigned drops_after_dot = 0;  ///< stores, then closes without a reply
-  unsigned leaves = 0;           ///< 421 instead of any reply, and closes
-  unsigned half_replies = 0;     ///< of replies: the first part, then the end
-  unsigned stalls = 0;           ///< of replies: never comes
-  unsigned forgets = 0;          ///< answers 250 and stores nothing: a broken peer
-  base::Duration slowness{};     ///< before each reply
-  bool is_down = false;          ///< refuses connections
+  unsigned drops_after_dot = 0;      ///< stores, then closes without a reply
+  unsigned leaves = 0;               ///< 421 instead of any reply, and closes
+  unsigned half_replies = 0;         ///< of replies: the first part, then the end
+  unsigned stalls = 0;               ///< of replies: never comes
+  unsigned forgets = 0;              ///< answers 250 and stores nothing: a broken peer
+  base::Duration slowness{};         ///< before each reply
+  bool is_down = false;              ///< refuses connections
+  unsigned breaks_tls = 0;           ///< of handshakes: nonsense comes instead
+  unsigned refuses_tls = 0;          ///< 454 to STARTTLS
+  unsigned says_nonsense = 0;        ///< of replies: no SMTP
+  bool refuses_ehlo = false;         ///< knows only HELO
+  std::size_t recipients_taken = 0;  ///< 452 4.5.3 to all behind so many; 0: takes all
+  unsigned words = 0;                ///< how refusals are put
 
   // What it offers.
   bool has_pipelining = true, has_eight_bit = true, has_chunking = false, has_dsn = false;
-  bool has_utf8 = false;
-  std::uint64_t size_max = 0;      ///< RFC 1870; 0: not announced
-  std::size_t recipients_max = 0;  ///< RFC 9422 RCPTMAX; 0: not announced
-  std::size_t messages_max = 0;    ///< RFC 9422 MAILMAX
+  bool has_utf8 = false, has_binary = false, has_starttls = false;
+  bool has_plain = false, has_scram = false;  ///< AUTH
+  std::uint64_t size_max = 0;                 ///< RFC 1870; 0: not announced
+  std::size_t recipients_max = 0;             ///< RFC 9422 RCPTMAX; 0: not announced
+  std::size_t messages_max = 0;               ///< RFC 9422 MAILMAX
 };
 
 /// A mail server somewhere in the simulated internet. Recipients that begin with "bad" do not
@@ -92,15 +107,21 @@ struct Temper {
 class Receiver {
  public:
   /// `site` outlives it: what a server has stored survives a crash of the world around it.
-  Receiver(SimulatedInternet& internet, base::Worker& worker, net::Endpoint where, Site& site);
+  Receiver(SimulatedInternet& internet, base::Worker& worker, net::Endpoint where, Site& site,
+           Secrecy* secrecy = nullptr);
   Temper temper;
+  /// Who may log in.
+  static constexpr const char* kUser = "relay";
+  static constexpr const char* kPassword = "tea for two";
 
  private:
   base::Task<void> serve(std::unique_ptr<net::Stream> stream);
   base::Task<bool> say(LineStream& stream, std::string reply);
-  base::Task<bool> store(LineStream& stream, Receipt receipt);
-  std::string greeting() const;
-  std::string extensions() const;
+  base::Task<bool> store(LineStream& stream, Receipt receipt, bool has_announced);
+  base::Task<bool> start_tls(LineStream& stream);
+  base::Task<std::string> log_in(LineStream& stream, std::string line);
+  std::string extensions(bool is_covered) const;
+  std::string refusal() const;
   bool happens(unsigned thousandths) {
     return thousandths > 0 && internet_.world().random().below(1000) < thousandths;
   }
@@ -110,6 +131,7 @@ class Receiver {
   SimulatedNetwork network_;
   std::unique_ptr<net::Listener> listener_;
   Site& site_;
+  Secrecy* secrecy_;
 };
 
 }  // namespace ekiden::simulation

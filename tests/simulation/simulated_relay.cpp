@@ -1,6 +1,7 @@
 #include "tests/simulation/simulated_relay.hpp"
 
-#include "ekiden/account/stored_snapshot.hpp"
+#include "ekiden/account/authenticator.hpp"
+#include "ekiden/account/sasl_server.hpp"
 #include "ekiden/events/error.hpp"
 
 namespace ekiden::simulation {
@@ -23,15 +24,22 @@ Result<void> MemorySink::write(const std::vector<std::string>& encoded) {
   return {};
 }
 
-std::shared_ptr<const account::Snapshot> NoAccounts::current() const {
-  static const auto kNone = std::make_shared<const account::StoredSnapshot>();
-  return kNone;
+namespace {
+
+/// A table for few: each life makes one.
+account::Throttle::Options throttle_options() {
+  account::Throttle::Options options;
+  options.entries_max = 256;
+  return options;
 }
+
+}  // namespace
 
 struct SimulatedRelay::Running {
   /// One worker and its surroundings.
   struct Place {
-    Place(RelayGround& ground, unsigned index, const net::Address& address)
+    Place(RelayGround& ground, const account::AuthenticatorShared& shared, unsigned index,
+          const net::Address& address)
         : own_clock(ground.world),
           clock(own_clock),
           executor(ground.world, Order::Kept, ground.post_delay_max),
@@ -48,6 +56,18 @@ struct SimulatedRelay::Running {
       worker = std::make_unique<base::Worker>(
           base::Worker{index, ground.world.io().get_executor(), executor, clock.top(), random});
       cache = std::make_unique<dns::CachingResolver>(resolver.top(), own_clock, executor);
+      if (ground.secrecy != nullptr) tls.emplace(ground.secrecy->relay());
+      authenticator.emplace(*worker, shared, account::AuthenticatorOptions{Accounts::kCost});
+      sasl.emplace(*authenticator);
+    }
+    apps::RelayWorker relay_worker(RelayGround& ground) {
+      apps::RelayWorker made{*worker, network.top(), *cache, &*sasl};
+      made.proxy = &proxy;
+      if (tls) {
+        made.tls = &*tls;
+        made.start_tls = apps::client_tls(ground.secrecy->relay());
+      }
+      return made;
     }
     SimulatedClock own_clock;
     Layered<base::Clock> clock;
@@ -59,9 +79,13 @@ struct SimulatedRelay::Running {
     Layered<dns::Resolver> resolver;
     std::unique_ptr<base::Worker> worker;
     std::unique_ptr<dns::CachingResolver> cache;
+    std::optional<apps::ServerTlsLayer> tls;
+    apps::ProxyLayer proxy;
+    std::optional<account::Authenticator> authenticator;
+    std::optional<account::SaslServer> sasl;
   };
 
-  explicit Running(RelayGround& ground)
+  Running(RelayGround& ground, const Accounts& accounts)
       : committer(ground.world, Order::Kept, kDiskDelayMax),
         own_pool(ground.world, Order::Any, kPoolDelayMax),
         pool(own_pool),
@@ -69,7 +93,11 @@ struct SimulatedRelay::Running {
         clock(ground.world),
         random(ground.world.random().next()),
         disk(ground.disk),
-        sink(ground.sink) {
+        sink(ground.sink),
+        throttle(throttle_options(), random),
+        passwords(own_pool, {}),
+        shared{accounts, throttle, passwords,
+               account::HashKey(std::string(account::kHashOctets, 'k')), metrics} {
     for (const Wrappers& wrappers : ground.wrappers) {
       pool.add(wrappers.pool);
       disk.add(wrappers.disk);
@@ -86,6 +114,9 @@ struct SimulatedRelay::Running {
   Layered<events::Sink> sink;
   std::unique_ptr<Layered<spool::Spool>> spool;
   base::Metrics metrics;
+  account::Throttle throttle;
+  account::PasswordPool passwords;
+  account::AuthenticatorShared shared;
   std::vector<std::unique_ptr<Place>> places;
   std::unique_ptr<apps::Relay> relay;
   std::string problem;
@@ -101,7 +132,9 @@ class Door final : public PassingSpool {
 
 }  // namespace
 
-SimulatedRelay::SimulatedRelay(RelayGround ground) : ground_(std::move(ground)) {}
+SimulatedRelay::SimulatedRelay(RelayGround ground) : ground_(std::move(ground)) {
+  nobody_.remove();
+}
 
 SimulatedRelay::~SimulatedRelay() {
   if (running_) crash(Crash::Kill);
@@ -116,14 +149,15 @@ std::shared_ptr<const config::Settings> SimulatedRelay::wrapped(
 }
 
 bool SimulatedRelay::start(const config::Settings& settings, std::string& problem) {
-  running_ = std::make_unique<Running>(ground_);
+  const Accounts& accounts = ground_.accounts == nullptr ? nobody_ : *ground_.accounts;
+  running_ = std::make_unique<Running>(ground_, accounts);
   Running& r = *running_;
   std::vector<apps::RelayWorker> workers;
   for (unsigned i = 0; i < ground_.workers; ++i) {
-    r.places.push_back(
-        std::make_unique<Running::Place>(ground_, i, settings.listener.front().address.address));
+    r.places.push_back(std::make_unique<Running::Place>(ground_, r.shared, i,
+                                                        settings.listener.front().address.address));
     Running::Place& place = *r.places.back();
-    workers.push_back({*place.worker, place.network.top(), *place.cache});
+    workers.push_back(place.relay_worker(ground_));
   }
   const auto wrap_spool = [this, &r](spool::Spool& journal) -> std::unique_ptr<spool::Spool> {
     r.spool = std::make_unique<Layered<spool::Spool>>(journal);
@@ -132,8 +166,8 @@ bool SimulatedRelay::start(const config::Settings& settings, std::string& proble
   };
   r.relay = std::make_unique<apps::Relay>(
       apps::Surroundings{std::move(workers), r.disk.top(), r.committer, r.clock, r.pool.top(),
-                         r.events, r.clock, r.sink.top(), accounts_, r.random, r.metrics,
-                         wrap_spool, ground_.segment_octets},
+                         r.events, r.clock, r.sink.top(), accounts, r.random, r.metrics, wrap_spool,
+                         ground_.segment_octets},
       wrapped(settings));
   if (!r.relay->open(problem)) return false;
   r.relay->start([&r](std::string said) { r.problem = std::move(said); });

@@ -7,8 +7,10 @@
 
 #include "apps/relay.hpp"
 #include "ekiden/spool/testing/simulated_disk.hpp"
+#include "tests/simulation/accounts.hpp"
 #include "tests/simulation/names.hpp"
 #include "tests/simulation/network.hpp"
+#include "tests/simulation/secrecy.hpp"
 #include "tests/simulation/wrappers.hpp"
 
 namespace ekiden::simulation {
@@ -36,11 +38,6 @@ class MemorySink final : public events::Sink {
   base::Steady fails_until_{};
 };
 
-class NoAccounts final : public account::SnapshotSource {
- public:
-  std::shared_ptr<const account::Snapshot> current() const override;
-};
-
 struct RelayGround {
   World& world;
   SimulatedInternet& internet;
@@ -50,6 +47,8 @@ struct RelayGround {
   unsigned workers = 2;
   std::uint32_t segment_octets = 1 << 20;
   base::Duration post_delay_max = kPostDelayMax;
+  Secrecy* secrecy = nullptr;          ///< null: no TLS
+  const Accounts* accounts = nullptr;  ///< null: nobody may log in
   /// The first nearest to the ground.
   std::vector<Wrappers> wrappers;
 };
@@ -87,7 +86,7 @@ class SimulatedRelay {
   std::shared_ptr<const config::Settings> wrapped(const config::Settings& settings) const;
 
   RelayGround ground_;
-  NoAccounts accounts_;
+  Accounts nobody_;  ///< that we are told of
   std::unique_ptr<Running> running_;
 };
 

@@ -12,7 +12,7 @@
 namespace ekiden::test {
 
 /// Keeps what is submitted, or refuses it as told; completions are posted to `home`.
-class FakeSpool final : public spool::Spool, public spool::Port {
+class FakeSpool : public spool::Spool, public spool::Port {
  public:
   explicit FakeSpool(base::Executor& home) : home_(home) {}
 

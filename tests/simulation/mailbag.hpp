@@ -1,0 +1,28 @@
+#pragma once
+
+#include "tests/simulation/stage.hpp"
+
+namespace ekiden::simulation {
+
+/// Writes mail and sends clients with it: ordinary and odd, transactional and bulk, our own and
+/// strangers'.
+class Mailbag {
+ public:
+  explicit Mailbag(Stage& stage) : stage_(stage) {}
+
+  /// One client with some messages.
+  void begin_session();
+  /// Bulk mail for one site, and behind it something that cannot wait.
+  void surge();
+
+ private:
+  std::string pick_recipient(bool is_strangers);
+  std::shared_ptr<Submission> make_mail(bool is_bulk, bool is_strangers);
+  void make_odd(Submission& mail);
+  void choose_way(Manner& manner, net::Endpoint& to, bool is_bulk);
+  void submit(net::Endpoint to, net::Endpoint from, Submissions mails, Manner manner);
+
+  Stage& stage_;
+};
+
+}  // namespace ekiden::simulation

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+
+#include "tests/simulation/clients.hpp"
+#include "tests/simulation/names.hpp"
+#include "tests/simulation/peers.hpp"
+
+namespace ekiden::simulation {
+
+/// A host of the simulated internet that takes mail.
+struct Place {
+  const char* name;
+  net::Endpoint where;
+};
+const std::vector<Place>& places();
+
+/// Whose every connection is of one lane.
+inline constexpr const char* kSingleSites[] = {"mx.one.example", "mx.sender.example"};
+/// The place of mx.sender.example, where reports go.
+inline constexpr std::size_t kSendersPlace = 1;
+
+/// What the DNS says of them, and of domains whose mail goes nowhere.
+void write_zones(test::FakeResolver& dns);
+
+/// Everybody but the relay. A crash takes the world's connections with it, so each life of the
+/// relay has an outside of its own.
+struct Outside {
+  Outside(World& world, SimulatedInternet& internet, Secrecy* secrecy,
+          std::map<std::string, Site>& sites);
+  SimulatedWorker worker;
+  std::deque<Receiver> receivers;  ///< in the order of places()
+  base::TaskGroup clients;
+};
+
+}  // namespace ekiden::simulation

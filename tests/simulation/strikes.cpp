@@ -1,0 +1,265 @@
+#include "tests/simulation/strikes.hpp"
+
+#include <algorithm>
+#include <initializer_list>
+
+namespace ekiden::simulation {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr std::size_t kSessionsPerLifeMax = 8;
+/// Times that a plague strikes in one life.
+constexpr std::size_t kStrikesMax = 3;
+
+std::string one_of(base::Random& random, std::initializer_list<const char*> all) {
+  return all.begin()[random.below(all.size())];
+}
+
+}  // namespace
+
+void Strikes::schedule(base::Duration lasts) {
+  // Troubles may begin before the mail does.
+  const base::Duration busy = std::min<base::Duration>(lasts, minutes(10));
+  std::size_t sessions = 1 + stage_.random().below(kSessionsPerLifeMax);
+  if (stage_.conditions.has(Plague::TightMemory)) sessions *= 3;
+  for (std::size_t i = 0; i < sessions; ++i)
+    stage_.world.after(stage_.chance(700) ? stage_.up_to(busy) : stage_.up_to(lasts),
+                       [this] { mailbag_.begin_session(); });
+  if (stage_.conditions.has(Plague::Surges))
+    stage_.world.after(stage_.up_to(busy), [this] { mailbag_.surge(); });
+  strike(Plague::Storms, lasts, &Strikes::storm);
+  strike(Plague::BadDns, lasts, &Strikes::break_dns);
+  strike(Plague::FullDisk, lasts, &Strikes::fill_disk);
+  strike(Plague::FailingDisk, lasts, &Strikes::break_disk);
+  strike(Plague::LyingDisk, lasts, &Strikes::let_disk_lie);
+  strike(Plague::ClockJumps, lasts, &Strikes::jump_clock);
+  strike(Plague::Reloads, lasts, &Strikes::reload);
+  strike(Plague::Operators, lasts, &Strikes::operate);
+  strike(Plague::Operators, lasts, &Strikes::operate);
+  strike(Plague::Logins, lasts, &Strikes::change_accounts);
+  strike(Plague::FailingEvents, lasts, &Strikes::break_events);
+  strike(Plague::DiskCuts, lasts, &Strikes::cut_disk);
+}
+
+void Strikes::strike(Plague plague, base::Duration lasts, void (Strikes::*how)()) {
+  if (!stage_.conditions.has(plague)) return;
+  const std::size_t times = 1 + stage_.random().below(kStrikesMax);
+  for (std::size_t i = 0; i < times; ++i)
+    stage_.world.after(stage_.up_to(lasts), [this, how] {
+      if (!stage_.is_calm) (this->*how)();
+    });
+}
+
+void Strikes::storm() {
+  const std::size_t at = stage_.random().below(stage_.outside->receivers.size());
+  Receiver& receiver = stage_.outside->receivers[at];
+  const Temper before = receiver.temper;
+  switch (stage_.random().below(3)) {
+    case 0:
+      receiver.temper.defers_recipient = 1000;
+      break;
+    case 1:
+      receiver.temper.defers_connection = 1000;
+      break;
+    default:
+      receiver.temper.is_down = true;
+      break;
+  }
+  stage_.say(std::string("a storm at ") + places()[at].name);
+  const base::Duration lasts = simulation::between(stage_.random(), minutes(1), hours(6));
+  stage_.world.after(lasts, [this, at, before] {
+    if (!stage_.is_calm) stage_.outside->receivers[at].temper = before;
+  });
+}
+
+void Strikes::break_dns() {
+  if (stage_.chance(300)) {
+    stage_.say("the MX of two.example change");
+    stage_.history.has_moving_hosts = true;
+    stage_.names.script.remove("two.example");
+    if (stage_.chance(500)) stage_.names.script.mx("two.example", 10, "mx.three.example");
+    stage_.names.script.mx("two.example", 20, "mx2.two.example");
+    return;
+  }
+  stage_.say("the DNS is in trouble");
+  stage_.conditions.trouble(stage_.random(), stage_.names);
+  stage_.world.after(stage_.up_to(hours(2)), [this] { heal_dns(); });
+}
+void Strikes::heal_dns() {
+  stage_.names.fails = stage_.names.times_out = 0;
+}
+
+void Strikes::begin_trouble(std::vector<Span>& spans, base::Duration lasts) {
+  spans.push_back({stage_.world.steady(), stage_.world.steady() + lasts});
+}
+/// A life's end ends its troubles.
+void Strikes::end_troubles() {
+  stage_.disk.set_capacity(~0ULL);
+  stage_.disk.heal();
+  if (stage_.fault != Fault::DiskLies) stage_.disk.set_sync_lies(false);
+  heal_dns();
+  stage_.sink.fail_until({});
+  for (auto* spans :
+       {&stage_.history.disk_trouble, &stage_.history.lying, &stage_.history.events_trouble})
+    for (Span& span : *spans) span.until = std::min(span.until, stage_.world.steady());
+}
+
+void Strikes::fill_disk() {
+  const base::Duration lasts = stage_.up_to(minutes(30));
+  stage_.say("the disk is full for " + base::format_duration(lasts));
+  begin_trouble(stage_.history.disk_trouble, lasts);
+  const Result<std::uint64_t> room = stage_.disk.free_space();
+  const std::uint64_t used = ~0ULL - (room ? *room : 0);
+  stage_.disk.set_capacity(used + stage_.random().below(stage_.conditions.segment_octets * 3));
+  stage_.world.after(lasts, [this] { stage_.disk.set_capacity(~0ULL); });
+}
+
+void Strikes::break_disk() {
+  const spool::Errc error = stage_.chance(500) ? spool::Errc::Io : spool::Errc::NoSpace;
+  switch (stage_.random().below(3)) {
+    case 0: {
+      stage_.say("a write fails");
+      begin_trouble(stage_.history.disk_trouble, minutes(10));
+      stage_.disk.fail_write(1 + stage_.random().below(10), error);
+      break;
+    }
+    case 1: {
+      stage_.say("a sync fails");
+      begin_trouble(stage_.history.disk_trouble, minutes(10));
+      stage_.disk.fail_sync(1 + stage_.random().below(10), error);
+      break;
+    }
+    default: {
+      const base::Duration lasts =
+          stage_.up_to(stage_.chance(500) ? base::Duration(seconds(2)) : minutes(20));
+      stage_.say("the disk fails for " + base::format_duration(lasts));
+      begin_trouble(stage_.history.disk_trouble, lasts);
+      stage_.disk.fail_all(error);
+      stage_.world.after(lasts, [this] { stage_.disk.heal(); });
+      break;
+    }
+  }
+}
+
+void Strikes::let_disk_lie() {
+  if (stage_.fault == Fault::DiskLies) return;
+  const base::Duration lasts = stage_.up_to(minutes(10));
+  stage_.say("the disk lies for " + base::format_duration(lasts));
+  begin_trouble(stage_.history.lying, lasts);
+  stage_.disk.set_sync_lies(true);
+  stage_.world.after(lasts, [this] { stage_.disk.set_sync_lies(false); });
+}
+
+void Strikes::jump_clock() {
+  base::Duration by = stage_.chance(500) ? stage_.up_to(seconds(90)) : stage_.up_to(hours(30));
+  if (stage_.chance(500)) by = -by;
+  stage_.say("the clock jumps by " + base::format_duration(by));
+  stage_.history.jumped += by < base::Duration::zero() ? -by : by;
+  stage_.world.jump_wall_clock(by);
+}
+
+void Strikes::reload() {
+  use(stage_.conditions.changed(stage_.random()));
+}
+void Strikes::use(config::Settings settings) {
+  std::string problem;
+  stage_.settings = std::move(settings);
+  stage_.history.settings.push_back(stage_.settings);
+  stage_.history.has_moving_hosts =
+      stage_.history.has_moving_hosts || !stage_.settings.route.empty();
+  stage_.say("the settings are reloaded");
+  if (!stage_.relay.reload(stage_.settings, problem))
+    stage_.find("a reload is refused: " + problem);
+}
+
+void Strikes::suspend_something() {
+  control::SuspendScope scope;
+  using Kind = control::SuspendScope::Kind;
+  switch (stage_.random().below(4)) {
+    case 0:
+      scope = {Kind::Domain, one_of(stage_.random(), {"one.example", "Two.example"})};
+      break;
+    case 1:
+      scope = {Kind::Tenant, "default"};
+      break;
+    case 2:
+      scope = {Kind::Source, "default"};
+      break;
+    default:
+      stage_.say("an operator resumes everything");
+      stage_.desk->resume_all();
+      return;
+  }
+  stage_.say("an operator suspends " + scope.name);
+  stage_.desk->suspend(std::move(scope));
+}
+
+void Strikes::operate() {
+  if (stage_.chance(300)) {
+    suspend_something();
+    return;
+  }
+  control::Filter filter;
+  switch (stage_.random().below(4)) {
+    case 0:
+      filter.domain = one_of(stage_.random(), {"one.example", "TWO.example", "*.example"});
+      break;
+    case 1:
+      filter.recipient =
+          one_of(stage_.random(), {"good0@ONE.example", "good1@*", "full2@two.example"});
+      break;
+    case 2:
+      filter.reply = "try later";
+      break;
+    default:
+      filter.sender = "sender" + std::to_string(1 + stage_.random().below(12)) + "@*";
+      break;
+  }
+  const auto action = static_cast<control::QueueAction>(stage_.random().below(6));
+  stage_.say("an operator acts, " + std::to_string(static_cast<int>(action)));
+  std::string argument;
+  if (action == control::QueueAction::Reroute)
+    argument = one_of(stage_.random(), {"20.0.0.3:25", "mx"});
+  stage_.desk->act(action, std::move(filter), std::move(argument));
+}
+
+void Strikes::break_events() {
+  const base::Duration lasts = stage_.up_to(minutes(30));
+  stage_.say("the event store fails for " + base::format_duration(lasts));
+  begin_trouble(stage_.history.events_trouble, lasts);
+  stage_.sink.fail_until(stage_.world.steady() + lasts);
+}
+
+/// The power goes before one of the next changes of the disk.
+void Strikes::cut_disk() {
+  if (stage_.is_last) return;
+  stage_.disk.cut_after(1 + stage_.random().below(12));
+}
+
+void Strikes::change_accounts() {
+  if (stage_.chance(300)) {
+    stage_.say("the users are gone for a while");
+    stage_.accounts.remove();
+    stage_.world.after(stage_.up_to(minutes(10)), [this] { stage_.accounts.change(); });
+    return;
+  }
+  stage_.say("a user is changed");
+  stage_.accounts.change();
+}
+
+void Strikes::let_bits_rot() {
+  const Result<std::vector<std::string>> segments = stage_.disk.list("journal");
+  if (!segments || segments->empty()) return;
+  const std::string path = "journal/" + (*segments)[stage_.random().below(segments->size())];
+  const std::size_t size = stage_.disk.contents(path).size();
+  if (size == 0) return;
+  stage_.say("a bit rots in " + path);
+  stage_.history.has_rot = true;
+  stage_.disk.flip_bit(path, stage_.random().below(size),
+                       static_cast<unsigned>(stage_.random().below(8)));
+}
+
+}  // namespace ekiden::simulation
