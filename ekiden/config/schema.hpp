@@ -37,7 +37,8 @@ using Value =
     std::variant<bool*, std::uint16_t*, std::uint32_t*, double*, Duration*,
                  std::optional<Duration>*, Size*, Rate*, std::string*, std::vector<std::string>*,
                  net::Endpoint*, std::vector<net::Endpoint>*, std::vector<net::AddressBlock>*,
-                 NextHop*, std::map<std::string, net::Endpoint>*, TextTable*, Choice, Choices, RetryTable>;
+                 NextHop*, std::map<std::string, net::Endpoint>*, TextTable*, Choice, Choices,
+                 RetryTable>;
 
 /// What a text holds beside being a text. Lists: a table's values may be lists.
 enum class TextKind { Plain, HostName, File, Directory, Url, Domains, Lists };

@@ -23,16 +23,29 @@ constexpr std::size_t kHeadersMax = 50;
 
 // As rewrite::Variable has them.
 constexpr std::array<std::string_view, 15> kVariables = {
-    "id",  "message_id",    "tenant", "stream",      "listener", "hostname",  "tag", "sender",
-    "sender_domain", "from", "from_domain", "route",    "recipient", "recipient_domain", "token"};
+    "id",          "message_id", "tenant",    "stream",           "listener",
+    "hostname",    "tag",        "sender",    "sender_domain",    "from",
+    "from_domain", "route",      "recipient", "recipient_domain", "token"};
 
 /// Fields that trace, authenticate or structure a message: writing them makes it another one.
-constexpr std::array<std::string_view, 18> kNotWritten = {
-    "received",     "return-path",      "date",           "message-id",
-    "from",         "to",               "cc",             "bcc",
-    "mime-version", "content-type",     "content-transfer-encoding",
-    "dkim-signature", "authentication-results", "arc-seal", "arc-message-signature",
-    "arc-authentication-results", "delivered-to", "x-original-from"};
+constexpr std::array<std::string_view, 18> kNotWritten = {"received",
+                                                          "return-path",
+                                                          "date",
+                                                          "message-id",
+                                                          "from",
+                                                          "to",
+                                                          "cc",
+                                                          "bcc",
+                                                          "mime-version",
+                                                          "content-type",
+                                                          "content-transfer-encoding",
+                                                          "dkim-signature",
+                                                          "authentication-results",
+                                                          "arc-seal",
+                                                          "arc-message-signature",
+                                                          "arc-authentication-results",
+                                                          "delivered-to",
+                                                          "x-original-from"};
 constexpr std::array<std::string_view, 3> kOnlyReplaced = {"subject", "sender", "reply-to"};
 constexpr std::array<std::string_view, 2> kNotRemoved = {"received", "from"};
 
@@ -127,13 +140,12 @@ class RewriteValidator : private Findings {
       refuse(at("name"), "rewrite.name takes up to 60 octets without commas");
     }
     conditions(v);
-    const bool acts = !v.sender_map.empty() || !v.sender_map_file.empty() ||
-                      !v.recipient_map.empty() || !v.recipient_map_file.empty() ||
-                      !v.masquerade.empty() || !v.aliases.empty() || !v.aliases_file.empty() ||
-                      !v.header_from.empty() || !v.header_reply_to.empty() ||
-                      !v.return_path.empty() || !v.remove_headers.empty() ||
-                      !v.add_headers.empty() || !v.replace_headers.empty() ||
-                      !v.feedback_id.empty() || !v.list_unsubscribe.empty();
+    const bool acts =
+        !v.sender_map.empty() || !v.sender_map_file.empty() || !v.recipient_map.empty() ||
+        !v.recipient_map_file.empty() || !v.masquerade.empty() || !v.aliases.empty() ||
+        !v.aliases_file.empty() || !v.header_from.empty() || !v.header_reply_to.empty() ||
+        !v.return_path.empty() || !v.remove_headers.empty() || !v.add_headers.empty() ||
+        !v.replace_headers.empty() || !v.feedback_id.empty() || !v.list_unsubscribe.empty();
     if (!acts) refuse(path_, "this [[rewrite]] does nothing: it has conditions only");
     map("sender_map", v.sender_map, v.sender_map_file, MapKind::Addresses, true, v.sender_entries);
     map("recipient_map", v.recipient_map, v.recipient_map_file, MapKind::Addresses, false,
@@ -233,7 +245,8 @@ class RewriteValidator : private Findings {
                                               : std::vector<std::string>{std::string(targets)};
       std::string fault = targets.empty() ? shown(from) + " stands alone: write two addresses"
                                           : entry_fault(from, to, kind, must_be_ascii);
-      if (fault.empty() && !seen.insert(seen_key(from)).second) fault = shown(from) + " stands twice";
+      if (fault.empty() && !seen.insert(seen_key(from)).second)
+        fault = shown(from) + " stands twice";
       if (fault.empty() && out.size() == kMapEntriesMax) {
         return refuse_line(file_name, number, "more than 1000000 entries");
       }
@@ -254,8 +267,8 @@ class RewriteValidator : private Findings {
       if (pattern.starts_with('.')) nearest = "*" + pattern;
       if (pattern.starts_with('@')) nearest = pattern.substr(1);
       if (!smtp::canonical_domain(name) || name.starts_with('[')) {
-        refuse(at("masquerade"), "rewrite.masquerade: " + shown(pattern) +
-                                     " is no host name and no \"*.domain\"",
+        refuse(at("masquerade"),
+               "rewrite.masquerade: " + shown(pattern) + " is no host name and no \"*.domain\"",
                nearest);
       }
       if (!smtp::canonical_domain(domain.front()) || domain.front().starts_with('[')) {
@@ -312,23 +325,24 @@ class RewriteValidator : private Findings {
     std::string nearest;
     if (name.ends_with(':')) nearest = name.substr(0, name.size() - 1);
     if (!is_fine) {
-      return refuse(at(key), std::string("rewrite.") + key + ": " + shown(name) +
-                                 " is no header name",
+      return refuse(at(key),
+                    std::string("rewrite.") + key + ": " + shown(name) + " is no header name",
                     nearest);
     }
     const bool removes = std::string_view(key) == "remove_headers";
-    if (removes ? is_among(kNotRemoved, name)
-                : is_among(kNotWritten, name) || base::starts_with_ignoring_case(name, "X-Ekiden-")) {
+    if (removes
+            ? is_among(kNotRemoved, name)
+            : is_among(kNotWritten, name) || base::starts_with_ignoring_case(name, "X-Ekiden-")) {
       std::string hint;
       if (base::equals_ignoring_case(name, "From")) hint = "header_from";
       if (base::equals_ignoring_case(name, "Received")) hint = "listener.hide_submitter";
-      return refuse(at(key), std::string("rewrite.") + key + ": " + shown(name) + " cannot be " +
-                                 (removes ? "removed" : "written") + " by a rule",
+      return refuse(at(key),
+                    std::string("rewrite.") + key + ": " + shown(name) + " cannot be " +
+                        (removes ? "removed" : "written") + " by a rule",
                     hint);
     }
     if (std::string_view(key) == "add_headers" && is_among(kOnlyReplaced, name)) {
-      refuse(at(key),
-             "rewrite.add_headers: a second " + shown(name) + " would be against RFC 5322",
+      refuse(at(key), "rewrite.add_headers: a second " + shown(name) + " would be against RFC 5322",
              "replace_headers");
     }
   }
@@ -351,9 +365,10 @@ class RewriteValidator : private Findings {
          !std::all_of(v.feedback_id.begin(), v.feedback_id.end(), [](char c) {
            return base::is_alpha(c) || base::is_digit(c) || c == '-' || c == '_' || c == '.';
          }))) {
-      refuse(at("feedback_id"), "rewrite.feedback_id takes up to 64 letters, digits, '-', '_' and "
-                                "'.', not " +
-                                    shown(v.feedback_id));
+      refuse(at("feedback_id"),
+             "rewrite.feedback_id takes up to 64 letters, digits, '-', '_' and "
+             "'.', not " +
+                 shown(v.feedback_id));
     }
     for (std::size_t n = 0; n < v.list_unsubscribe.size(); ++n) {
       const std::string& link = v.list_unsubscribe[n];
@@ -361,8 +376,8 @@ class RewriteValidator : private Findings {
       const bool is_fine = (link.starts_with("https://") || link.starts_with("mailto:")) &&
                            link.find_first_of(" <>,") == std::string::npos;
       if (!is_fine) {
-        refuse(at(key.c_str()), "rewrite.list_unsubscribe takes \"https://…\" and \"mailto:…\", not " +
-                                    shown(link));
+        refuse(at(key.c_str()),
+               "rewrite.list_unsubscribe takes \"https://…\" and \"mailto:…\", not " + shown(link));
       }
       variables(key.c_str(), link);
     }
@@ -374,8 +389,8 @@ class RewriteValidator : private Findings {
   void variables(const char* key, std::string_view text) {
     const std::string name = "rewrite." + without_index(key);
     if (text.size() > kTemplateOctetsMax) {
-      return refuse(at(key), name + " is longer than " + std::to_string(kTemplateOctetsMax) +
-                                 " octets");
+      return refuse(at(key),
+                    name + " is longer than " + std::to_string(kTemplateOctetsMax) + " octets");
     }
     for (std::size_t i = 0; i < text.size(); ++i) {
       if (text[i] != '{' && text[i] != '}') continue;
@@ -385,8 +400,9 @@ class RewriteValidator : private Findings {
       }
       const std::size_t end = text.find('}', i);
       if (text[i] == '}' || end == std::string_view::npos) {
-        return refuse(at(key), name + " has a brace that stands alone; write {{ or }} for one that "
-                                      "is meant");
+        return refuse(at(key), name +
+                                   " has a brace that stands alone; write {{ or }} for one that "
+                                   "is meant");
       }
       const std::string_view word = text.substr(i + 1, end - i - 1);
       if (!is_among(kVariables, word) || base::lowered(word) != word) {
