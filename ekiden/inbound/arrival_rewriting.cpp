@@ -5,6 +5,7 @@
 #include "ekiden/events/message_event.hpp"
 #include "ekiden/inbound/arrival.hpp"
 #include "ekiden/message/dsn.hpp"
+#include "ekiden/message/header_scan.hpp"
 
 namespace ekiden::inbound {
 namespace {

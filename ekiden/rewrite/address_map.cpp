@@ -94,8 +94,10 @@ bool AliasMap::add(std::string_view from, std::string_view targets, std::string&
   bool is_quoted = false;
   for (std::size_t i = 0; i <= targets.size(); ++i) {
     if (i < targets.size()) {
-      if (targets[i] == '\\') ++i;
-      else if (targets[i] == '"') is_quoted = !is_quoted;
+      if (targets[i] == '\\')
+        ++i;
+      else if (targets[i] == '"')
+        is_quoted = !is_quoted;
       if (i >= targets.size()) break;
       if (targets[i] != ',' || is_quoted) continue;
     }
@@ -161,8 +163,7 @@ std::optional<smtp::Address> Masquerade::find(const smtp::Address& address) cons
   const std::string_view at_domain = domain_key(key);
   if (at_domain.empty()) return std::nullopt;
   if (!excepted_.empty()) {
-    const std::string_view local =
-        std::string_view(key).substr(0, key.size() - at_domain.size());
+    const std::string_view local = std::string_view(key).substr(0, key.size() - at_domain.size());
     if (excepted_.contains(key) || excepted_.contains(at_domain) || excepted_.contains(local))
       return std::nullopt;
   }

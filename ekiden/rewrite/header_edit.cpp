@@ -64,7 +64,8 @@ std::string HeaderEdit::apply(std::string_view header) const {
 
 bool is_field_name(std::string_view name) {
   return !name.empty() && name.size() <= kNameOctetsMax &&
-         std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7f && c != ':'; });
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return c > ' ' && c < 0x7f && c != ':'; });
 }
 
 std::string format_field(std::string_view name, std::string_view value) {

@@ -58,7 +58,8 @@ std::string feedback_word(std::string_view text) {
   if (text.empty()) return "-";
   std::string word;
   for (const char c : text.substr(0, 64)) {
-    const bool is_plain = base::is_alpha(c) || base::is_digit(c) || c == '-' || c == '_' || c == '.';
+    const bool is_plain =
+        base::is_alpha(c) || base::is_digit(c) || c == '-' || c == '_' || c == '.';
     word += is_plain ? c : '_';
   }
   return word;
@@ -151,7 +152,8 @@ std::string HeaderPass::map_value(std::string_view value, bool is_sender, std::s
     out += value.substr(at, span.at - at);
     out += address;
     at = span.at + span.octets;
-    if (const std::size_t fold = out.rfind("\r\n"); fold != std::string::npos) line_start = fold + 2;
+    if (const std::size_t fold = out.rfind("\r\n"); fold != std::string::npos)
+      line_start = fold + 2;
     const bool is_full = out.size() - line_start + name.size() + 1 > kLineOctetsFull;
     const std::size_t comma = value.find_first_not_of('>', at);
     if (is_full && comma != std::string_view::npos && value[comma] == ',') {
@@ -291,8 +293,7 @@ HeaderEdit HeaderPass::run(std::string_view header, Values values, std::string_v
     edit.changes.push_back({value_at, field.value.size(), std::move(value)});
   }
   if (!delivered_to.empty()) {
-    edit.changes.insert(edit.changes.begin(),
-                        {0, 0, format_field("Delivered-To", delivered_to)});
+    edit.changes.insert(edit.changes.begin(), {0, 0, format_field("Delivered-To", delivered_to)});
   }
   if (header_from_) {
     values[Variable::From] = *header_from_;
@@ -319,8 +320,7 @@ void HeaderPass::add(const std::string& rule, std::string name, std::string text
 
 void HeaderPass::add_fields(const Values& values) {
   const auto replace = [&](std::string_view name) {
-    std::erase_if(added_,
-                  [&](const Added& a) { return base::equals_ignoring_case(a.name, name); });
+    std::erase_if(added_, [&](const Added& a) { return base::equals_ignoring_case(a.name, name); });
   };
   for (const RuleSet::Rule* rule : rules_) {
     const RuleOptions& options = rule->options;
@@ -342,8 +342,7 @@ void HeaderPass::add_fields(const Values& values) {
       has_feedback_id_ = true;
       const std::string value = feedback_word(values[Variable::Tag]) + ":" +
                                 feedback_word(values[Variable::Tenant]) + ":" +
-                                feedback_word(values[Variable::Stream]) + ":" +
-                                options.feedback_id;
+                                feedback_word(values[Variable::Stream]) + ":" + options.feedback_id;
       add(options.name, "Feedback-ID", format_field("Feedback-ID", value), value);
     }
     if (!rule->unsubscribe.empty() && !has_unsubscribe_ && rule->unsubscribes_at(moment_)) {

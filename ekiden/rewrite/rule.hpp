@@ -44,8 +44,7 @@ struct RuleSet::Rule {
 /// One walk over a header section with the rules that hold at one moment.
 class HeaderPass {
  public:
-  HeaderPass(const RuleSet& set, RuleSet::Rule::Moment moment, const Circumstances& at,
-             Acts& acts);
+  HeaderPass(const RuleSet& set, RuleSet::Rule::Moment moment, const Circumstances& at, Acts& acts);
 
   bool has_work() const { return has_work_; }
   /// `values` are completed with what the header says after the rewriting of addresses.

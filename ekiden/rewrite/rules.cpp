@@ -57,7 +57,8 @@ bool complete(Rule& rule, std::string& why) {
     why = "\"" + base::printable(*address, 80) + "\" is no address";
     return false;
   }
-  for (const std::string& name : options.remove_headers) rule.removes.push_back(base::lowered(name));
+  for (const std::string& name : options.remove_headers)
+    rule.removes.push_back(base::lowered(name));
   if (!read_fields(rule, options.replace_headers, true, why) ||
       !read_fields(rule, options.add_headers, false, why))
     return false;
@@ -246,10 +247,9 @@ Bounce RuleSet::read_bounce(const smtp::Address& address, base::Time now) const 
   if (!domain) return bounce;
   if (verp_domains_.contains(*domain) &&
       base::starts_with_ignoring_case(address.local, kVerpPrefix)) {
-    const auto found =
-        read_token(*key_, TokenUse::ReturnPath, *domain,
-                   std::string_view(address.local).substr(kVerpPrefix.size()), now,
-                   return_path_valid_);
+    const auto found = read_token(*key_, TokenUse::ReturnPath, *domain,
+                                  std::string_view(address.local).substr(kVerpPrefix.size()), now,
+                                  return_path_valid_);
     // Whatever stands behind our prefix is a token, or nobody's address.
     bounce.kind = found ? Bounce::Kind::Verp : Bounce::Kind::Refused;
     if (found) bounce.token = *found;
@@ -276,9 +276,9 @@ Rewritten RuleSet::accept(const Submitted& message) const {
     if (HeaderPass::map_address({rule}, true, sender, "reverse-path", out.acts))
       out.reverse_path = sender;
   }
-  const std::string_view delivered_to =
-      message.shows_alias && !message.aliases.empty() ? std::string_view(message.aliases.front())
-                                                      : std::string_view();
+  const std::string_view delivered_to = message.shows_alias && !message.aliases.empty()
+                                            ? std::string_view(message.aliases.front())
+                                            : std::string_view();
   if (!pass.has_work() && message.aliases.empty()) return out;
   Values values;
   values[Variable::Id] = base::format_message_id(message.id);

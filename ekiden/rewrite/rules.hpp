@@ -62,7 +62,7 @@ struct Circumstances {
 /// What one rule did.
 struct Act {
   std::string rule;
-  std::string part;  ///< "reverse-path", "recipient", or a header's name
+  std::string part;           ///< "reverse-path", "recipient", or a header's name
   std::string before, after;  ///< either may be empty: added, removed
 };
 using Acts = std::vector<Act>;
@@ -159,8 +159,7 @@ class RuleSet {
   Rewritten accept(const Submitted& message) const;
 
   /// A transaction may carry only one recipient. The listener is not asked about.
-  bool wants_single(std::string_view tenant, std::string_view stream,
-                    std::string_view route) const;
+  bool wants_single(std::string_view tenant, std::string_view stream, std::string_view route) const;
   bool needs_header(const message::Meta& meta, std::string_view route) const;
   Departed depart(const Departing& message) const;
 

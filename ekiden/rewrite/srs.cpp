@@ -81,8 +81,8 @@ Result<smtp::Address> read_srs(const account::HashKey& key, const smtp::Address&
   if (!is_first && !has_tag(address.local, "SRS1")) return Errc::NotOurs;
   std::string_view rest = std::string_view(address.local).substr(5);
   const auto signature = take(rest);
-  if (!signature || !account::equals_in_constant_time(
-                        base::lowered(*signature), hash(key, is_first ? "srs0" : "srs1", rest)))
+  if (!signature || !account::equals_in_constant_time(base::lowered(*signature),
+                                                      hash(key, is_first ? "srs0" : "srs1", rest)))
     return Errc::Forged;
   std::string text;
   if (is_first) {

@@ -8,8 +8,9 @@ namespace ekiden::rewrite {
 namespace {
 
 constexpr std::array<std::string_view, kVariables> kNames = {
-    "id",  "message_id",    "tenant", "stream",      "listener", "hostname",  "tag", "sender",
-    "sender_domain", "from", "from_domain", "route",    "recipient", "recipient_domain", "token"};
+    "id",          "message_id", "tenant",    "stream",           "listener",
+    "hostname",    "tag",        "sender",    "sender_domain",    "from",
+    "from_domain", "route",      "recipient", "recipient_domain", "token"};
 
 /// No value makes a header grow without a bound.
 constexpr std::size_t kValueOctetsMax = 512;

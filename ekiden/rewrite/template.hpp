@@ -10,21 +10,21 @@ namespace ekiden::rewrite {
 
 /// What a template may say in braces.
 enum class Variable : std::uint8_t {
-  Id,               ///< ours: what `message show` takes
-  MessageId,        ///< the Message-ID field, brackets included
+  Id,         ///< ours: what `message show` takes
+  MessageId,  ///< the Message-ID field, brackets included
   Tenant,
   Stream,
   Listener,
   Hostname,
-  Tag,              ///< the first, or empty
-  Sender,           ///< reverse-path
+  Tag,     ///< the first, or empty
+  Sender,  ///< reverse-path
   SenderDomain,
-  From,             ///< address of the header
+  From,  ///< address of the header
   FromDomain,
-  Route,            ///< known when the message leaves
-  Recipient,        ///< of one transaction each
+  Route,      ///< known when the message leaves
+  Recipient,  ///< of one transaction each
   RecipientDomain,
-  Token,            ///< signed; names message and recipient
+  Token,  ///< signed; names message and recipient
 };
 inline constexpr std::size_t kVariables = 15;
 

@@ -83,7 +83,8 @@ std::string make_token(const account::HashKey& key, TokenUse use, std::string_vi
   std::string octets;
   append_u64(octets, content.id.high);
   append_u64(octets, content.id.low);
-  for (int shift = 16; shift >= 0; shift -= 8) octets += static_cast<char>(content.recipient >> shift);
+  for (int shift = 16; shift >= 0; shift -= 8)
+    octets += static_cast<char>(content.recipient >> shift);
   octets += signature(key, use, domain, octets);
   return encode_base32(octets);
 }
