@@ -1,7 +1,6 @@
 // The real process: threads, sockets, files, signals, around one Relay.
 #include "apps/node.hpp"
 
-#include <malloc.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -39,13 +38,6 @@ int fail(const std::string& sentence) {
   return kFailed;
 }
 
-/// As many heaps as workers, so that what one thread frees another can use, and a threshold that
-/// one large block cannot move for good: at 200 sessions a quarter less memory, at the same speed.
-void tune_heap(unsigned workers) {
-  ::mallopt(M_ARENA_MAX, static_cast<int>(std::max(workers, 2U)));
-  ::mallopt(M_MMAP_THRESHOLD, 1 << 20);
-}
-
 }  // namespace
 
 int serve(config::Loaded loaded) {
@@ -61,7 +53,6 @@ int serve(config::Loaded loaded) {
   runtime_options.workers = settings->node.workers != 0
                                 ? settings->node.workers
                                 : std::max(std::thread::hardware_concurrency(), 1U);
-  tune_heap(runtime_options.workers);
   base::Runtime runtime(runtime_options);
   base::LoopThread events_thread("events");
   base::SystemRandom random;

@@ -28,6 +28,8 @@ function(ekiden_compile_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra
     -Woverloaded-virtual -Wno-missing-field-initializers)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    target_compile_options(${target} PRIVATE -fcoroutines)
+    # g++ 12 pairs a coroutine frame's operator new with the wrong operator delete when it inlines
+    # only one of them, and warns of a mismatch that is not there.
+    target_compile_options(${target} PRIVATE -fcoroutines -Wno-mismatched-new-delete)
   endif()
 endfunction()

@@ -13,6 +13,7 @@
 #include "ekiden/account/error.hpp"
 #include "ekiden/base/assert.hpp"
 #include "ekiden/base/text.hpp"
+#include "ekiden/smtp/saslprep.hpp"
 
 namespace ekiden::account {
 namespace {
@@ -38,7 +39,7 @@ Result<void> check_password(std::string_view password) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
   });
   if (password.size() < kPasswordOctetsMin || password.size() > kPasswordOctetsMax || has_control ||
-      !base::is_valid_utf8(password) || has_api_key_form(password)) {
+      has_api_key_form(password) || !smtp::saslprep(password)) {
     return make_error_code(Errc::BadPassword);
   }
   return {};
@@ -47,7 +48,9 @@ Result<void> check_password(std::string_view password) {
 Result<std::string> hash_password(std::string_view password, const PasswordCost& cost) {
   start_sodium();
   char encoded[crypto_pwhash_STRBYTES];
-  if (crypto_pwhash_str_alg(encoded, password.data(), password.size(), cost.passes, cost.memory,
+  const Secret prepared(smtp::saslprep_or_same(password));
+  const std::string_view octets = prepared.view();
+  if (crypto_pwhash_str_alg(encoded, octets.data(), octets.size(), cost.passes, cost.memory,
                             crypto_pwhash_ALG_ARGON2ID13) != 0) {
     return make_error_code(Errc::OutOfMemory);
   }
@@ -58,7 +61,10 @@ bool verify_password(std::string_view encoded, std::string_view password) {
   start_sodium();
   if (!encoded.starts_with("$argon2id$") || encoded.size() >= crypto_pwhash_STRBYTES) return false;
   const std::string terminated(encoded);
-  return crypto_pwhash_str_verify(terminated.c_str(), password.data(), password.size()) == 0;
+  // RFC 4616 §2: whoever types the letters in another form of Unicode is still right.
+  const Secret prepared(smtp::saslprep_or_same(password));
+  const std::string_view octets = prepared.view();
+  return crypto_pwhash_str_verify(terminated.c_str(), octets.data(), octets.size()) == 0;
 }
 
 std::string unmatchable_hash(const PasswordCost& cost) {
@@ -86,11 +92,12 @@ std::string hash_api_key(const HashKey& node_key, std::string_view api_key) {
 ScramKeys make_scram_keys(std::string_view password, std::string salt, std::uint32_t iterations) {
   EKIDEN_ASSERT(iterations >= kScramIterationsMin && password.size() <= kPasswordOctetsMax,
                 "checked where they were read");
-  // RFC 5802 §2.2 (lenient): passwords are not prepared with SASLprep. For ASCII that would change
-  // nothing; of other text the octets count as given, for SCRAM as for PLAIN.
+  // RFC 5802 §2.2: the password is prepared with SASLprep. What cannot be is taken as given.
+  const Secret prepared(smtp::saslprep_or_same(password));
+  const std::string_view octets = prepared.view();
   std::string salted(SHA256_DIGEST_LENGTH, '\0');
   const int done = PKCS5_PBKDF2_HMAC(
-      password.data(), static_cast<int>(password.size()), octets_of(salt),
+      octets.data(), static_cast<int>(octets.size()), octets_of(salt),
       static_cast<int>(salt.size()), static_cast<int>(iterations), EVP_sha256(),
       static_cast<int>(salted.size()), reinterpret_cast<unsigned char*>(salted.data()));
   EKIDEN_ASSERT(done == 1, "PBKDF2 fails only when memory is gone");

@@ -76,6 +76,15 @@ TEST(HashKey, KeepsPurposesApart) {
   EXPECT_NE(key.hash("ab", "c"), key.hash("a", "bc"));
 }
 
+// RFC 4013: the same letters, typed on another keyboard.
+TEST(Password, FormsOfUnicodeDoNotMatter) {
+  const std::string encoded = hash_password("\u304b\u3099\u304d\u3099passw", kCheap).value();
+  EXPECT_TRUE(verify_password(encoded, "\u304c\u304epassw"));
+  EXPECT_FALSE(verify_password(encoded, "\u304b\u304dpassw"));
+  const ScramKeys apart = make_scram_keys("\u304b\u3099", "salt", 4096);
+  EXPECT_EQ(apart.stored_key, make_scram_keys("\u304c", "salt", 4096).stored_key);
+}
+
 // RFC 7677 §3: the keys that the example's password and salt give.
 TEST(Scram, KeysAreThoseOfRfc7677) {
   const std::string salt = *base::decode_base64("W22ZaJ0SNY7soEsUEjb6gQ==");

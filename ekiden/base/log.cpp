@@ -1,22 +1,22 @@
 #include "ekiden/base/log.hpp"
 
-#include <spdlog/async.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 
+#include "ekiden/base/line_writer.hpp"
 #include "ekiden/base/text.hpp"
 
 namespace ekiden::base::log {
 namespace {
 
-/// Lines waiting for the writer; past it the oldest are overwritten.
-constexpr std::size_t kQueueLines = 8192;
 constexpr std::size_t kValueLengthMax = 2048;
 
-std::shared_ptr<spdlog::details::thread_pool> pool;
 std::shared_ptr<spdlog::logger> logger;
 std::atomic<Level> least_level{Level::Info};
 std::atomic<Format> chosen_format{Format::Logfmt};
@@ -97,25 +97,47 @@ std::string format_line(Level level, std::string_view event, std::initializer_li
   return line;
 }
 
+/// Hands spdlog's lines to the thread that writes them. Only that thread uses `loss_`.
+class Sink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit Sink(std::unique_ptr<spdlog::formatter> formatter)
+      : base_sink(formatter->clone()), loss_(std::move(formatter)) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    line_.clear();
+    formatter_->format(message, line_);
+    writer_.add({line_.data(), line_.size()}, message.level >= spdlog::level::warn);
+  }
+  void flush_() override {}
+
+  std::string word_loss(std::uint64_t lines) {
+    const std::string text = format_line(Level::Warning, "log_lines_dropped", {{"lines", lines}});
+    spdlog::memory_buf_t line;
+    loss_->format({"ekiden", spdlog::level::warn, text}, line);
+    return {line.data(), line.size()};
+  }
+
+  spdlog::memory_buf_t line_;
+  const std::unique_ptr<spdlog::formatter> loss_;
+  LineWriter writer_{STDERR_FILENO, [this](std::uint64_t lines) { return word_loss(lines); }};
+};
+
 }  // namespace
 
 void start(Level level, Format format) {
   least_level = level;
   chosen_format = format;
-  pool = std::make_shared<spdlog::details::thread_pool>(kQueueLines, 1);
-  auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-  logger = std::make_shared<spdlog::async_logger>("ekiden", sink, pool,
-                                                  spdlog::async_overflow_policy::overrun_oldest);
+  auto formatter = std::make_unique<spdlog::pattern_formatter>(
+      format == Format::Json ? "{\"time\":\"%Y-%m-%dT%H:%M:%S.%fZ\",%v"
+                             : "%Y-%m-%dT%H:%M:%S.%fZ %v",
+      spdlog::pattern_time_type::utc);
+  logger = std::make_shared<spdlog::logger>("ekiden", std::make_shared<Sink>(std::move(formatter)));
   logger->set_level(spdlog::level::debug);
-  logger->set_pattern(format == Format::Json ? "{\"time\":\"%Y-%m-%dT%H:%M:%S.%fZ\",%v"
-                                             : "%Y-%m-%dT%H:%M:%S.%fZ %v",
-                      spdlog::pattern_time_type::utc);
 }
 
 void stop() {
-  if (logger) logger->flush();
   logger.reset();
-  pool.reset();
 }
 
 bool is_enabled(Level level) {

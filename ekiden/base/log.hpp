@@ -23,8 +23,9 @@ enum class Level { Debug, Info, Warning, Error };
 enum class Format { Logfmt, Json };
 
 /// Starts the asynchronous writer to standard error. Before it, lines are written at once.
-/// When the writer cannot keep up the oldest waiting lines are dropped and counted, because a
-/// worker never waits for a disk.
+/// When the writer cannot keep up new lines are dropped, and a line `log_lines_dropped` says how
+/// many, because a worker never waits for whoever reads the log. A line is written within a few
+/// milliseconds; warnings and errors at once.
 void start(Level level, Format format);
 void stop();
 bool is_enabled(Level level);

@@ -10,6 +10,7 @@
 
 #include "ekiden/config/reader.hpp"
 #include "ekiden/control/protocol.hpp"
+#include "ekiden/dns/unbound_resolver.hpp"
 #include "ekiden/rewrite/rules.hpp"
 
 /// The command line of `ekiden`: what can be asked of it, and how it answers.
@@ -62,6 +63,8 @@ struct Hooks {
   /// Answers what needs no running node, under the stores' lock.
   std::function<control::Answer(const config::Settings&, const control::Request&, const SeeItem&)>
       answer_stopped;
+  /// What a resolver is made of, by the settings' [dns].
+  std::function<dns::UnboundResolver::Options(const config::Settings&)> resolver_options;
 };
 
 /// Parses the command line and runs the command. Never throws.

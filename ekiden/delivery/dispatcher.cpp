@@ -17,7 +17,7 @@
 namespace ekiden::delivery {
 namespace {
 
-constexpr base::Duration kLagTolerated = std::chrono::milliseconds(200);
+constexpr base::Duration kLagTolerated = std::chrono::milliseconds(100);
 constexpr base::Duration kDelayMax = std::chrono::seconds(1);
 /// While the spool takes no updates nothing is attempted; asked again after this.
 constexpr base::Duration kSpoolPause = std::chrono::milliseconds(500);

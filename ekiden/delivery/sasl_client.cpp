@@ -10,6 +10,7 @@
 
 #include "ekiden/base/assert.hpp"
 #include "ekiden/base/text.hpp"
+#include "ekiden/smtp/saslprep.hpp"
 
 namespace ekiden::delivery {
 namespace {
@@ -118,7 +119,8 @@ SaslClient::Step SaslClient::step_scram(std::string_view challenge) {
       return fail("SCRAM: an iteration count that is not safe");
     }
     server_nonce_ = *nonce;
-    key_request_ = {password_, *raw_salt, static_cast<std::uint32_t>(*count)};
+    key_request_ = {smtp::saslprep_or_same(password_), *raw_salt,
+                    static_cast<std::uint32_t>(*count)};
     return {Kind::NeedsKey, {}, false};
   }
   if (steps_ == 3) {

@@ -61,7 +61,7 @@ void CachingResolver::resolve(std::string name, Type type, base::Completion<Answ
   State& state = *state_;
   count(state.counters.questions);
   name = canonical_name(name);
-  if (!wire_of_name(name)) {
+  if (!may_be_asked(name)) {
     Answer answer;
     answer.status = Status::NoDomain;
     answer.canonical_name = std::move(name);

@@ -1,5 +1,7 @@
 #include "ekiden/dns/name.hpp"
 
+#include <algorithm>
+
 #include "ekiden/base/text.hpp"
 
 namespace ekiden::dns {
@@ -31,6 +33,18 @@ std::optional<std::string> wire_of_name(std::string_view text) {
   }
   wire.push_back('\0');
   return wire;
+}
+
+bool may_be_asked(std::string_view name) {
+  if (name.empty()) return true;  // the root
+  // Each label has an octet for its length, and the root one more.
+  if (name.size() + 2 > kNameOctetsMax) return false;
+  for (std::size_t start = 0;;) {
+    const std::size_t end = std::min(name.find('.', start), name.size());
+    if (end == start || end - start > kLabelOctetsMax) return false;
+    if (end == name.size()) return true;
+    start = end + 1;
+  }
 }
 
 std::optional<std::string> take_name(std::string_view& wire) {

@@ -15,6 +15,11 @@ inline constexpr std::size_t kLabelOctetsMax = 63;
 /// octet that is a space, a control character or not ASCII (ask with A-labels).
 std::optional<std::string> wire_of_name(std::string_view text);
 
+/// Whether a question can be made of the name, in lower case and without its trailing dot: no empty
+/// label, none over 63 octets, 253 in all. Unlike wire_of_name it leaves the octets of a label to
+/// those who published it (RFC 2181 §11): SPF asks for names with spaces and percent signs.
+bool may_be_asked(std::string_view name);
+
 /// The uncompressed name at the front of `wire`, lower case, without a trailing dot; the root is
 /// "". `wire` is moved behind it. Nothing when it is malformed, or when a label holds what text
 /// could not say: a dot, a space, a control character, an octet above 126.

@@ -46,6 +46,23 @@ TEST(Name, RefusesWhatCannotExist) {
   EXPECT_FALSE(wire_of_name("a." + longest));
 }
 
+TEST(Name, AnyOctetsMayBeAskedForWithinTheSizes) {
+  EXPECT_TRUE(may_be_asked(""));
+  EXPECT_TRUE(may_be_asked("macro%percent  space%20.example.com"));
+  EXPECT_TRUE(may_be_asked("foo:bar/baz.\x80\x01.example.com"));
+  EXPECT_FALSE(may_be_asked("."));
+  EXPECT_FALSE(may_be_asked("a."));
+  EXPECT_FALSE(may_be_asked(".a"));
+  EXPECT_FALSE(may_be_asked("a..b"));
+  EXPECT_TRUE(may_be_asked(std::string(63, 'a') + ".example"));
+  EXPECT_FALSE(may_be_asked(std::string(64, 'a') + ".example"));
+  std::string longest;
+  for (int i = 0; i < 126; ++i) longest += "a.";
+  longest += "a";  // 253 octets
+  EXPECT_TRUE(may_be_asked(longest));
+  EXPECT_FALSE(may_be_asked(longest + "a"));
+}
+
 TEST(Name, AWireNameIsReadWithinItsBounds) {
   for (const std::string& wire :
        {std::string("\5ab", 3), std::string("\3com", 4), std::string("\300\014", 2), std::string(),

@@ -108,6 +108,25 @@ Result<ContextPointer> make_context(const UnboundSetup& setup) {
   return context;
 }
 
+/// libunbound reads names as zone files have them: what would mean something there is written as
+/// "\\DDD" (RFC 1035 §5.1).
+std::string escaped(std::string_view name) {
+  std::string text;
+  text.reserve(name.size() + 1);
+  for (const char c : name) {
+    if (c > ' ' && c < '\x7f' && c != '\\' && c != '"' && c != '(' && c != ')' && c != ';') {
+      text += c;
+      continue;
+    }
+    const auto octet = static_cast<unsigned char>(c);
+    text += '\\';
+    for (const int digit : {octet / 100, octet / 10 % 10, octet % 10}) {
+      text += static_cast<char>('0' + digit);
+    }
+  }
+  return text;
+}
+
 Answer failure(std::string name, std::string reason) {
   Answer answer;
   answer.canonical_name = std::move(name);
@@ -249,7 +268,7 @@ Result<UnboundContext::QuestionId> UnboundContext::ask(const std::string& name, 
   const QuestionId id = question->id;
   State::Question* const asked = question.get();
   state.questions.emplace(id, std::move(question));
-  const std::string absolute = name + ".";
+  const std::string absolute = escaped(name) + ".";
   const int code = ub_resolve_async(state.context.get(), absolute.c_str(), static_cast<int>(type),
                                     kClassIn, asked, State::on_answer, &asked->async_id);
   if (code != 0) {

@@ -252,7 +252,7 @@ Result<std::unique_ptr<UnboundResolver>> UnboundResolver::create(base::Worker& w
 
 void UnboundResolver::resolve(std::string name, Type type, base::Completion<Answer> done) {
   name = canonical_name(name);
-  if (!wire_of_name(name)) {
+  if (!may_be_asked(name)) {
     Answer answer;
     answer.status = Status::NoDomain;
     answer.canonical_name = std::move(name);
