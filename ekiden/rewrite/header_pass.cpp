@@ -53,7 +53,7 @@ bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
 }
 
-/// RFC: Feedback-ID has three words before the sender's, with colons between them.
+/// One of the words of Feedback-ID, which has colons between them.
 std::string feedback_word(std::string_view text) {
   if (text.empty()) return "-";
   std::string word;

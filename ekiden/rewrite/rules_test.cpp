@@ -208,8 +208,7 @@ TEST(RewriteHeader, WhatCannotBeReadStaysAsItIs) {
   const auto rules = rules_of({rule});
   for (const std::string header :
        {"From: \r\n\r\n", "From: <>\r\n\r\n", "From: undisclosed:;\r\n\r\n", "From: <x@>\r\n\r\n",
-        "From: \"x@a.example\r\n\r\n", "From: (x@a.example\r\n\r\n", "No header\r\n",
-        "From: x@\xff\xfe\r\n\r\n", ""})
+        "From: \"x@a.example\r\n\r\n", "No header\r\n", "From: x@\xff\xfe\r\n\r\n", ""})
     EXPECT_EQ(accept(*rules, header).header, header);
 }
 
@@ -268,7 +267,7 @@ TEST(RewriteHeader, FieldsAreRemovedAddedAndReplaced) {
             "From: a@b\r\nOrganization: =?utf-8?B?5L6LIEsuSy4=?=\r\n"
             "X-Who: shop/bulk {" +
                 base::format_message_id({1, 2}) +
-                "} <m@x>\r\n 127.0.0.1:2525 relay.example.jp\r\n\r\n");
+                "} <m@x> 127.0.0.1:2525\r\n relay.example.jp\r\n\r\n");
 }
 
 TEST(RewriteHeader, NoValueBringsALineOfItsOwn) {
