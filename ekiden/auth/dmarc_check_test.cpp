@@ -185,6 +185,15 @@ TEST_F(DmarcCheck, TroubleWithTheDnsIsTemporary) {
   EXPECT_EQ(check("example.com").verdict, Verdict::Pass);
 }
 
+TEST_F(DmarcCheck, WhetherOthersAlignIsUnknownWhenTheWalkFails) {
+  record("sub.example.com", "v=DMARC1; p=reject");
+  dns.fail("_dmarc.example.com");
+  EXPECT_EQ(spf(Verdict::Pass, "example.com").check("sub.example.com").verdict,
+            Verdict::TemporaryError);
+  EXPECT_EQ(spf(Verdict::Pass, "example.net").check("sub.example.com").verdict, Verdict::Fail);
+  EXPECT_EQ(spf(Verdict::Pass, "sub.example.com").check("sub.example.com").verdict, Verdict::Pass);
+}
+
 TEST_F(DmarcCheck, ASilentDnsCostsTwentySeconds) {
   dns.default_delay(1h);
   const base::Steady before = clock.steady();

@@ -24,8 +24,8 @@ struct Structure {
   bool is_cut = false;           ///< a limit was reached here: parts are missing
 };
 
-/// Reads the tree of a message. Whatever the octets are there is one: what makes no sense is a leaf.
-/// Never looks into an encoded part (RFC 2045 §6.4).
+/// Reads the tree of a message. Whatever the octets are there is one: what makes no sense is a
+/// leaf. Never looks into an encoded part (RFC 2045 §6.4).
 ///
 /// Errors: HeaderTooLarge, TooManyFields, of the message's own header.
 Result<Structure> read_structure(std::string_view message);
