@@ -73,8 +73,7 @@ TEST(DomainKeyRotation, RetiresSevenDaysPastTheLastSignature) {
   keys[0].last_signed = kNow + std::chrono::hours(1);
   const base::Time due = keys[0].last_signed + std::chrono::hours(24 * 7);
   EXPECT_TRUE(next_steps(keys, {}, due - base::Duration(1)).empty());
-  EXPECT_EQ(next_steps(keys, {}, due),
-            (std::vector<DomainKeyStep>{{1, kRetiring, kRetired}}));
+  EXPECT_EQ(next_steps(keys, {}, due), (std::vector<DomainKeyStep>{{1, kRetiring, kRetired}}));
 }
 
 struct DomainKeyStore : testing::Test {

@@ -116,9 +116,7 @@ class DkimSigning(support.Scenario):
         self.build(extensions=["8BITMIME"])
         self.sign_with()
         self.relay_.stop()
-        secret = self.relay_.folder / "data" / "secret.key"
-        if not secret.exists():
-            secret = next(self.relay_.folder.rglob("secret.key"))
+        secret = self.relay_.data / "secret.key"
         secret.write_bytes(bytes(32))
         self.relay_.start()
         self.relay_.send(body=mail())
