@@ -13,6 +13,7 @@
 
 #include "apps/control_plane.hpp"
 #include "apps/http_endpoints.hpp"
+#include "apps/mta_sts_file.hpp"
 #include "apps/place.hpp"
 #include "apps/reloader.hpp"
 #include "apps/signals.hpp"
@@ -96,14 +97,18 @@ int serve(config::Loaded loaded) {
     workers.push_back(places.back()->relay_worker(tls));
   }
 
-  Relay relay({std::move(workers), **disk, runtime.committer().executor(),
-               runtime.committer().clock(), runtime.pool(), events_thread.loop().executor(),
-               events_thread.loop().clock(), event_store, **accounts, random, metrics},
-              settings);
-  if (!relay.open(problem)) return fail(problem);
-
   // All of it on worker 0.
   base::Worker& first = runtime.worker(0);
+  policy::MtaStsBook policies;
+  MtaStsFile policies_file(policies, first, runtime.pool(), data_dir);
+
+  Relay relay(
+      {std::move(workers), **disk, runtime.committer().executor(), runtime.committer().clock(),
+       runtime.pool(), events_thread.loop().executor(), events_thread.loop().clock(), event_store,
+       **accounts, random, metrics, nullptr, spool::JournalOptions{}.segment_octets, &policies},
+      settings);
+  if (!relay.open(problem)) return fail(problem);
+
   std::promise<int> finished;
   std::function<void(int)> stop;
   HttpEndpoints http(first, places.front()->network, tls, relay, metrics);
@@ -154,6 +159,7 @@ int serve(config::Loaded loaded) {
   watcher.reset();
   relay.abandon();
   runtime.drop();
+  policies_file.save_now();
   events_thread.loop().drop();
   base::log::info("stopped", {});
   base::log::stop();

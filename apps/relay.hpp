@@ -18,6 +18,8 @@
 #include "ekiden/inbound/layer.hpp"
 #include "ekiden/inbound/options.hpp"
 #include "ekiden/net/network.hpp"
+#include "ekiden/policy/mta_sts_book.hpp"
+#include "ekiden/policy/mta_sts_fetch.hpp"
 #include "ekiden/smtp/sasl.hpp"
 #include "ekiden/spool/disk.hpp"
 #include "ekiden/spool/journal.hpp"
@@ -52,6 +54,8 @@ struct Surroundings {
   std::function<std::unique_ptr<spool::Spool>(spool::Spool& journal)> wrap_spool;
   /// Of the journal; small in simulation, so that segments come and go.
   std::uint32_t segment_octets = spool::JournalOptions{}.segment_octets;
+  /// MTA-STS policies that are known. Null: none are looked for.
+  policy::MtaStsBook* mta_sts = nullptr;
 };
 
 /// A whole relay: inbound, spool, scheduler, delivery, events. The same object graph in the real
@@ -121,6 +125,7 @@ std::uint16_t node_id(const config::Settings& settings);
 delivery::SettlementOptions settlement_options(const config::Settings& settings);
 delivery::DispatcherOptions dispatcher_options(const config::Settings& settings);
 delivery::ConnectionOptions connection_options(const config::Settings& settings);
+policy::MtaStsOptions mta_sts_options(const config::Settings& settings);
 /// One for each [[listener]], in its order.
 std::vector<std::shared_ptr<const inbound::ListenerOptions>> listener_options(
     const config::Settings& settings);

@@ -1,6 +1,7 @@
 #include "apps/tls_layers.hpp"
 
 #include "ekiden/base/log.hpp"
+#include "ekiden/delivery/tls_starter.hpp"
 #include "ekiden/net/proxy_protocol.hpp"
 
 namespace ekiden::apps {
@@ -29,12 +30,7 @@ namespace {
 base::Task<Result<std::unique_ptr<net::Stream>>> connect_tls(
     std::shared_ptr<tls::ClientContext> context, std::unique_ptr<net::Stream> stream,
     delivery::TlsRequest request, base::Steady deadline, std::string& why) {
-  tls::ClientOptions options;
-  options.server_name = std::move(request.server_name);
-  options.verify = request.verify;
-  options.session_key = std::move(request.session_key);
-  options.level =
-      request.level == delivery::TlsLevel::Compatible ? tls::Level::Compatible : tls::Level::Modern;
+  tls::ClientOptions options = delivery::client_options(std::move(request));
   co_return co_await tls::connect(*context, std::move(stream), std::move(options), deadline, &why);
 }
 

@@ -36,5 +36,7 @@ void add_check_command(CLI::App& group, Context& context, CheckCommand command);
 void add_check_spf(CLI::App& group, Context& context);
 void add_check_dmarc(CLI::App& group, Context& context);
 void add_check_organizational_domain(CLI::App& group, Context& context);
+void add_check_dane(CLI::App& group, Context& context);
+void add_check_mta_sts(CLI::App& group, Context& context);
 
 }  // namespace ekiden::cli

@@ -14,6 +14,7 @@
 #include "ekiden/net/network.hpp"
 #include "ekiden/smtp/time_outs.hpp"
 #include "ekiden/spool/spool.hpp"
+#include "ekiden/tls/dane.hpp"
 
 namespace ekiden::delivery {
 
@@ -32,6 +33,7 @@ struct ConnectionOptions {
   /// The next message's commands follow a message in the same write (RFC 2920 §3.1).
   bool may_ride = true;
   bool may_send_password_in_clear = false;
+  bool uses_dane = true;  ///< delivery.dane
 };
 
 /// What is asked of the TLS layer for one handshake.
@@ -41,6 +43,7 @@ struct TlsRequest {
   /// Sessions are resumed only under the same key: host, port, policy, level.
   std::string session_key;
   TlsLevel level = TlsLevel::Modern;
+  std::shared_ptr<const tls::Dane> dane;  ///< decides instead of `verify`, where set
 };
 
 /// Turns a connected stream into one under TLS: tls_starter's, or a test's. A failure is worded in
