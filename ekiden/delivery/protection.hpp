@@ -7,6 +7,7 @@
 #include "ekiden/base/task.hpp"
 #include "ekiden/delivery/job.hpp"
 #include "ekiden/dns/resolver.hpp"
+#include "ekiden/net/stream.hpp"
 #include "ekiden/policy/mta_sts_policy.hpp"
 #include "ekiden/tls/dane.hpp"
 
