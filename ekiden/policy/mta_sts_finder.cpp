@@ -42,9 +42,13 @@ void MtaStsFinder::abandon() {
 
 base::Task<MtaStsFound> MtaStsFinder::find(std::string domain) {
   if (!options_.is_on || tasks_.is_closed()) co_return MtaStsFound{};
+  MtaStsFound found;
+  found.entry = parts_.book.find(domain, parts_.worker.clock.now());
   auto wait = std::make_shared<Wait>();
   base::Task<void> task = look(domain, wait);
   tasks_.spawn(std::move(task));
+  // RFC 8461 §5.1: what is in force counts, whether or not there is anything new.
+  if (found.entry) co_return found;
   if (!wait->is_over) {
     base::Clock& clock = parts_.worker.clock;
     const auto stop = tasks_.on_stop(
@@ -61,8 +65,6 @@ base::Task<MtaStsFound> MtaStsFinder::find(std::string domain) {
     (void)co_await base::suspend<bool>(std::move(begin));
     clock.cancel(timer);
   }
-  // RFC 8461 §5.1: what is in force counts, whether or not anything was learned just now.
-  MtaStsFound found;
   found.entry = parts_.book.find(domain, parts_.worker.clock.now());
   found.is_pending = !found.entry && wait->is_late;
   co_return found;
@@ -83,7 +85,6 @@ base::Task<void> MtaStsFinder::look(std::string domain, std::shared_ptr<Wait> wa
   const bool is_fresh =
       known && id == known->id && now < known->fetched + MtaStsBook::kRefreshAfter;
   if (id && !is_fresh) {
-    if (known) wait->ring();
     co_await fetch(domain, *id, known.has_value());
   }
   wait->ring();
