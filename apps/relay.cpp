@@ -16,7 +16,7 @@ namespace ekiden::apps {
 /// What one worker has of the relay. Built before the workers run; touched only by its own
 /// afterwards.
 struct Relay::Part {
-  static std::optional<policy::MtaStsFinder> policies_of(RelayWorker& at, Relay& relay);
+  static std::unique_ptr<policy::MtaStsFinder> policies_of(RelayWorker& at, Relay& relay);
 
   Part(RelayWorker& at, Relay& relay, std::shared_ptr<const delivery::RouteSet> routes,
        inbound::ClientLimits& limits, inbound::Instruments& instruments,
@@ -24,7 +24,7 @@ struct Relay::Part {
       : place(at),
         port(relay.mail_->attach(at.worker.executor)),
         policies(policies_of(at, relay)),
-        routing(std::move(routes), at.resolver, policies ? &*policies : nullptr),
+        routing(std::move(routes), at.resolver, policies.get()),
         connection_tasks(at.worker),
         connection{at.worker,   connection_tasks, relay.surroundings_.pool,
                    at.resolver, at.network,       *port,
@@ -50,7 +50,7 @@ struct Relay::Part {
 
   RelayWorker& place;
   std::unique_ptr<spool::Port> port;
-  std::optional<policy::MtaStsFinder> policies;
+  std::unique_ptr<policy::MtaStsFinder> policies;
   delivery::RouteFinder routing;
   delivery::TlsMemory tls_memory;
   base::TaskGroup connection_tasks;
@@ -86,14 +86,13 @@ struct Relay::Shared {
   delivery::ProbeMemory probe_memory;
 };
 
-std::optional<policy::MtaStsFinder> Relay::Part::policies_of(RelayWorker& at, Relay& relay) {
-  std::optional<policy::MtaStsFinder> made;
+std::unique_ptr<policy::MtaStsFinder> Relay::Part::policies_of(RelayWorker& at, Relay& relay) {
   policy::MtaStsBook* const book = relay.surroundings_.mta_sts;
-  if (book == nullptr) return made;
+  if (book == nullptr) return nullptr;
   policy::MtaStsFinder::Parts parts{at.worker, at.resolver, at.network, verified_tls(at.start_tls),
                                     *book};
-  made.emplace(std::move(parts), mta_sts_options(*relay.settings_));
-  return made;
+  return std::make_unique<policy::MtaStsFinder>(std::move(parts),
+                                                mta_sts_options(*relay.settings_));
 }
 
 Relay::Relay(Surroundings surroundings, std::shared_ptr<const config::Settings> settings)

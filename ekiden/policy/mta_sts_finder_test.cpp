@@ -129,6 +129,11 @@ struct Rig {
     clock.advance(by);
     poll();
   }
+  /// Lets questions and fetches that begin meanwhile have their answers.
+  void let_pass(base::Duration by) {
+    settle(by);
+    for (int i = 0; i < 5; ++i) settle(10ms);
+  }
   /// Asks, and gives what is said after `within`; nothing when nothing is.
   std::optional<MtaStsFound> ask(std::string domain = "dest.test", base::Duration within = 1s) {
     auto answer = std::make_shared<std::optional<MtaStsFound>>();
@@ -207,9 +212,9 @@ TEST(MtaStsFinder, LooksAgainEveryDay) {
   Rig rig;
   ASSERT_TRUE(rig.ask()->entry);
   rig.finder->start_renewing();
-  for (int i = 0; i < 6 * 23; ++i) rig.settle(10min);
+  for (int i = 0; i < 6 * 23; ++i) rig.let_pass(10min);
   EXPECT_EQ(rig.network.requests.size(), 1U);
-  for (int i = 0; i < 6 * 24 * 8; ++i) rig.settle(10min);
+  for (int i = 0; i < 6 * 24 * 8; ++i) rig.let_pass(10min);
   // Without any mail, and past the age of the first.
   EXPECT_GE(rig.network.requests.size(), 8U);
   EXPECT_LE(rig.network.requests.size(), 10U);
@@ -246,7 +251,7 @@ TEST(MtaStsFinder, TakesEveryFormOfABody) {
   for (const std::string& reply :
        {"HTTP/1.0" + type.substr(8) + "\r\n" + kPolicy,
         type + "Transfer-Encoding: chunked\r\n\r\n" + "10\r\nversion: STSv1\r\n\r\n" +
-            "32\r\nmode: testing\r\nmx: mx.dest.test\r\nmax_age: 604800\r\n\r\n\r\n0\r\n\r\n"}) {
+            "32\r\nmode: testing\r\nmx: mx.dest.test\r\nmax_age: 604800\r\n\r\n0\r\n\r\n"}) {
     Rig rig;
     rig.network.replies = {reply};
     EXPECT_TRUE(rig.ask()->entry) << reply;

@@ -44,8 +44,8 @@ class PolicyServer:
             def finish_request(self, request, client_address):
                 # In the connection's own thread: a handshake that fails is that connection's.
                 try:
-                    super().finish_request(context.wrap_socket(request, server_side=True),
-                                           client_address)
+                    with context.wrap_socket(request, server_side=True) as secured:
+                        super().finish_request(secured, client_address)
                 except OSError:
                     pass
 
