@@ -13,6 +13,7 @@
 
 #include "apps/control_plane.hpp"
 #include "apps/http_endpoints.hpp"
+#include "apps/mta_sts_file.hpp"
 #include "apps/place.hpp"
 #include "apps/reloader.hpp"
 #include "apps/signals.hpp"
@@ -98,6 +99,11 @@ int serve(config::Loaded loaded) {
     workers.push_back(places.back()->relay_worker(tls));
   }
 
+  // All of it on worker 0.
+  base::Worker& first = runtime.worker(0);
+  policy::MtaStsBook policies;
+  MtaStsFile policies_file(policies, first, runtime.pool(), data_dir);
+
   delivery::MessageSigner signer(**accounts, *node_key);
   Surroundings surroundings{std::move(workers),
                             **disk,
@@ -112,11 +118,10 @@ int serve(config::Loaded loaded) {
                             metrics};
   surroundings.secret = &*node_key;
   surroundings.signer = &signer;
+  surroundings.mta_sts = &policies;
   Relay relay(std::move(surroundings), settings);
   if (!relay.open(problem)) return fail(problem);
 
-  // All of it on worker 0.
-  base::Worker& first = runtime.worker(0);
   std::promise<int> finished;
   std::function<void(int)> stop;
   HttpEndpoints http(first, places.front()->network, tls, relay, metrics);
@@ -170,6 +175,7 @@ int serve(config::Loaded loaded) {
   watcher.reset();
   relay.abandon();
   runtime.drop();
+  policies_file.save_now();
   events_thread.loop().drop();
   base::log::info("stopped", {});
   base::log::stop();

@@ -213,7 +213,8 @@ std::shared_ptr<const delivery::RouteSet> route_set(const config::Settings& sett
   return std::make_shared<const delivery::RouteSet>(
       delivery::RouteSet{std::move(*table),
                          std::move(retry),
-                         {own ? *own : settings.node.hostname, settings.delivery.port},
+                         {own ? *own : settings.node.hostname, settings.delivery.port,
+                          settings.delivery.dane == config::Dane::Auto},
                          settings.node.hostname});
 }
 
@@ -248,6 +249,16 @@ delivery::ConnectionOptions connection_options(const config::Settings& settings,
   for (const config::Listener& listener : settings.listener)
     options.own_endpoints.push_back(listener.address);
   options.rewriting = rewriting;
+  options.uses_dane = settings.delivery.dane == config::Dane::Auto;
+  return options;
+}
+
+policy::MtaStsOptions mta_sts_options(const config::Settings& settings) {
+  policy::MtaStsOptions options;
+  options.is_on = settings.delivery.mta_sts == config::MtaSts::On;
+  options.port = settings.delivery.mta_sts_port;
+  options.connect_map = settings.delivery.connect_map;
+  options.may_use_private = settings.delivery.private_next_hops == config::Switch::Allow;
   return options;
 }
 

@@ -16,12 +16,15 @@ namespace ekiden::apps {
 /// What one worker has of the relay. Built before the workers run; touched only by its own
 /// afterwards.
 struct Relay::Part {
+  static std::unique_ptr<policy::MtaStsFinder> policies_of(RelayWorker& at, Relay& relay);
+
   Part(RelayWorker& at, Relay& relay, std::shared_ptr<const delivery::RouteSet> routes,
        inbound::ClientLimits& limits, inbound::Instruments& instruments,
        delivery::ProbeMemory& probe_memory)
       : place(at),
         port(relay.mail_->attach(at.worker.executor)),
-        routing(std::move(routes), at.resolver),
+        policies(policies_of(at, relay)),
+        routing(std::move(routes), at.resolver, policies.get()),
         connection_tasks(at.worker),
         connection{at.worker,
                    connection_tasks,
@@ -55,6 +58,7 @@ struct Relay::Part {
 
   RelayWorker& place;
   std::unique_ptr<spool::Port> port;
+  std::unique_ptr<policy::MtaStsFinder> policies;
   delivery::RouteFinder routing;
   delivery::TlsMemory tls_memory;
   base::TaskGroup connection_tasks;
@@ -66,6 +70,22 @@ struct Relay::Part {
   inbound::ListenerService listeners;
 };
 
+namespace {
+
+/// A server of policies is verified like the hosts of a route that asks for it, and no session with
+/// it is kept.
+policy::Secure verified_tls(const delivery::StartTls& start_tls) {
+  return [&start_tls](std::unique_ptr<net::Stream> stream, std::string server_name,
+                      base::Steady deadline, std::string& why) {
+    delivery::TlsRequest request;
+    request.server_name = std::move(server_name);
+    request.verify = true;
+    return start_tls(std::move(stream), std::move(request), deadline, why);
+  };
+}
+
+}  // namespace
+
 /// What the workers share.
 struct Relay::Shared {
   explicit Shared(base::Metrics& metrics) : instruments(metrics) {}
@@ -73,6 +93,15 @@ struct Relay::Shared {
   inbound::Instruments instruments;
   delivery::ProbeMemory probe_memory;
 };
+
+std::unique_ptr<policy::MtaStsFinder> Relay::Part::policies_of(RelayWorker& at, Relay& relay) {
+  policy::MtaStsBook* const book = relay.surroundings_.mta_sts;
+  if (book == nullptr) return nullptr;
+  policy::MtaStsFinder::Parts parts{at.worker, at.resolver, at.network, verified_tls(at.start_tls),
+                                    *book};
+  return std::make_unique<policy::MtaStsFinder>(std::move(parts),
+                                                mta_sts_options(*relay.settings_));
+}
 
 Relay::Relay(Surroundings surroundings, std::shared_ptr<const config::Settings> settings)
     : surroundings_(std::move(surroundings)),
@@ -147,6 +176,7 @@ void Relay::start(base::Function<void(std::string problem)> done) {
     Part& part = *owned;
     part.place.worker.executor.post([this, &part, gathered, listeners] {
       part.dispatcher.start();
+      if (part.policies && part.place.worker.index == 0) part.policies->start_renewing();
       for (std::size_t i = 0; i < listeners.size(); ++i) {
         const Result<net::Endpoint> local =
             part.listeners.listen(part.place.network, settings_->listener[i].address, listeners[i]);
@@ -214,6 +244,7 @@ void Relay::Part::apply(const std::shared_ptr<const delivery::RouteSet>& routes,
                         const Rewriting& rewriting, std::vector<std::string>& failures) {
   routing.replace(routes);
   connection.options = connection_options(settings, rewriting);
+  if (policies) policies->set_options(mta_sts_options(settings));
   probe.set_options(connection.options);
   dispatcher.set_options(dispatcher_options(settings, rewriting), settlement_options(settings));
   dispatcher.forget_routes();
@@ -253,6 +284,7 @@ void Relay::stop(base::Duration budget, base::Work done) {
       const auto sessions_over = [one_done, are_sessions_over] {
         if (!std::exchange(*are_sessions_over, true)) one_done();
       };
+      if (part.policies) part.policies->close();
       part.listeners.close();
       part.listeners.when_empty(sessions_over);
       part.dispatcher.stop(one_done);
@@ -272,6 +304,7 @@ void Relay::abandon() {
     part->connection_tasks.abandon();
     part->probe.abandon();
     part->place.resolver.abandon();
+    if (part->policies) part->policies->abandon();
     part->port->abandon();
   }
   writer_.reset();

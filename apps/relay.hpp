@@ -20,6 +20,8 @@
 #include "ekiden/inbound/layer.hpp"
 #include "ekiden/inbound/options.hpp"
 #include "ekiden/net/network.hpp"
+#include "ekiden/policy/mta_sts_book.hpp"
+#include "ekiden/policy/mta_sts_fetch.hpp"
 #include "ekiden/rewrite/rules.hpp"
 #include "ekiden/smtp/sasl.hpp"
 #include "ekiden/spool/disk.hpp"
@@ -58,6 +60,8 @@ struct Surroundings {
   delivery::MessageSigner* signer = nullptr;  ///< null: nothing is signed
   /// The node's own key, for return paths and links. Null: rules that need it are refused.
   const account::HashKey* secret = nullptr;
+  /// MTA-STS policies that are known. Null: none are looked for.
+  policy::MtaStsBook* mta_sts = nullptr;
 };
 
 /// The rules of [[rewrite]]; null when there are none.
@@ -139,6 +143,7 @@ delivery::DispatcherOptions dispatcher_options(const config::Settings& settings,
                                                const Rewriting& rewriting);
 delivery::ConnectionOptions connection_options(const config::Settings& settings,
                                                const Rewriting& rewriting);
+policy::MtaStsOptions mta_sts_options(const config::Settings& settings);
 /// One for each [[listener]], in its order.
 std::vector<std::shared_ptr<const inbound::ListenerOptions>> listener_options(
     const config::Settings& settings, const Rewriting& rewriting);

@@ -92,6 +92,8 @@ void add_check(CLI::App& app, Context& context) {
   add_check_dmarc(*group, context);
   add_check_dkim(*group, context);
   add_check_organizational_domain(*group, context);
+  add_check_dane(*group, context);
+  add_check_mta_sts(*group, context);
 }
 
 }  // namespace ekiden::cli

@@ -38,5 +38,7 @@ void add_check_dmarc(CLI::App& group, Context& context);
 /// DKIM and ARC.
 void add_check_dkim(CLI::App& group, Context& context);
 void add_check_organizational_domain(CLI::App& group, Context& context);
+void add_check_dane(CLI::App& group, Context& context);
+void add_check_mta_sts(CLI::App& group, Context& context);
 
 }  // namespace ekiden::cli

@@ -20,6 +20,7 @@ std::string event_line(const events::Event& event) {
   add("to ", event.remote_host);
   if (!event.remote_address.empty()) add("", "[" + event.remote_address + "]");
   add("", event.tls_version);
+  if (event.tls_verification != "none") add("", event.tls_verification);
   if (event.reply_code != 0) {
     std::string reply = std::to_string(event.reply_code);
     if (event.reply.starts_with(reply)) {

@@ -250,9 +250,17 @@ std::vector<Key> delivery_keys(Delivery& v) {
        .value = &v.trust_store,
        .doc = "The authorities that certificates of next hops are verified against, PEM.",
        .text = TextKind::File},
+      {.name = "dane",
+       .value = choice(v.dane, {"auto", "off"}),
+       .doc = "auto: where DNSSEC vouches for a domain's MX and for TLSA records of its hosts, "
+              "they decide (RFC 7672); without a validating resolver there are none. See "
+              "docs/TRANSPORT.md."},
+      {.name = "mta_sts",
+       .value = choice(v.mta_sts, {"on", "off"}),
+       .doc = "on: a recipient domain's MTA-STS policy is fetched, kept and obeyed (RFC 8461)."},
       {.name = "mta_sts_port",
        .value = &v.mta_sts_port,
-       .doc = "The port that MTA-STS policies are fetched from, by later versions.",
+       .doc = "The port that MTA-STS policies are fetched from. For test beds.",
        .min = 1,
        .max = 65535},
       {.name = "connections",

@@ -101,11 +101,16 @@ struct Dns {
   std::vector<std::string> trust_anchors;
 };
 
+enum class Dane : std::uint8_t { Auto, Off };
+enum class MtaSts : std::uint8_t { On, Off };
+
 struct Delivery {
   std::uint16_t port = 25;
   std::map<std::string, net::Endpoint> connect_map;  ///< "host:port", lower case
   Switch private_next_hops = Switch::Refuse;
   std::string trust_store = "/etc/ssl/certs/ca-certificates.crt";
+  Dane dane = Dane::Auto;
+  MtaSts mta_sts = MtaSts::On;
   std::uint16_t mta_sts_port = 443;
   std::uint32_t connections = 1000;
   std::uint32_t connections_per_site = 20;

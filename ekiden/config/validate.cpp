@@ -56,7 +56,7 @@ class Validator : private Findings {
     public_url();
     dns();
     file("delivery.trust_store", settings_.delivery.trust_store);
-    later_versions();
+    transport_security();
     time_outs();
     routes();
     retry("retry", settings_.retry);
@@ -363,11 +363,11 @@ class Validator : private Findings {
     }
   }
 
-  /// Keys that are read and do nothing yet say so.
-  void later_versions() {
-    if (settings_.delivery.mta_sts_port != Delivery().mta_sts_port) {
+  void transport_security() {
+    const Delivery& v = settings_.delivery;
+    if (v.mta_sts == MtaSts::Off && v.mta_sts_port != Delivery().mta_sts_port) {
       warn("delivery.mta_sts_port",
-           "delivery.mta_sts_port has no effect: this build does not fetch MTA-STS policies yet");
+           "delivery.mta_sts_port has no effect with delivery.mta_sts = \"off\"");
     }
   }
 

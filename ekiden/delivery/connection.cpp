@@ -87,6 +87,16 @@ class Attempt {
       if (end_.peer.host.empty()) end_.peer.host = target.host;
       co_return;
     }
+    const Protection protection =
+        co_await find_protection(context_.resolver, context_.options.uses_dane, *plan_, target);
+    if (protection.refusal) {
+      note(Phase::StartTls, *protection.refusal, true);
+      if (is_reply_local_) {
+        end_.peer = Peer{};
+        end_.peer.host = target.host;
+      }
+      co_return;
+    }
     while (!addresses.endpoints.empty() && !is_over()) {
       Connected connected = co_await connect_any(context_, *plan_, addresses.endpoints);
       if (connected.stream == nullptr) {
@@ -98,23 +108,25 @@ class Attempt {
         }
         continue;
       }
-      co_await try_endpoint(target, std::move(connected));
+      co_await try_endpoint(target, protection, std::move(connected));
     }
   }
 
   /// One address of a host: with opportunistic TLS up to three connections, each less protected.
-  base::Task<void> try_endpoint(const Target& target, Connected connected) {
+  base::Task<void> try_endpoint(const Target& target, const Protection& protection,
+                                Connected connected) {
     const std::string key = target.host + ":" + std::to_string(target.port);
     base::Clock& clock = context_.worker.clock;
     TlsMemory::Entry entry;
-    const bool may_fall_back = plan_->tls == TlsPolicy::Opportunistic && !target.has_implicit_tls;
+    const bool may_fall_back =
+        protection.tls == TlsPolicy::Opportunistic && !target.has_implicit_tls;
     if (may_fall_back) entry = context_.tls_memory.recall(key, clock.steady());
     bool is_new = false;
     const net::Endpoint endpoint = connected.endpoint;
     while (!is_over()) {
       ++sessions_;
-      Session session(Session::Parts{context_, *plan_, target, feed_}, std::move(connected.stream),
-                      entry.level, entry.why);
+      Session session(Session::Parts{context_, *plan_, target, protection, feed_},
+                      std::move(connected.stream), entry.level, entry.why);
       const auto stop = context_.tasks.on_stop([&session] { session.close(); });
       if (co_await session.open()) {
         // Only what then worked is remembered: a broken network is no fault of TLS.
@@ -125,11 +137,11 @@ class Attempt {
         co_await session.work();
         end_.peer = session.peer();
         end_.transactions = session.transactions();
-        take_failure(session);
+        take_failure(session, target, protection);
         co_return;
       }
       end_.peer = session.peer();
-      take_failure(session);
+      take_failure(session, target, protection);
       // A peer that offers STARTTLS and breaks off when asked for it cannot do it at any level.
       const auto& failure = session.failure();
       // One that sends octets meant to be read as if they came under TLS is not trusted at all.
@@ -153,10 +165,13 @@ class Attempt {
     }
   }
 
-  void take_failure(const Session& session) {
+  void take_failure(const Session& session, const Target& target, const Protection& protection) {
     const auto& failure = session.failure();
     if (!failure) return;
-    note(static_cast<Phase>(failure->phase), failure->reply, failure->is_local);
+    const auto phase = static_cast<Phase>(failure->phase);
+    const bool is_policy_s = failure->is_local && phase == Phase::StartTls;
+    note(phase, is_policy_s ? explained(failure->reply, protection, target) : failure->reply,
+         failure->is_local);
     // RFC 7504 §4: 556 says that the domain takes no mail, now or later.
     if (!is_worked_ && failure->reply.code == 556 && !failure->is_local) end_.is_permanent = true;
   }

@@ -15,6 +15,7 @@
 #include "ekiden/rewrite/rules.hpp"
 #include "ekiden/smtp/time_outs.hpp"
 #include "ekiden/spool/spool.hpp"
+#include "ekiden/tls/dane.hpp"
 
 namespace ekiden::delivery {
 
@@ -36,6 +37,7 @@ struct ConnectionOptions {
   bool may_ride = true;
   bool may_send_password_in_clear = false;
   std::shared_ptr<const rewrite::RuleSet> rewriting;  ///< null: nothing is rewritten
+  bool uses_dane = true;  ///< delivery.dane
 };
 
 /// What is asked of the TLS layer for one handshake.
@@ -45,6 +47,7 @@ struct TlsRequest {
   /// Sessions are resumed only under the same key: host, port, policy, level.
   std::string session_key;
   TlsLevel level = TlsLevel::Modern;
+  std::shared_ptr<const tls::Dane> dane;  ///< decides instead of `verify`, where set
 };
 
 /// Turns a connected stream into one under TLS: tls_starter's, or a test's. A failure is worded in

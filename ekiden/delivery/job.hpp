@@ -11,6 +11,7 @@
 #include "ekiden/base/time.hpp"
 #include "ekiden/message/envelope.hpp"
 #include "ekiden/net/endpoint.hpp"
+#include "ekiden/policy/mta_sts_policy.hpp"
 #include "ekiden/smtp/reply.hpp"
 #include "ekiden/spool/spool.hpp"
 
@@ -28,8 +29,9 @@ struct Target {
   std::string host;  ///< canonical name, or an address as text
   std::uint16_t port = 25;
   std::uint16_t preference = 0;
-  bool is_from_mx = false;    ///< found in the DNS: private addresses and ourselves are refused
-  bool is_mx_secure = false;  ///< the MX answer was DNSSEC-validated
+  bool is_from_mx = false;        ///< found in the DNS: private addresses and ourselves are refused
+  bool is_mx_secure = false;      ///< the MX answer was DNSSEC-validated
+  bool is_mta_sts_named = false;  ///< the plan's MTA-STS policy names it
   bool has_implicit_tls = false;
 };
 
@@ -39,6 +41,9 @@ struct Plan {
   std::string route;            ///< the route's name for events: "mx", "smarthost.example:587", …
   std::vector<Target> targets;  ///< by preference; equals are shuffled for each connection
   TlsPolicy tls = TlsPolicy::Opportunistic;
+  policy::MtaStsMode mta_sts = policy::MtaStsMode::None;
+  /// The domain, where its hosts' TLSA records let a certificate bear its name; else empty.
+  std::string dane_domain;
   std::string username, password;  ///< AUTH with the next hop; empty: none
   std::optional<net::Address> source4, source6;
   std::string source_name;  ///< for events
@@ -85,7 +90,7 @@ struct Peer {
   std::string host;
   std::string address;
   std::string tls_version, tls_cipher;
-  std::string tls_verification;  ///< "none", "unverified: why", "verified", "fallback: why"
+  std::string tls_verification;  ///< "none", "unverified: why", "verified (dane-ee)", …
 };
 
 struct JobResult {

@@ -15,6 +15,7 @@ namespace ekiden::delivery {
 struct MxOptions {
   std::string hostname;     ///< ours, canonical: an MX of that name is ourselves
   std::uint16_t port = 25;  ///< delivery.port
+  bool uses_dane = false;   ///< delivery.dane
 };
 
 /// What the answer to an MX question means: targets, a failure, or a second question.

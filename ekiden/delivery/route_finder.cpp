@@ -1,6 +1,9 @@
 #include "ekiden/delivery/route_finder.hpp"
 
+#include <algorithm>
 #include <utility>
+
+#include "ekiden/delivery/protection.hpp"
 
 namespace ekiden::delivery {
 namespace {
@@ -23,8 +26,9 @@ Routed::Kind kind_of(NextHop::Kind kind) {
 
 }  // namespace
 
-RouteFinder::RouteFinder(std::shared_ptr<const RouteSet> routes, dns::Resolver& resolver)
-    : resolver_(resolver) {
+RouteFinder::RouteFinder(std::shared_ptr<const RouteSet> routes, dns::Resolver& resolver,
+                         policy::MtaStsFinder* policies)
+    : resolver_(resolver), policies_(policies) {
   replace(std::move(routes));
 }
 
@@ -69,12 +73,39 @@ std::shared_ptr<const Routed> RouteFinder::route(std::string_view domain,
   return routed;
 }
 
+/// What the recipient domain itself wishes: domains that share their hosts may wish differently.
+base::Task<void> RouteFinder::add_policies(std::string domain, bool uses_dane, MxFound& found) {
+  Plan& plan = *found.plan;
+  if (plan.tls == TlsPolicy::Off) co_return;
+  if (policies_ != nullptr) {
+    std::string name = domain;
+    const policy::MtaStsFound sts = co_await policies_->find(std::move(name));
+    if (sts.entry) apply_mta_sts(sts.entry->policy, plan);
+    // What is still being fetched is looked at again soon.
+    if (sts.is_pending) found.valid_for = std::min(found.valid_for, kPlanAgeMin);
+  }
+  if (uses_dane) {
+    // RFC 7672 §3.2.2: below an authority's record the certificate may bear the domain's name. That
+    // proves the host for this domain only, so its connections are shared with no other.
+    const bool may_bear = co_await may_bear_domain(resolver_, plan, domain);
+    if (may_bear) {
+      plan.site += " for " + domain;
+      plan.dane_domain = std::move(domain);
+    }
+  }
+}
+
 base::Task<MxPlanned> RouteFinder::plan_mx(std::string domain, std::size_t route) {
   // Held across the wait: a reload may replace the set.
   const std::shared_ptr<const RouteSet> routes = routes_;
   MxOptions options = routes->mx;
+  const bool uses_dane = options.uses_dane;
+  std::string name = domain;
   MxFound found = co_await find_mx_plan(resolver_, routes->table.routes()[route],
-                                        std::move(options), std::move(domain));
+                                        std::move(options), std::move(name));
+  if (found.plan && !domain.starts_with('[')) {
+    co_await add_policies(std::move(domain), uses_dane, found);
+  }
   MxPlanned planned;
   planned.failure = std::move(found.failure);
   planned.valid_for = found.valid_for;

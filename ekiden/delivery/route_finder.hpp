@@ -9,6 +9,7 @@
 #include "ekiden/delivery/route.hpp"
 #include "ekiden/delivery/routing.hpp"
 #include "ekiden/dns/resolver.hpp"
+#include "ekiden/policy/mta_sts_finder.hpp"
 
 namespace ekiden::delivery {
 
@@ -27,7 +28,9 @@ struct RouteSet {
 /// Sharing: one per worker.
 class RouteFinder final : public Routing {
  public:
-  RouteFinder(std::shared_ptr<const RouteSet> routes, dns::Resolver& resolver);
+  /// Without `policies` no MTA-STS policy is looked for. It outlives the finder.
+  RouteFinder(std::shared_ptr<const RouteSet> routes, dns::Resolver& resolver,
+              policy::MtaStsFinder* policies = nullptr);
 
   void replace(std::shared_ptr<const RouteSet> routes);
 
@@ -36,9 +39,11 @@ class RouteFinder final : public Routing {
 
  private:
   std::shared_ptr<const Plan> finished(Plan plan) const;
+  base::Task<void> add_policies(std::string domain, bool uses_dane, MxFound& found);
 
   std::shared_ptr<const RouteSet> routes_;
   dns::Resolver& resolver_;
+  policy::MtaStsFinder* policies_;
   std::vector<std::shared_ptr<const Routed>> routed_;  ///< by index of the route
   /// Next hops that recipients brought along; forgotten when there are too many.
   std::unordered_map<std::string, std::shared_ptr<const Routed>> by_next_hop_;

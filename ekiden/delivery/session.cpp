@@ -35,7 +35,7 @@ smtp::ClientOptions Session::client_options(const Parts& parts, TlsLevel level) 
   options.wants_auth = !parts.plan.username.empty();
   options.may_send_password_in_clear = parts.context.options.may_send_password_in_clear;
   options.time_outs = parts.context.options.time_outs;
-  switch (parts.plan.tls) {
+  switch (parts.protection.tls) {
     case TlsPolicy::Off:
       options.tls = smtp::ClientTls::Off;
       break;
@@ -99,10 +99,7 @@ void Session::describe_tls() {
   } else {
     peer_.tls_version = tls->version;
     peer_.tls_cipher = tls->cipher;
-    peer_.tls_verification = tls->is_verified ? "verified" : "unverified";
-    if (!tls->is_verified && !tls->verify_error.empty()) {
-      peer_.tls_verification += ": " + tls->verify_error;
-    }
+    peer_.tls_verification = describe_verification(*tls, parts_.protection);
   }
   if (level_ != TlsLevel::Modern && !fallback_reason_.empty()) {
     peer_.tls_verification = "fallback: " + fallback_reason_;
@@ -192,10 +189,12 @@ base::Task<void> Session::read_reply() {
 base::Task<bool> Session::handshake() {
   TlsRequest request;
   request.server_name = parts_.target.host;
-  request.verify = parts_.plan.tls == TlsPolicy::Verified;
+  const Protection& protection = parts_.protection;
+  request.verify = protection.tls == TlsPolicy::Verified;
   request.level = level_;
+  request.dane = protection.dane;
   request.session_key = parts_.target.host + ":" + std::to_string(parts_.target.port) + " " +
-                        std::string(tls_policy_name(parts_.plan.tls)) +
+                        std::string(tls_policy_name(protection.tls)) + " " + protection.asked_by +
                         (level_ == TlsLevel::Compatible ? " compatible" : "");
   const base::Steady deadline =
       parts_.context.worker.clock.steady() + parts_.context.options.handshake_timeout;

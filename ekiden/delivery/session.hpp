@@ -8,6 +8,7 @@
 #include "ekiden/delivery/connection.hpp"
 #include "ekiden/delivery/message_signer.hpp"
 #include "ekiden/delivery/preparation.hpp"
+#include "ekiden/delivery/protection.hpp"
 #include "ekiden/delivery/route.hpp"
 #include "ekiden/delivery/sasl_client.hpp"
 #include "ekiden/message/convert.hpp"
@@ -24,6 +25,7 @@ class Session {
     ConnectionContext& context;
     const Plan& plan;
     const Target& target;
+    const Protection& protection;
     Feed& feed;
   };
   Session(Parts parts, std::unique_ptr<net::Stream> stream, TlsLevel level,

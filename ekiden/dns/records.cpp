@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ekiden/base/text.hpp"
 #include "ekiden/dns/name.hpp"
 
 namespace ekiden::dns {
@@ -70,6 +71,22 @@ std::optional<std::string> parse_text(std::string_view rdata) {
   return text;
 }
 
+std::optional<Tlsa> parse_tlsa_rdata(std::string_view rdata) {
+  constexpr std::size_t kFixedOctets = 3;
+  if (rdata.size() <= kFixedOctets) return std::nullopt;
+  return Tlsa{static_cast<std::uint8_t>(rdata[0]), static_cast<std::uint8_t>(rdata[1]),
+              static_cast<std::uint8_t>(rdata[2]), std::string(rdata.substr(kFixedOctets))};
+}
+
+/// Takes the next word off the front of `text`.
+std::string_view take_word(std::string_view& text) {
+  text = base::trimmed(text);
+  const std::size_t end = std::min(text.find_first_of(" \t"), text.size());
+  const std::string_view word = text.substr(0, end);
+  text.remove_prefix(end);
+  return word;
+}
+
 }  // namespace
 
 std::vector<net::Address> addresses_of(const Answer& answer) {
@@ -86,6 +103,32 @@ std::vector<std::string> texts_of(const Answer& answer) {
 
 std::vector<std::string> names_of(const Answer& answer) {
   return parse_all<std::string>(answer, parse_name);
+}
+
+std::vector<Tlsa> tlsa_of(const Answer& answer) {
+  return parse_all<Tlsa>(answer, parse_tlsa_rdata);
+}
+
+std::string rdata_of_tlsa(const Tlsa& tlsa) {
+  std::string rdata;
+  for (const std::uint8_t field : {tlsa.usage, tlsa.selector, tlsa.matching}) {
+    rdata.push_back(static_cast<char>(field));
+  }
+  return rdata + tlsa.data;
+}
+
+std::optional<Tlsa> parse_tlsa(std::string_view text) {
+  std::uint8_t fields[3];
+  for (std::uint8_t& field : fields) {
+    const auto value = base::parse_u64(take_word(text));
+    if (!value || *value > 255) return std::nullopt;
+    field = static_cast<std::uint8_t>(*value);
+  }
+  std::string hex;
+  while (!base::trimmed(text).empty()) hex += take_word(text);
+  auto data = base::decode_hex(hex);
+  if (!data || data->empty()) return std::nullopt;
+  return Tlsa{fields[0], fields[1], fields[2], std::move(*data)};
 }
 
 std::optional<std::string> rdata_of_address(std::string_view text) {

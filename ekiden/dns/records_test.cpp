@@ -111,6 +111,21 @@ TEST(Records, ReadsNames) {
             std::vector<std::string>{"host.example"});
 }
 
+TEST(Records, ReadsTlsa) {
+  const Tlsa tlsa{3, 1, 1, std::string("\xab\0\xcd", 3)};
+  EXPECT_EQ(tlsa_of(answer_of({rdata_of_tlsa(tlsa), std::string("\3\1\1", 3), "", "x"})),
+            std::vector<Tlsa>{tlsa});
+}
+
+TEST(Records, ReadsTlsaAsZoneFilesWriteThem) {
+  EXPECT_EQ(parse_tlsa("3 1 1 ab00cd"), (Tlsa{3, 1, 1, std::string("\xab\0\xcd", 3)}));
+  EXPECT_EQ(parse_tlsa("  255\t0  2  AB00 cd "), (Tlsa{255, 0, 2, std::string("\xab\0\xcd", 3)}));
+  for (const char* text : {"", "3 1 1", "3 1 1 ", "3 1 abcd", "256 1 1 ab", "3 1 1 abc", "3 1 1 zz",
+                           "-1 1 1 ab", "3, 1 1 ab"}) {
+    EXPECT_FALSE(parse_tlsa(text)) << text;
+  }
+}
+
 TEST(Records, NothingIsReadFromABogusAnswer) {
   Answer answer = answer_of({*rdata_of_address("192.0.2.1")});
   answer.status = Status::Bogus;

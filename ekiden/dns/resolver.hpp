@@ -44,12 +44,24 @@ struct Mx {
   std::string host;  ///< lower case, no trailing dot; empty: the root (null MX, RFC 7505)
 };
 
+/// RFC 6698 §2.1: what a server's certificate chain is held to.
+struct Tlsa {
+  std::uint8_t usage = 0;     ///< 2: an authority in the chain, 3: the server's own
+  std::uint8_t selector = 0;  ///< 0: the whole certificate, 1: its public key
+  std::uint8_t matching = 0;  ///< 0: as it is, 1: SHA-256, 2: SHA-512
+  std::string data;           ///< raw octets
+
+  friend bool operator==(const Tlsa&, const Tlsa&) = default;
+};
+
 /// Typed readings of rdata; a malformed record is left out.
 std::vector<net::Address> addresses_of(const Answer& answer);
 std::vector<Mx> mx_of(const Answer& answer);
 /// The strings of each TXT record joined (RFC 7208 §3.3).
 std::vector<std::string> texts_of(const Answer& answer);
 std::vector<std::string> names_of(const Answer& answer);
+/// Every record with data, usable or not.
+std::vector<Tlsa> tlsa_of(const Answer& answer);
 
 /// Asks the DNS without ever blocking a worker. One per worker; caches by TTL, negative answers
 /// too (RFC 2308); concurrent equal questions share one query.

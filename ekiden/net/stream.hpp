@@ -22,6 +22,7 @@ struct TlsInfo {
   std::string server_name;
   bool is_resumed = false;
   bool is_verified = false;             ///< the chain and the name, as the policy asked
+  std::string verified_by;              ///< "authority", "dane", "dane-ta", "dane-ee"; or empty
   std::string verify_error;             ///< why not, in words; empty when verified or not asked
   std::string peer_certificate_sha256;  ///< lower-case hex of the leaf, or empty
   std::string peer_certificate_subject;

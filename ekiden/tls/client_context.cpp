@@ -37,6 +37,7 @@ SslContextPtr make_context(Level level, X509_STORE* store) {
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(context, Stream::take_session);
   SSL_CTX_set1_cert_store(context, store);
+  if (SSL_CTX_dane_enable(context) != 1) return nullptr;
   return made;
 }
 
@@ -52,6 +53,7 @@ std::string cache_key(const ClientOptions& options) {
   key += options.server_name;
   key += options.verify ? " verified" : " recorded";
   key += options.level == Level::Modern ? " modern" : " compatible";
+  if (options.dane) key += " " + dane_key(*options.dane);
   return key;
 }
 
@@ -73,13 +75,41 @@ void describe_server(SSL* ssl, const ClientOptions& options, net::TlsInfo& info)
     info.peer_certificate_subject = subject_of(peer.get());
   }
   const long verified = SSL_get_verify_result(ssl);
-  if (options.server_name.empty()) {
+  if (options.dane) {
+    // Without a match the handshake has failed.
+    info.server_name = options.dane->base_name;
+    info.is_verified = true;
+    info.verified_by = dane_authority(ssl);
+  } else if (options.server_name.empty()) {
     info.verify_error = "no name to verify";
   } else if (!peer || verified != X509_V_OK) {
     info.verify_error = peer ? X509_verify_cert_error_string(verified) : "no certificate";
   } else {
     info.is_verified = true;
+    info.verified_by = "authority";
   }
+}
+
+/// What the server is held to; `why` says what is wrong with it.
+Result<void> ask_for_server(SSL* ssl, const ClientOptions& options, std::string& why) {
+  if (options.verify_at) {
+    const auto since = options.verify_at->time_since_epoch();
+    X509_VERIFY_PARAM_set_time(SSL_get0_param(ssl),
+                               std::chrono::duration_cast<std::chrono::seconds>(since).count());
+  }
+  if (options.dane) {
+    const Result<void> asked = ask_for_dane(ssl, *options.dane);
+    if (!asked) why = "no TLSA record of " + options.dane->base_name + " can be used";
+    return asked;
+  }
+  // Without `verify` OpenSSL verifies all the same and only keeps the verdict.
+  if (options.verify) SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
+  if (options.server_name.empty() ? !options.verify : ask_for_name(ssl, options.server_name)) {
+    return {};
+  }
+  ERR_clear_error();
+  why = "the server's name cannot be verified: " + options.server_name;
+  return Errc::Setup;
 }
 
 }  // namespace
@@ -113,14 +143,11 @@ base::Task<Result<std::unique_ptr<net::Stream>>> connect(ClientContext& context,
   std::unique_ptr<Stream> stream = std::move(*made);
   SSL* const ssl = stream->ssl();
   SSL_set_connect_state(ssl);
-  // Without `verify` OpenSSL verifies all the same and only keeps the verdict.
-  if (options.verify) SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
-  const bool is_named =
-      options.server_name.empty() ? !options.verify : ask_for_name(ssl, options.server_name);
-  if (!is_named) {
-    ERR_clear_error();
-    if (why != nullptr) *why = "the server's name cannot be verified: " + options.server_name;
-    co_return Errc::Setup;
+  std::string problem;
+  const Result<void> asked = ask_for_server(ssl, options, problem);
+  if (!asked) {
+    if (why != nullptr) *why = std::move(problem);
+    co_return asked.error();
   }
   // The stream may outlive the context, so it holds the cache itself.
   const std::shared_ptr<SessionCache> sessions = context.sessions();

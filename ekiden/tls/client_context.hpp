@@ -1,9 +1,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "ekiden/net/stream.hpp"
+#include "ekiden/tls/dane.hpp"
 #include "ekiden/tls/error.hpp"
 #include "ekiden/tls/openssl.hpp"
 #include "ekiden/tls/session_cache.hpp"
@@ -22,11 +24,14 @@ struct ClientOptions {
   /// `verify` and `server_name` are part of it without being named. Empty: no resumption.
   std::string session_key;
   Level level = Level::Modern;
+  /// RFC 7672: TLSA records decide, roots and `verify` do not matter, and the base domain takes the
+  /// place of `server_name`. Sessions resume under the same records only.
+  std::shared_ptr<const Dane> dane;
+  /// Dates are held to this time instead of the present one.
+  std::optional<base::Time> verify_at;
 };
 
 /// What we need to begin TLS with others: roots to trust, sessions to resume.
-///
-/// DANE and MTA-STS verdicts will be made from what a connection records, beside `verify`.
 ///
 /// Sharing: any worker. A reload makes a new one; connections keep what they need of the old.
 class ClientContext {
@@ -48,7 +53,8 @@ class ClientContext {
   std::shared_ptr<SessionCache> sessions_;
 };
 
-/// The client's side of a handshake. Without `verify` the verdict is only recorded in TlsInfo.
+/// The client's side of a handshake. Without `verify` or `dane` the verdict is only recorded in
+/// TlsInfo.
 /// `why` (may be null) gets the reason of a failure in words.
 /// Errors: Errc::NotVerified, Handshake, Setup, and those of the stream, which is gone then.
 base::Task<Result<std::unique_ptr<net::Stream>>> connect(ClientContext& context,

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "ekiden/base/task.hpp"
+#include "ekiden/delivery/job.hpp"
+#include "ekiden/dns/resolver.hpp"
+#include "ekiden/net/stream.hpp"
+#include "ekiden/policy/mta_sts_policy.hpp"
+#include "ekiden/tls/dane.hpp"
+
+namespace ekiden::delivery {
+
+/// What one host's connections are held to (docs/TRANSPORT.md).
+struct Protection {
+  TlsPolicy tls = TlsPolicy::Opportunistic;
+  std::shared_ptr<const tls::Dane> dane;  ///< its records decide; `tls` is Required then
+  /// Who asked for more than the route does: "dane", "mta-sts"; empty: nobody.
+  std::string asked_by;
+  /// For the verification in events: what a policy that only watches would have said.
+  std::string remark;
+  /// The host must not be used now; ours, 4.7.x.
+  std::optional<smtp::Reply> refusal;
+};
+
+/// The protection of a host before the DNS is asked about DANE: the route's wish and MTA-STS. Pure.
+Protection protection_of(const Plan& plan, const Target& target);
+
+/// RFC 7672: asks for TLSA records where the host was found securely. Where they are usable they
+/// decide; RFC 8461 §2: MTA-STS then neither helps nor harms.
+base::Task<Protection> find_protection(dns::Resolver& resolver, bool uses_dane, const Plan& plan,
+                                       const Target& target);
+
+/// Writes a domain's policy into its plan: which hosts it names, and into the site, because
+/// domains with one set of hosts and different policies share no connection.
+void apply_mta_sts(const policy::MtaStsPolicy& policy, Plan& plan);
+
+/// Whether one of the plan's secure hosts has a record of usage 2 (RFC 7672 §3.2.2).
+base::Task<bool> may_bear_domain(dns::Resolver& resolver, const Plan& plan, std::string domain);
+
+/// A failure of ours while TLS began, with who asked for it.
+smtp::Reply explained(smtp::Reply reply, const Protection& protection, const Target& target);
+
+/// "verified (dane-ee)", "unverified: self-signed certificate": for events and logs.
+std::string describe_verification(const net::TlsInfo& tls, const Protection& protection);
+
+}  // namespace ekiden::delivery

@@ -1,0 +1,192 @@
+"""Goal: where DNSSEC vouches for a domain's hosts and for TLSA records, they decide about TLS; what
+does not match, or cannot be validated, waits and says why (RFC 7672).
+Method: a name server that signs, and a domain for each combination, each with a peer of its own
+whose certificate is right, wrong, expired, or missing."""
+import json
+
+import support
+from authority import Authority, Certificate
+from signedzone import SignedNameServer
+from support import eventually
+
+
+class Dane(support.Scenario):
+    def setUp(self):
+        super().setUp()
+        self.zone = self.relay_ = None
+
+    def build(self, mode="require", origin="."):
+        self.zone = SignedNameServer({}, origin)
+        self.addCleanup(self.zone.stop)
+        anchors = self.folder / "anchors.key"
+        anchors.write_text(self.zone.anchor())
+        self.relay_ = self.relay(self.zone)
+        self.relay_.settings["dns"].update(dnssec=mode, trust_anchors=[anchors])
+        self.authority = Authority()
+
+    def host(self, name, certificate, *tlsa):
+        """A peer that is `name`; without a certificate it has no STARTTLS."""
+        context = certificate and certificate.server_context(self.folder, name)
+        peer = self.peer(tls=context, name=name)
+        self.relay_.map_mx(name, peer.port)
+        self.zone.set(name, "A", [support.LOOPBACK])
+        if tlsa:
+            self.zone.set(f"_25._tcp.{name}", "TLSA", tlsa)
+        return peer
+
+    def domain(self, domain, certificate, *tlsa):
+        self.zone.mx(domain, f"mx.{domain}")
+        return self.host(f"mx.{domain}", certificate, *tlsa)
+
+    def own(self, domain, **more):
+        return Certificate([f"mx.{domain}"], **more)
+
+    def below(self, *names, **more):
+        return Certificate(names, signer=self.authority, **more)
+
+    def delivered(self, domain):
+        """How the delivery to this domain was verified, as its event says."""
+        events = self.relay_.wait_for_event(f"b@{domain}", "delivered")
+        event = [e for e in events if e["kind"] == "delivered"][0]
+        if event["tls_verification"] != "none":
+            self.assertIn(event["tls_verification"],
+                          self.relay_.cli("message", "trace", event["message"]))
+        return event["tls_verification"]
+
+    def deferred(self, domain):
+        events = self.relay_.wait_for_event(f"b@{domain}", "deferred")
+        event = [e for e in events if e["kind"] == "deferred"][0]
+        return self.relay_.cli("message", "trace", event["message"])
+
+    def test_every_combination(self):
+        self.build()
+        pass_, wait = {}, {}
+        ca, zone = self.authority, self.zone
+
+        def passes(domain, verification, certificate, *tlsa):
+            pass_[domain] = (self.domain(domain, certificate, *tlsa), verification)
+
+        def waits(domain, words, certificate, *tlsa):
+            wait[domain] = (self.domain(domain, certificate, *tlsa), words)
+
+        other = Certificate(["mx.other.test"])
+        one = self.own("ee.test")
+        passes("ee.test", "verified (dane-ee)", one, one.tlsa(3))
+        one = self.own("rollover.test")
+        passes("rollover.test", "verified (dane-ee)", one, other.tlsa(3), one.tlsa(3, 0, 2))
+        # The server's own key needs neither dates nor names (RFC 7672 §3.1.1).
+        one = Certificate(["somewhere.else"], days=(-60, -30))
+        passes("ee-expired.test", "verified (dane-ee)", one, one.tlsa(3))
+        waits("ee-mismatch.test", "DANE", self.own("ee-mismatch.test"), other.tlsa(3))
+        passes("ta.test", "verified (dane-ta)", self.below("mx.ta.test"), ca.tlsa(2, 0))
+        passes("ta-next-hop.test", "verified (dane-ta)", self.below("ta-next-hop.test"),
+               ca.tlsa(2))
+        waits("ta-expired.test", "expired", self.below("mx.ta-expired.test", days=(-60, -30)),
+              ca.tlsa(2))
+        waits("ta-name.test", "DANE", self.below("mx.other.test"), ca.tlsa(2))
+        waits("ta-mismatch.test", "DANE", self.own("ta-mismatch.test"), ca.tlsa(2))
+        waits("clear.test", "DANE", None, other.tlsa(3))
+        passes("absent.test", "unverified", self.own("absent.test"))
+        passes("absent-clear.test", "none", None)
+        passes("unusable.test", "(dane: no usable record)", self.own("unusable.test"),
+               other.tlsa(1), "3 1 1 abcd")
+        waits("unusable-clear.test", "DANE", None, other.tlsa(0))
+        one = self.own("bogus.test")
+        waits("bogus.test", "_25._tcp.mx.bogus.test", one, other.tlsa(3))
+        zone.forged[("_25._tcp.mx.bogus.test", "TLSA")] = [one.tlsa(3)]
+        one = self.own("unsigned.test")
+        waits("unsigned.test", "DNSSEC", one, one.tlsa(3))
+        zone.unsigned.add("_25._tcp.mx.unsigned.test")
+        one = self.own("old.test")
+        waits("old.test", "signature expired", one, one.tlsa(3))
+        zone.expired.add("_25._tcp.mx.old.test")
+        # A denial that nobody signed proves no absence.
+        waits("denied.test", "DNSSEC", self.own("denied.test"))
+        zone.unsigned.add("_25._tcp.mx.denied.test")
+
+        self.relay_.start()
+        self.relay_.send(sender="", recipients=[f"b@{d}" for d in (*pass_, *wait)])
+        for domain, (peer, verification) in pass_.items():
+            with self.subTest(domain):
+                self.assertIn(verification, self.delivered(domain))
+                self.assertEqual(len(peer.received), 1)
+        for domain, (peer, words) in wait.items():
+            with self.subTest(domain):
+                trace = self.deferred(domain)
+                self.assertIn(words, trace)
+                self.assertIn("4.7.", trace)
+                self.assertEqual(peer.received, [])
+        self.assertEqual(self.relay_.metric("ekiden_recipients_queued"), len(wait))
+        self.assertEqual(self.relay_.metric("ekiden_recipients_bounced_total"), 0)
+
+    def test_the_next_host_takes_what_the_first_may_not(self):
+        self.build()
+        self.zone.mx("dest.test", "mx1.dest.test", "mx2.dest.test")
+        right, other = self.own("dest.test"), Certificate(["x.test"])
+        first = self.host("mx1.dest.test", right, other.tlsa(3))
+        second = self.host("mx2.dest.test", right, right.tlsa(3))
+        self.relay_.start().send(sender="")
+        self.assertEqual(self.delivered("dest.test"), "verified (dane-ee)")
+        self.assertEqual((len(first.received), len(second.received)), (0, 1))
+
+    def test_it_is_delivered_when_the_zone_is_mended(self):
+        self.build()
+        right, other = self.own("dest.test"), Certificate(["x.test"])
+        peer = self.domain("dest.test", right, other.tlsa(3))
+        self.relay_.start().send(sender="")
+        self.deferred("dest.test")
+        self.zone.set("_25._tcp.mx.dest.test", "TLSA", [right.tlsa(3)])
+        # The wrong record stays in caches until its time is over; a restart forgets it.
+        self.relay_.restart()
+        eventually(lambda: peer.received, 30)
+
+    def test_records_outside_of_dnssec_say_nothing(self):
+        self.build("auto", origin="signed.test.")
+        other = Certificate(["x.test"])
+        self.domain("plain.test", self.own("plain.test"), other.tlsa(3))
+        signed = self.domain("signed.test", self.own("signed.test"), other.tlsa(3))
+        self.relay_.start()
+        self.relay_.send(sender="", recipients=["b@plain.test", "b@signed.test"])
+        self.assertIn("unverified", self.delivered("plain.test"))
+        self.assertIn("DANE", self.deferred("signed.test"))
+        self.assertEqual(signed.received, [])
+
+    def test_off_does_not_look(self):
+        self.build()
+        self.domain("dest.test", self.own("dest.test"), Certificate(["x.test"]).tlsa(3))
+        self.relay_.settings["delivery"]["dane"] = "off"
+        self.relay_.start().send(sender="")
+        self.assertIn("unverified", self.delivered("dest.test"))
+        self.assertNotIn("TLSA", [kind for _, kind in self.zone.queries])
+
+    def test_the_command_gives_the_same_verdicts(self):
+        self.build()
+        self.relay_.write()
+        server, other = self.below("mx.dest.test"), Certificate(["mx.dest.test"])
+        chain, _ = server.write(self.folder, "chain")
+
+        def check(*tlsa, name="mx.dest.test", more=()):
+            flags = [flag for one in tlsa for flag in ("--tlsa", one)]
+            return json.loads(self.relay_.cli("check", "dane", "--name", name, "--chain", chain,
+                                              *flags, *more))
+
+        found = check(server.tlsa(3))
+        self.assertEqual((found["result"], found["depth"]), ("match", 0))
+        found = check(self.authority.tlsa(2, 0, 2))
+        self.assertEqual((found["result"], found["depth"]), ("match", 1))
+        found = check(other.tlsa(3))
+        self.assertEqual((found["result"], found["depth"]), ("nomatch", None))
+        self.assertEqual(check(self.authority.tlsa(2), name="x.test")["result"], "nomatch")
+        self.assertEqual(check(self.authority.tlsa(2), name="x.test",
+                               more=("--also-name", "mx.dest.test"))["result"], "match")
+        later = ("--now", "4000000000")
+        self.assertEqual(check(self.authority.tlsa(2), more=later)["result"], "nomatch")
+        self.assertEqual(check(server.tlsa(3), more=later)["result"], "match")
+        self.assertEqual(check(other.tlsa(1))["result"], "unusable")
+        self.relay_.cli("check", "dane", "--name", "x", "--chain", chain, "--tlsa", "3 1", status=2)
+        self.relay_.cli("check", "dane", "--name", "x", "--chain", "/nowhere", "--tlsa",
+                        other.tlsa(3), status=3)
+
+
+if __name__ == "__main__":
+    support.main()
