@@ -4,6 +4,7 @@
 
 #include "ekiden/cli/context.hpp"
 #include "ekiden/config/manual.hpp"
+#include "ekiden/shaping/providers.hpp"
 
 namespace ekiden::cli {
 
@@ -24,7 +25,13 @@ json::object to_json(const config::Diagnostic& d) {
 }
 
 void check(Context& context) {
-  const config::Loaded loaded = config::load(context.config_file);
+  config::Loaded loaded = config::load(context.config_file);
+  // The rules belong to the configuration, though another module reads them.
+  if (const std::string& folder = loaded.settings.shaping.rules_dir;
+      loaded.ok() && !folder.empty()) {
+    const auto rules = shaping::load_providers(folder).diagnostics;
+    loaded.diagnostics.insert(loaded.diagnostics.end(), rules.begin(), rules.end());
+  }
   const auto errors = loaded.errors().size();
   const auto warnings = loaded.warnings().size();
   if (errors > 0) context.exit_code = kRefused;

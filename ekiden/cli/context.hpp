@@ -84,5 +84,6 @@ void add_spool(CLI::App& app, Context& context);
 void add_events(CLI::App& app, Context& context);
 void add_top(CLI::App& app, Context& context);
 void add_check(CLI::App& app, Context& context);
+void add_classify(CLI::App& app, Context& context);
 
 }  // namespace ekiden::cli

@@ -5,6 +5,7 @@
 
 #include "ekiden/config/rate.hpp"
 #include "ekiden/shaping/rule_list.hpp"
+#include "ekiden/shaping/warm_up.hpp"
 
 namespace ekiden::shaping {
 
@@ -33,6 +34,7 @@ struct Profile {
   TlsWish tls = TlsWish::Opportunistic;
   std::vector<Family> families = {Family::Ipv6, Family::Ipv4};  ///< in the order they are tried
   OddLocalParts odd_local_parts = OddLocalParts::Quoted;
+  WarmUpPlan warm_up;
   std::vector<ReplyRule> rules;
   std::string origin;  ///< the file that said the last word
 };

@@ -44,11 +44,12 @@ class ProfileReader {
     std::vector<Key> keys;
     keys.push_back({.name = "mx", .value = &profile_.mx});
     keys.push_back({.name = "domains", .value = &profile_.domains});
-    read_keys("", keys, root, {"limits", "transport", "reply"});
+    read_keys("", keys, root, {"limits", "transport", "warm_up", "reply"});
     check_patterns(root, "mx", profile_.mx);
     check_patterns(root, "domains", profile_.domains);
     if (const auto* table = section(root, "limits")) limits(*table);
     if (const auto* table = section(root, "transport")) transport(*table);
+    if (const auto* table = section(root, "warm_up")) warm_up(*table);
     rules(root);
   }
 
@@ -86,10 +87,10 @@ class ProfileReader {
       const std::string word(key.str());
       if (std::find(names.begin(), names.end(), word) != names.end()) continue;
       const auto place = key.source().begin;
-      diagnostics_.push_back({config::Severity::Error, file_, place.line, place.column,
-                              "unknown key " + shown(word) +
-                                  (where.empty() ? std::string() : " in [" + where + "]"),
-                              config::find_nearest(word, names)});
+      diagnostics_.push_back(
+          {config::Severity::Error, file_, place.line, place.column,
+           "unknown key " + shown(word) + (where.empty() ? std::string() : " in [" + where + "]"),
+           config::find_nearest(word, names)});
     }
   }
 
@@ -148,7 +149,8 @@ class ProfileReader {
       complain(*at(table, {"rate", "connection_rate", "messages_per_connection"}),
                "limits.rate " + config::format_rate(v.rate) +
                    " can never be reached: limits.connection_rate " +
-                   config::format_rate(v.connection_rate) + " times limits.messages_per_connection " +
+                   config::format_rate(v.connection_rate) +
+                   " times limits.messages_per_connection " +
                    std::to_string(v.messages_per_connection) + " is less");
     }
   }
@@ -180,6 +182,31 @@ class ProfileReader {
     }
     profile_.families.clear();
     for (const std::size_t i : order) profile_.families.push_back(static_cast<Family>(i));
+  }
+
+  void warm_up(const toml::table& table) {
+    WarmUpPlan& plan = profile_.warm_up;
+    read_keys("warm_up", {{.name = "idle_after", .value = &plan.idle_after}}, table, {"days"});
+    const toml::node* node = table.get("days");
+    if (node == nullptr) return;
+    const toml::array* list = node->as_array();
+    if (list == nullptr || list->size() > kWarmUpDaysMax) {
+      return complain(*node, "warm_up.days takes a list of at most 365 whole numbers");
+    }
+    std::vector<std::uint32_t> days;
+    for (const toml::node& element : *list) {
+      const auto* number = element.as_integer();
+      if (number == nullptr || number->get() < 1 || number->get() > 1'000'000'000) {
+        return complain(element, "warm_up.days takes whole numbers from 1 to 1000000000");
+      }
+      const auto day = static_cast<std::uint32_t>(number->get());
+      if (!days.empty() && day < days.back()) {
+        return complain(element, "warm_up.days goes down: " + std::to_string(day) + " behind " +
+                                     std::to_string(days.back()));
+      }
+      days.push_back(day);
+    }
+    plan.days = std::move(days);
   }
 
   void rules(const toml::table& root) {
@@ -245,9 +272,10 @@ class ProfileReader {
     for (const Word& word : words(table, "phase", "a phase or a list of them")) {
       const auto phase = parse_phase(word.text);
       if (!phase || word.text != phase_names()[static_cast<std::size_t>(*phase) - 1]) {
-        complain(*word.at,
-                 "reply.phase takes connect, ehlo, mail, rcpt, data or eod, not " + shown(word.text),
-                 config::find_nearest(word.text, phase_names()));
+        complain(
+            *word.at,
+            "reply.phase takes connect, ehlo, mail, rcpt, data or eod, not " + shown(word.text),
+            config::find_nearest(word.text, phase_names()));
         continue;
       }
       rule.phases |= static_cast<std::uint8_t>(1U << static_cast<unsigned>(*phase));
@@ -311,12 +339,13 @@ class ProfileReader {
       complain(table, "action \"" + std::string(name_of(rule.action)) +
                           "\" needs its time, like for = \"1h\"");
     } else if (!takes_time && has_time) {
-      complain(*table.get("for"), "reply.for has no effect without action \"suspend\" or "
-                                  "\"rest_source\"");
+      complain(*table.get("for"),
+               "reply.for has no effect without action \"suspend\" or "
+               "\"rest_source\"");
     }
-    const bool is_transient = !rule.codes.empty() &&
-                              std::all_of(rule.codes.begin(), rule.codes.end(),
-                                          [](const CodePattern& c) { return c.high < 500; });
+    const bool is_transient =
+        !rule.codes.empty() && std::all_of(rule.codes.begin(), rule.codes.end(),
+                                           [](const CodePattern& c) { return c.high < 500; });
     if (table.get("hard") != nullptr && rule.is_hard && rule.action != Action::Bounce &&
         (is_transient || rule.ending || rule.action == Action::Defer)) {
       complain(*table.get("hard"), "what is tried again is not hard");

@@ -15,10 +15,9 @@ constexpr std::string_view kDefault = "default";
 constexpr std::size_t kNameOctetsMax = 255;
 
 bool is_provider_name(std::string_view name) {
-  return !name.empty() && name.size() <= 60 &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || base::is_digit(c) || c == '_' || c == '-';
-         });
+  return !name.empty() && name.size() <= 60 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || base::is_digit(c) || c == '_' || c == '-';
+  });
 }
 
 std::string_view without_suffix(std::string_view file) {
@@ -79,7 +78,8 @@ const RuleList& Providers::rules_of(const Profile& profile) const {
 }
 
 Classification Providers::classify(const ReplyFacts& raw, const Profile& profile) const {
-  const ReplyFacts facts = normalized(raw);
+  const PreparedReply reply(raw);
+  const ReplyFacts& facts = reply.facts();
   const ReplyRule* rule = rules_of(profile).find(facts);
   if (rule == nullptr && &profile != &fallback()) rule = rules_.front().find(facts);
   Classification made = by_code(facts);
@@ -162,8 +162,9 @@ class ProvidersBuilder {
     const std::string name(without_suffix(file.name));
     if (name == kDefault) return;
     if (!is_provider_name(name)) {
-      return complain(shown_path(file), "a provider's file is named in lower-case letters, digits, "
-                                        "\"_\" and \"-\", like \"gmail.toml\"");
+      return complain(shown_path(file),
+                      "a provider's file is named in lower-case letters, digits, "
+                      "\"_\" and \"-\", like \"gmail.toml\"");
     }
     auto [it, is_new] = profiles_.try_emplace(name);
     Profile& profile = it->second;
@@ -173,6 +174,7 @@ class ProvidersBuilder {
       profile.tls = default_.tls;
       profile.families = default_.families;
       profile.odd_local_parts = default_.odd_local_parts;
+      profile.warm_up = default_.warm_up;
     }
     read_into(profile, file, is_own);
     if (profile.mx.empty() && profile.domains.empty()) {
@@ -203,8 +205,7 @@ class ProvidersBuilder {
     auto& map = is_below ? patterns.below : patterns.exact;
     const auto [it, is_new] = map.emplace(is_below ? pattern.substr(2) : pattern, i);
     if (is_new || it->second == i) return;
-    complain(made_->profiles_[i]->origin, std::string(key) + " has \"" + pattern +
-                                              "\", which is " +
+    complain(made_->profiles_[i]->origin, std::string(key) + " has \"" + pattern + "\", which is " +
                                               made_->profiles_[it->second]->name + "'s as well");
   }
 
@@ -226,8 +227,10 @@ class ProvidersBuilder {
     }
   }
 
-  void check_example(const RuleList& rules, std::size_t i, const ReplyFacts& facts,
+  void check_example(const RuleList& rules, std::size_t i, const ReplyFacts& raw,
                      const std::string& example) {
+    const PreparedReply reply(raw);
+    const ReplyFacts& facts = reply.facts();
     const ReplyRule& rule = rules.rules()[i];
     const std::string shown = "its example \"" + base::printable(example, 100) + "\" ";
     if (!rules.matches(i, facts)) {

@@ -1,5 +1,6 @@
 // Goal: replies that others labelled are named as they named them.
-// Method: ../shared/data/bounce/reply-pairs.tsv, where it is; the floors lie just below what is reached.
+// Method: ../shared/data/bounce/reply-pairs.tsv, where it is; the floors lie just below what is
+// reached.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

@@ -82,6 +82,26 @@ ReplyFacts normalized(ReplyFacts facts) {
   return facts;
 }
 
+PreparedReply::PreparedReply(const ReplyFacts& raw) : facts_(normalized(raw)) {
+  constexpr std::string_view kBounds = " \t<>()[]\"',;:";
+  constexpr std::string_view kMask = "a@b";
+  const std::string_view text = facts_.text.substr(0, kReplyTextMax);
+  text_.reserve(text.size());
+  std::size_t copied = 0;
+  for (std::size_t at = text.find('@'); at != text.npos; at = text.find('@', at)) {
+    std::size_t begin = at, end = at + 1;
+    while (begin > copied && kBounds.find(text[begin - 1]) == kBounds.npos) --begin;
+    while (end < text.size() && kBounds.find(text[end]) == kBounds.npos) ++end;
+    // "a@example.org... User unknown": the dots belong to the sentence.
+    while (end > at + 1 && text[end - 1] == '.') --end;
+    text_.append(text.substr(copied, begin - copied));
+    text_.append(kMask);
+    copied = at = end;
+  }
+  text_.append(text.substr(copied));
+  facts_.text = text_;
+}
+
 bool EnhancedPattern::matches(smtp::EnhancedCode code) const {
   return code && (klass == kAny || klass == code.klass) &&
          (subject == kAny || subject == code.subject) && (detail == kAny || detail == code.detail);

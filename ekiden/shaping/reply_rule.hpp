@@ -41,6 +41,25 @@ ReplyFacts parse_reply_facts(std::string_view text, Phase phase);
 /// only stands there taken over.
 ReplyFacts normalized(ReplyFacts facts);
 
+/// Octets of a reply that rules look at; what follows is cut off. RFC 5321 §4.5.3.1.5 allows 512 a
+/// line, and nobody says more in a thousand lines than in the first eight.
+inline constexpr std::size_t kReplyTextMax = 4096;
+
+/// Facts as rules see them: normalized, and with every address in the text written "a@b", so that
+/// `<spam@example.org>: User unknown` is about a user.
+class PreparedReply {
+ public:
+  explicit PreparedReply(const ReplyFacts& raw);
+  PreparedReply(const PreparedReply&) = delete;
+  PreparedReply& operator=(const PreparedReply&) = delete;
+
+  const ReplyFacts& facts() const { return facts_; }
+
+ private:
+  std::string text_;
+  ReplyFacts facts_;
+};
+
 /// "5.7.1", "5.7.*" or "*.7.1"; 0xffff matches anything.
 struct EnhancedPattern {
   static constexpr std::uint16_t kAny = 0xffff;
@@ -60,7 +79,7 @@ std::optional<CodePattern> parse_code_pattern(std::string_view text);
 /// One line of a rules file, as data: when it matches and what that means. What is empty matches
 /// anything.
 struct ReplyRule {
-  std::uint8_t phases = 0;  ///< bit n: the phase of value n; 0: any, an unknown one too
+  std::uint8_t phases = 0;       ///< bit n: the phase of value n; 0: any, an unknown one too
   std::optional<Ending> ending;  ///< nothing: a reply
   std::vector<CodePattern> codes;
   std::vector<EnhancedPattern> enhanced;

@@ -25,7 +25,7 @@ RE2::Options options(std::int64_t memory) {
 }
 
 re2::StringPiece piece(std::string_view text) {
-  return {text.data(), std::min(text.size(), kReplyTextMax)};
+  return {text.data(), text.size()};
 }
 
 }  // namespace
@@ -64,15 +64,15 @@ bool RuleList::matches(std::size_t index, const ReplyFacts& facts) const {
 
 const ReplyRule* RuleList::find(const ReplyFacts& facts) const {
   const auto first_of = [&](const std::vector<std::size_t>& candidates) {
-    const auto it =
-        std::find_if(candidates.begin(), candidates.end(),
-                     [&](std::size_t i) { return rules_[i].matches_codes(facts); });
+    const auto it = std::find_if(candidates.begin(), candidates.end(),
+                                 [&](std::size_t i) { return rules_[i].matches_codes(facts); });
     return it == candidates.end() ? rules_.size() : *it;
   };
   std::size_t best = first_of(textless_);
   std::vector<int> found;
   RE2::Set::ErrorInfo error{RE2::Set::kNoError};
-  if (set_ && (set_->Match(piece(facts.text), &found, &error) || error.kind == RE2::Set::kNoError)) {
+  if (set_ &&
+      (set_->Match(piece(facts.text), &found, &error) || error.kind == RE2::Set::kNoError)) {
     for (const int member : found) {
       const std::size_t i = by_set_[static_cast<std::size_t>(member)];
       if (i < best && rules_[i].matches_codes(facts)) best = i;

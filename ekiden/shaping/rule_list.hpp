@@ -11,10 +11,6 @@
 
 namespace ekiden::shaping {
 
-/// Octets of a reply that rules look at; what follows is cut off. RFC 5321 §4.5.3.1.5 allows 512 a
-/// line, and nobody says more in a thousand lines than in the first eight.
-inline constexpr std::size_t kReplyTextMax = 4096;
-
 /// Rules in order, of which the first that matches counts. All patterns are searched for in one
 /// pass over the text. Const after construction: any thread may ask.
 class RuleList {
@@ -24,7 +20,7 @@ class RuleList {
   explicit RuleList(std::vector<ReplyRule> rules);
 
   const std::vector<ReplyRule>& rules() const { return rules_; }
-  /// The first rule that matches; nothing when none does. `facts` are `normalized`.
+  /// The first rule that matches; nothing when none does. `facts` are of a PreparedReply.
   const ReplyRule* find(const ReplyFacts& facts) const;
   /// Whether the rule would match if it stood alone.
   bool matches(std::size_t index, const ReplyFacts& facts) const;
