@@ -51,6 +51,7 @@ class Evaluation {
   DnsBudget dns_;
   DmarcRecords records_;
   std::optional<DmarcRecord> record_;
+  bool is_organization_known_ = true;  ///< the author's walk came to its end
   DmarcResult result_;
 };
 
@@ -143,6 +144,7 @@ base::Task<void> Evaluation::discover_by_walk() {
   std::string start = author;
   TreeWalk walk = co_await records_.walk(std::move(start));
   result_.organizational_domain = walk.organizational_domain;
+  is_organization_known_ = !walk.has_failed;
   const DmarcRecord* record = walk.find(author);
   std::string domain = author;
   if (record == nullptr) {
@@ -220,6 +222,7 @@ base::Task<Evaluation::Alignment> Evaluation::align(std::string domain, bool is_
   if (name == result_.author_domain) co_return Alignment::Yes;
   // Names under different top labels have no organization in common: nothing to ask.
   if (is_strict || last_label(name) != last_label(result_.author_domain)) co_return Alignment::No;
+  if (!is_organization_known_) co_return Alignment::Unknown;
   bool has_failed = false;
   std::string start = name;
   const std::string found = co_await organizational_domain(std::move(start), has_failed);

@@ -110,7 +110,8 @@ Result<DmarcRecord> parse_dmarc_record(std::string_view text) {
   for (std::size_t count = 0; !text.empty(); ++count) {
     if (count == kDmarcTagsMax) return Errc::BadRecord;
     std::optional<Tag> tag = parse_tag(take_until(text, ';'));
-    // RFC 7489 §6.3: what cannot be read is left out.
+    // RFC 7489 §6.4 (lenient): tags may stand in any order behind v; what cannot be read is left
+    // out (§6.3).
     if (!tag) continue;
     if (std::find(seen.begin(), seen.end(), tag->name) != seen.end()) return Errc::BadRecord;
     apply(*tag, record);

@@ -80,8 +80,10 @@ base::Task<TreeWalk> DmarcRecords::walk(std::string domain) {
     std::string next = name;
     DmarcAnswer answer = co_await ask(std::move(next));
     if (answer.kind == DmarcAnswer::Kind::Failed) {
+      // What is above would decide nothing without it.
       walk.has_failed = true;
       walk.problem = std::move(answer.problem);
+      break;
     }
     if (answer.kind == DmarcAnswer::Kind::Found) {
       const bool is_last = answer.record.psd != DmarcPsd::Unknown;

@@ -48,7 +48,9 @@ std::optional<std::string> PublicSuffixList::organizational_domain(std::string_v
   // Compared as A-labels. What has none, "_dmarc" for one, is compared as it stands.
   const Result<std::string> canonical = smtp::canonical_domain(name);
   const std::string compared = canonical ? *canonical : base::lowered(name);
-  if (!dns::wire_of_name(compared)) return std::nullopt;
+  if (compared.front() == '[' || !dns::wire_of_name(compared)) return std::nullopt;
+  // RFC 6762 §3: names below "local" mean something on one link only; nobody registers them.
+  if (compared == "local" || compared.ends_with(".local")) return std::nullopt;
   const char* const found = psl_registrable_domain(list_.get(), compared.c_str());
   if (found == nullptr) return std::nullopt;
   const std::string_view domain(found);

@@ -32,7 +32,8 @@ TEST(PublicSuffixList, AnswersInTheLabelsItWasAskedIn) {
 TEST(PublicSuffixList, WhatIsNoNameHasNone) {
   const auto list = PublicSuffixList::load_newest();
   ASSERT_TRUE(list);
-  for (const char* name : {"", ".", ".com", ".example.com", "a..example.com", "a b.com"}) {
+  for (const char* name : {"", ".", ".com", ".example.com", "a..example.com", "a b.com",
+                           "[192.0.2.1]", "local", "printer.local"}) {
     EXPECT_EQ(list->organizational_domain(name), std::nullopt) << name;
   }
   EXPECT_EQ(list->organizational_domain(std::string_view("a\0b.example.com", 15)), std::nullopt);

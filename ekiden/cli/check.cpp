@@ -54,7 +54,7 @@ void add_check_command(CLI::App& group, Context& context, CheckCommand command) 
     option = app->add_option(is_place ? flag.name : "--" + flag.name, given->texts[flag.name],
                              flag.help);
     option->type_name(flag.type);
-    if (flag.kind != CheckFlag::Kind::List) option->expected(1);
+    if (flag.kind != CheckFlag::Kind::List) option->expected(1)->allow_extra_args(false);
   }
   app->add_flag("--jsonl", given->is_jsonl,
                 "Requests from standard input, one object a line, keys named as the flags");

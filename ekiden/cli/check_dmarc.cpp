@@ -4,6 +4,7 @@
 #include "ekiden/base/text.hpp"
 #include "ekiden/cli/check.hpp"
 #include "ekiden/cli/check_identity.hpp"
+#include "ekiden/cli/mail_file.hpp"
 
 namespace ekiden::cli {
 
@@ -15,12 +16,16 @@ json::value text_or_null(const std::string& text) {
   return text.empty() ? json::value(nullptr) : json::value(json::string(text));
 }
 
-/// "pass:example.jp"; nothing when it is none.
+/// "pass:example.jp", "pass:a@example.jp"; nothing when it is none.
 std::optional<auth::DmarcIdentifier> parse_identifier(const std::string& text) {
   const std::size_t colon = text.find(':');
   const auto verdict = auth::parse_verdict(text.substr(0, colon));
   if (!verdict) return std::nullopt;
-  return auth::DmarcIdentifier{*verdict, colon == std::string::npos ? "" : text.substr(colon + 1)};
+  auth::DmarcIdentifier identifier;
+  identifier.verdict = *verdict;
+  if (colon != std::string::npos) identifier.domain = text.substr(colon + 1);
+  identifier.domain.erase(0, identifier.domain.rfind('@') + 1);
+  return identifier;
 }
 
 std::optional<auth::DmarcMode> parse_mode(const CheckRequest& request) {
@@ -72,8 +77,9 @@ base::Task<CheckAnswer> check_message(CheckPlace& place, CheckRequest request,
                                       auth::DmarcQuery query) {
   std::string problem;
   const std::string file = find_text(request, "message").value_or("");
-  const std::optional<std::string> message = read_check_file(file, problem);
-  if (!message) co_return CheckAnswer::failed(std::move(problem));
+  std::optional<std::string> octets = read_check_file(file, problem);
+  if (!octets) co_return CheckAnswer::failed(std::move(problem));
+  const MailFile mail(std::move(*octets));
   dns::Resolver* const resolver = place.find_resolver();
   if (resolver == nullptr) co_return place.no_resolver();
 
@@ -87,7 +93,7 @@ base::Task<CheckAnswer> check_message(CheckPlace& place, CheckRequest request,
     spf_shown =
         json::object{{"result", auth::verdict_name(result.verdict)}, {"domain", result.domain}};
   }
-  auth::DmarcAuthors authors = auth::find_authors(*message);
+  auth::DmarcAuthors authors = auth::find_authors(mail.header());
   const auth::DmarcResult result =
       co_await check_authors(*resolver, place.worker().clock, std::move(authors), std::move(query));
   json::object object = describe(result);
@@ -141,10 +147,13 @@ base::Task<CheckAnswer> check_dmarc_request(CheckPlace& place, CheckRequest requ
 }
 
 base::Task<CheckAnswer> find_organizational_domain(CheckPlace& place, CheckRequest request) {
+  if (!request.contains("name")) co_return CheckAnswer::usage("which name?");
+  // null is no name, and has no organizational domain.
   const auto name = find_text(request, "name");
-  if (!name) co_return CheckAnswer::usage("which name?");
   std::string problem;
   json::object object;
+  object["org"] = nullptr;
+  if (!name) co_return CheckAnswer::done(std::move(object));
   if (find_text(request, "mode").value_or("rfc7489") == "rfc9989") {
     dns::Resolver* const resolver = place.find_resolver();
     if (resolver == nullptr) co_return place.no_resolver();

@@ -99,6 +99,21 @@ ContentType parse_content_type(std::string_view value) {
   return out;
 }
 
+std::string find_parameter(std::string_view value, std::string_view name) {
+  const std::string text = without_comments(unfolded(value));
+  std::string_view rest = text;
+  for (;;) {
+    const std::size_t semicolon = rest.find(';');
+    if (semicolon == std::string_view::npos) return {};
+    rest.remove_prefix(semicolon + 1);
+    const std::string_view found = take_token(rest);
+    if (!rest.starts_with('=')) continue;
+    rest = base::trimmed(rest.substr(1));
+    std::string parameter = take_value(rest);
+    if (base::equals_ignoring_case(found, name)) return parameter;
+  }
+}
+
 TransferEncoding parse_transfer_encoding(std::string_view value) {
   const std::string text = without_comments(unfolded(value));
   const std::string name = base::lowered(base::trimmed(text));

@@ -24,6 +24,10 @@ struct ContentType {
 /// no sense gives application/octet-stream (RFC 2045 §5.2).
 ContentType parse_content_type(std::string_view value);
 
+/// The parameter `name` of a structured value such as Content-Type's, unquoted; empty without one.
+/// RFC 2231's forms are not joined.
+std::string find_parameter(std::string_view value, std::string_view name);
+
 /// Unknown names give Other: the part is left alone.
 TransferEncoding parse_transfer_encoding(std::string_view value);
 
