@@ -26,12 +26,7 @@ json::object to_json(const config::Diagnostic& d) {
 
 void check(Context& context) {
   config::Loaded loaded = config::load(context.config_file);
-  // The rules belong to the configuration, though another module reads them.
-  if (const std::string& folder = loaded.settings.shaping.rules_dir;
-      loaded.ok() && !folder.empty()) {
-    const auto rules = shaping::load_providers(folder).diagnostics;
-    loaded.diagnostics.insert(loaded.diagnostics.end(), rules.begin(), rules.end());
-  }
+  shaping::check_rules(loaded);
   const auto errors = loaded.errors().size();
   const auto warnings = loaded.warnings().size();
   if (errors > 0) context.exit_code = kRefused;

@@ -266,4 +266,11 @@ LoadedProviders load_providers(const std::string& rules_dir) {
   return loaded;
 }
 
+void check_rules(config::Loaded& loaded) {
+  const std::string& folder = loaded.settings.shaping.rules_dir;
+  if (!loaded.ok() || folder.empty()) return;
+  const auto diagnostics = load_providers(folder).diagnostics;
+  loaded.diagnostics.insert(loaded.diagnostics.end(), diagnostics.begin(), diagnostics.end());
+}
+
 }  // namespace ekiden::shaping

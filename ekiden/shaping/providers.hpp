@@ -61,5 +61,8 @@ LoadedProviders build_providers(const std::vector<RuleFile>& shipped,
                                 const std::vector<RuleFile>& own = {});
 /// The shipped files with those of `rules_dir` (empty: none) over them.
 LoadedProviders load_providers(const std::string& rules_dir);
+/// Reads the folder that settings without errors name, and adds what is wrong with it to their
+/// diagnostics: the rules belong to the configuration, though another module reads them.
+void check_rules(config::Loaded& loaded);
 
 }  // namespace ekiden::shaping

@@ -31,6 +31,7 @@ std::vector<Time> send_all(WarmUp& warm, Time from, Time to, std::size_t most = 
 TEST(WarmUp, FollowsItsPlanDayByDayUntilItIsWarm) {
   WarmUp warm(kPlan);
   for (int day = 0; day < 4; ++day) {
+    EXPECT_TRUE(warm.may_send(kBegin + day * 24h));
     EXPECT_EQ(warm.allowance(), kPlan.days[static_cast<std::size_t>(day)]);
     const auto sent = send_all(warm, kBegin + day * 24h, kBegin + (day + 1) * 24h);
     EXPECT_EQ(sent.size(), kPlan.days[static_cast<std::size_t>(day)]);

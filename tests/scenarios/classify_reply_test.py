@@ -96,7 +96,9 @@ class ClassifyReply(support.Scenario):
                 self.assertEqual(checked.returncode, 1, checked.stderr)
                 asked = classify("--code", "550", "--text", "x", config=relay.config)
                 self.assertEqual(asked.returncode, 1)
-                for said in (checked.stderr, asked.stderr):
+                served = relay.run("serve")
+                self.assertEqual(served.returncode, 1, "a relay with wrong rules does not start")
+                for said in (checked.stderr, asked.stderr, served.stderr):
                     self.assertIn("mine.toml", said)
                     for word in words:
                         self.assertIn(word, said)
