@@ -1,5 +1,6 @@
 #include <boost/json/array.hpp>
 
+#include "ekiden/auth/dkim_verifier.hpp"
 #include "ekiden/auth/dmarc_check.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/cli/check.hpp"
@@ -72,7 +73,7 @@ base::Task<auth::DmarcResult> check_authors(dns::Resolver& resolver, base::Clock
   co_return auth::combine_authors(authors, std::move(results));
 }
 
-/// SPF as found; what DKIM finds, `verify_signatures` adds.
+/// SPF and DKIM as the message has them, unless the request says what they found.
 base::Task<CheckAnswer> check_message(CheckPlace& place, CheckRequest request,
                                       auth::DmarcQuery query) {
   std::string problem;
@@ -93,11 +94,28 @@ base::Task<CheckAnswer> check_message(CheckPlace& place, CheckRequest request,
     spf_shown =
         json::object{{"result", auth::verdict_name(result.verdict)}, {"domain", result.domain}};
   }
+  // What the command line says of DKIM stands for the message's own signatures.
+  json::array dkim_shown;
+  if (query.dkim.empty()) {
+    auth::DkimVerifierOptions options;
+    options.now = place.now();
+    auth::DkimVerifier verifier(options);
+    verifier.begin(mail.header());
+    verifier.update_body(mail.body());
+    verifier.finish_body();
+    std::vector<auth::DkimResult> results = co_await auth::verify_dkim(verifier, *resolver);
+    for (auth::DkimResult& found : results) {
+      dkim_shown.push_back(
+          json::object{{"result", auth::verdict_name(found.verdict)}, {"domain", found.domain}});
+      query.dkim.push_back({found.verdict, std::move(found.domain)});
+    }
+  }
   auth::DmarcAuthors authors = auth::find_authors(mail.header());
   const auth::DmarcResult result =
       co_await check_authors(*resolver, place.worker().clock, std::move(authors), std::move(query));
   json::object object = describe(result);
   object["spf"] = std::move(spf_shown);
+  object["dkim"] = std::move(dkim_shown);
   co_return CheckAnswer::done(std::move(object));
 }
 

@@ -30,12 +30,15 @@ struct CheckAnswer {
   boost::json::object object;
   int code = kDone;     ///< an ExitCode; kDone whatever the verdict
   std::string problem;  ///< a sentence, unless kDone
+  /// In place of the object, written as they are: a signed message. Not with --jsonl.
+  std::optional<std::string> octets;
 
-  static CheckAnswer done(boost::json::object object) { return {std::move(object), kDone, {}}; }
+  static CheckAnswer done(boost::json::object object) { return {std::move(object), kDone, {}, {}}; }
+  static CheckAnswer text(std::string octets) { return {{}, kDone, {}, std::move(octets)}; }
   /// The request makes no sense.
-  static CheckAnswer usage(std::string problem) { return {{}, kUsage, std::move(problem)}; }
+  static CheckAnswer usage(std::string problem) { return {{}, kUsage, std::move(problem), {}}; }
   /// A file cannot be read, or the like.
-  static CheckAnswer failed(std::string problem) { return {{}, kFailed, std::move(problem)}; }
+  static CheckAnswer failed(std::string problem) { return {{}, kFailed, std::move(problem), {}}; }
 };
 
 /// Where one request is evaluated: a worker, the time, and a resolver of its own, so that no

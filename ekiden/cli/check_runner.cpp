@@ -78,7 +78,7 @@ std::optional<dns::UnboundResolver::Options> CheckRunner::dns_of(const CheckRequ
     if (context_.hooks.resolver_options && std::filesystem::exists(context_.config_file, error)) {
       const auto loaded = context_.load_config();
       if (!loaded) {
-        answer = {{}, context_.exit_code, context_.config_file + " has mistakes; --dns needs none"};
+        answer = {{}, context_.exit_code, context_.config_file + " has mistakes; --dns needs none", {}};
         own_dns_.reset();
         return std::nullopt;
       }
@@ -118,6 +118,7 @@ base::Task<void> CheckRunner::evaluate(std::uint64_t number, CheckRequest reques
 }
 
 void CheckRunner::print(const CheckAnswer& answer) {
+  if (answer.code == kDone && answer.octets) return context_.print(*answer.octets);
   if (answer.code == kDone) return context_.print_json(answer.object);
   if (!is_lines_) return context_.fail(answer.code, answer.problem);
   context_.exit_code = std::max(context_.exit_code, answer.code);
