@@ -1,6 +1,8 @@
 // What a reply costs to classify, and a limit to ask.
 #include <benchmark/benchmark.h>
 
+#include <string>
+
 #include "ekiden/shaping/providers.hpp"
 #include "ekiden/shaping/window_limit.hpp"
 
@@ -32,6 +34,26 @@ BENCHMARK_CAPTURE(
     "volume or user complaints - 4.16.55.1; see https://postmaster.yahooinc.com/error-codes",
     Phase::Mail, "mta5.am0.yahoodns.net");
 BENCHMARK_CAPTURE(classify, no_rule, "550 5.9.9 xyzzy", Phase::Rcpt, "mx.example.jp");
+
+/// 4 KiB of words that rules look for, in a new order each time: the automaton knows none of it.
+void classify_nonsense(benchmark::State& state) {
+  constexpr const char* kWords[] = {"user ",    "mailbox ", "not ",     "message ",
+                                    "exceeds ", "domain ",  "rejected", "address ",
+                                    "spam-",    "sender ",  "has ",     "rate "};
+  std::uint32_t random = 1;
+  for (auto _ : state) {
+    state.PauseTiming();
+    std::string text = "550 ";
+    while (text.size() < 4096) {
+      random = random * 1664525 + 1013904223;
+      text += kWords[(random >> 16) % std::size(kWords)];
+    }
+    const ReplyFacts facts = parse_reply_facts(text, Phase::Rcpt);
+    state.ResumeTiming();
+    benchmark::DoNotOptimize(providers().classify(facts, "aspmx.l.google.com", ""));
+  }
+}
+BENCHMARK(classify_nonsense);
 
 void load(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(load_providers(""));
