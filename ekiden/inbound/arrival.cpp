@@ -237,7 +237,7 @@ base::Task<smtp::Reply> Arrival::part(std::string octets, Octets seen, Client cl
   if (writer_ != nullptr) {
     if (authentication_ != nullptr) co_await authentication_->update(octets);
   } else {
-    if (must_authenticate(client)) co_await begin_authentication(octets);
+    if (must_authenticate(client)) co_await begin_authentication(octets, client, origin);
     std::string header;
     std::size_t header_octets = 0;
     smtp::Reply verdict = take_header(octets, client, origin, header, header_octets);
@@ -266,20 +266,18 @@ bool Arrival::must_authenticate(const Client& client) const {
          services_.resolver != nullptr && !Admission(options_).is_own(client);
 }
 
-base::Task<void> Arrival::begin_authentication(std::string_view octets) {
+base::Task<void> Arrival::begin_authentication(std::string_view octets, const Client& client,
+                                               const Origin& origin) {
   const std::size_t header_octets = std::min(message::find_header_end(octets), octets.size());
-  authentication_ = std::make_unique<Authentication>(
-      services_.worker, *services_.resolver, options_.hostname, services_.worker.clock.now());
-  authentication_->begin(octets.substr(0, header_octets));
-  co_await authentication_->update(octets.substr(header_octets));
-}
-
-base::Task<std::string> Arrival::authenticate(const Client& client, const Origin& origin) {
   Handover handover;
   handover.client = client.address;
   handover.helo = origin.helo;
   handover.reverse_path = meta_->envelope.reverse_path;
-  co_return co_await authentication_->finish(std::move(handover));
+  handover.authserv_id = options_.hostname;
+  authentication_ = std::make_unique<Authentication>(
+      services_.worker, *services_.resolver, std::move(handover), services_.worker.clock.now());
+  authentication_->begin(octets.substr(0, header_octets));
+  co_await authentication_->update(octets.substr(header_octets));
 }
 
 base::Task<smtp::Reply> Arrival::write(std::string octets) {
@@ -355,7 +353,7 @@ base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Clien
       verdict = co_await rewrite_shorter();
     if (verdict.is_positive() && shortener_ != nullptr) verdict = co_await end_shortening();
     if (verdict.is_positive() && authentication_ != nullptr) {
-      std::string field = co_await authenticate(client, origin);
+      std::string field = co_await authentication_->finish();
       verdict = co_await rewrite_behind(std::move(field));
     }
     if (!verdict.is_positive()) co_return verdict;
@@ -365,7 +363,7 @@ base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Clien
     body.size = written_;
   } else {
     if (!reserve(octets.size())) co_return reply_for(spool::Errc::NoSpace);
-    if (must_authenticate(client)) co_await begin_authentication(octets);
+    if (must_authenticate(client)) co_await begin_authentication(octets, client, origin);
     std::string header;
     std::size_t header_octets = 0;
     smtp::Reply verdict = take_header(octets, client, origin, header, header_octets);
@@ -373,7 +371,7 @@ base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Clien
     std::string field;
     if (authentication_ != nullptr) {
       stop_expecting();  // the DNS may take seconds
-      field = co_await authenticate(client, origin);
+      field = co_await authentication_->finish();
     }
     std::string whole;
     whole.reserve(field.size() + header.size() + octets.size() - header_octets);

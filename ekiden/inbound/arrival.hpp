@@ -81,9 +81,9 @@ class Arrival {
   /// Strangers' mail for our own domains, unless told otherwise.
   bool must_authenticate(const Client& client) const;
   /// Begins with the header at the front of `octets`, of which the body's first part follows.
-  base::Task<void> begin_authentication(std::string_view octets);
-  /// Our field. Waits for the DNS.
-  base::Task<std::string> authenticate(const Client& client, const Origin& origin);
+  /// Comes before `take_header`: the sender counts as given, not as rewritten.
+  base::Task<void> begin_authentication(std::string_view octets, const Client& client,
+                                        const Origin& origin);
   /// Appends to the file, with its overlong lines broken where there is a shortener.
   base::Task<smtp::Reply> write(std::string octets);
   base::Task<smtp::Reply> rewrite_shorter();

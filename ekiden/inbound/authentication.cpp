@@ -81,11 +81,11 @@ auth::MethodResult describe(const auth::DmarcResult& dmarc) {
 
 }  // namespace
 
-Authentication::Authentication(base::Worker& worker, dns::Resolver& resolver,
-                               std::string authserv_id, base::Time now)
+Authentication::Authentication(base::Worker& worker, dns::Resolver& resolver, Handover handover,
+                               base::Time now)
     : worker_(worker),
       resolver_(resolver),
-      authserv_id_(std::move(authserv_id)),
+      handover_(std::move(handover)),
       now_(now),
       dkim_(verifier_options(now)) {}
 
@@ -105,19 +105,19 @@ base::Task<void> Authentication::update(std::string_view body) {
   }
 }
 
-base::Task<std::string> Authentication::finish(Handover handover) {
+base::Task<std::string> Authentication::finish() {
   std::vector<auth::MethodResult> results;
   auth::DeadlineResolver resolver(resolver_, worker_.clock,
                                   worker_.clock.steady() + kAuthenticationTimeMax);
 
   auth::SpfQuery query;
-  query.ip = handover.client;
-  query.sender = handover.reverse_path;
-  query.helo = handover.helo;
-  query.receiver = authserv_id_;
+  query.ip = handover_.client;
+  query.sender = handover_.reverse_path;
+  query.helo = handover_.helo;
+  query.receiver = handover_.authserv_id;
   query.now = now_;
   const auth::SpfResult spf = co_await auth::check_spf(resolver, worker_.clock, std::move(query));
-  results.push_back(describe(spf, handover));
+  results.push_back(describe(spf, handover_));
 
   dkim_.finish_body();
   const std::vector<auth::DkimResult> signatures = co_await auth::verify_dkim(dkim_, resolver);
@@ -152,7 +152,7 @@ base::Task<std::string> Authentication::finish(Handover handover) {
   }
   const auth::DmarcResult dmarc = auth::combine_authors(authors_, std::move(policies));
   results.push_back(describe(dmarc));
-  co_return auth::format_authentication_results(authserv_id_, results);
+  co_return auth::format_authentication_results(handover_.authserv_id, results);
 }
 
 }  // namespace ekiden::inbound
