@@ -50,6 +50,24 @@ CREATE TABLE audit(
   detail TEXT NOT NULL
 ) STRICT;
 )",
+    // 2: signing keys.
+    R"(
+CREATE TABLE domain_keys(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice: caches are keyed by it
+  domain TEXT NOT NULL,
+  selector TEXT NOT NULL,
+  type TEXT NOT NULL,
+  bits INTEGER NOT NULL,
+  tenant TEXT NOT NULL,                  -- '': every tenant's mail
+  record TEXT NOT NULL,
+  sealed BLOB NOT NULL,                  -- secretbox: nonce, then the PEM sealed
+  state TEXT NOT NULL,
+  created_us INTEGER NOT NULL,
+  changed_us INTEGER NOT NULL,
+  last_signed_us INTEGER NOT NULL,
+  UNIQUE(domain, selector)
+) STRICT;
+)",
 };
 
 }  // namespace

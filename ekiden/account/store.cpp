@@ -285,7 +285,12 @@ Result<void> Store::publish() {
   if (!version) return version.error();
   auto credentials = read_credentials({});
   if (!credentials) return credentials.error();
+  auto keys = read_domain_keys({});
+  if (!keys) return keys.error();
   snapshot_.store(std::make_shared<const StoredSnapshot>(std::move(*credentials)));
+  if (*keys != *domain_keys_.load()) {
+    domain_keys_.store(std::make_shared<const std::vector<DomainKey>>(std::move(*keys)));
+  }
   seen_version_ = *version;
   return {};
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ekiden/account/database.hpp"
+#include "ekiden/account/domain_key.hpp"
 #include "ekiden/account/error.hpp"
 #include "ekiden/account/password.hpp"
 #include "ekiden/account/stored_snapshot.hpp"
@@ -17,6 +18,8 @@
 namespace ekiden::account {
 
 inline constexpr std::size_t kListMax = 1000;
+/// Signing keys of all domains together, retired ones included. All of them are in memory.
+inline constexpr std::size_t kDomainKeysMax = 100'000;
 
 /// What may log a user in. Empty fields are not kept.
 struct Secrets {
@@ -73,6 +76,18 @@ class Store final : public SnapshotSource {
   Result<void> add_tenant(std::string_view name, const Author& author);
   Result<std::vector<Tenant>> tenants();
 
+  /// Adds a signing key; its id, times and `last_signed` are not read. Gives the new id.
+  /// Errors: UnknownTenant, TooMany (kDomainKeysMax), DuplicateName (the domain has or had this
+  /// selector).
+  Result<std::int64_t> add_domain_key(const DomainKey& key, const Author& author);
+  /// By domain, then age; of one domain, or of all when `domain` is empty.
+  Result<std::vector<DomainKey>> domain_keys(std::string_view domain = {});
+  /// Errors: NotFound, also when the key is not in state `from` any more.
+  Result<void> set_domain_key_state(std::int64_t id, DomainKeyState from, DomainKeyState to,
+                                    const Author& author);
+  /// The key has signed, the last time then.
+  Result<void> note_signed(std::int64_t id, base::Time when);
+
   /// The newest `count` entries, newest first.
   Result<std::vector<AuditEntry>> audit(std::size_t count);
 
@@ -84,9 +99,15 @@ class Store final : public SnapshotSource {
   /// The picture of the last refresh, or of the last change made here.
   std::shared_ptr<const Snapshot> current() const override { return snapshot_.load(); }
 
+  /// The signing keys of the same picture; another pointer only when a key has changed.
+  std::shared_ptr<const std::vector<DomainKey>> current_domain_keys() const {
+    return domain_keys_.load();
+  }
+
  private:
   explicit Store(Database database) : database_(std::move(database)) {}
   Result<std::vector<Credential>> read_credentials(std::string_view tenant);
+  Result<std::vector<DomainKey>> read_domain_keys(std::string_view domain);
   Result<void> require_tenant(std::string_view name);
   Result<void> note(const Author& author, std::string_view action, std::string_view subject,
                     std::string_view detail);
@@ -98,6 +119,8 @@ class Store final : public SnapshotSource {
   Database database_;
   std::int64_t seen_version_ = -1;  ///< PRAGMA data_version at the last reading
   std::atomic<std::shared_ptr<const Snapshot>> snapshot_{std::make_shared<StoredSnapshot>()};
+  std::atomic<std::shared_ptr<const std::vector<DomainKey>>> domain_keys_{
+      std::make_shared<const std::vector<DomainKey>>()};
 };
 
 /// Errors: BadName, BadLabel.
