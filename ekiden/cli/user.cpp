@@ -6,13 +6,22 @@
 #include <iostream>
 
 #include "ekiden/cli/context.hpp"
+#include "ekiden/cli/store_access.hpp"
 #include "ekiden/cli/user_commands.hpp"
 
 namespace ekiden::cli {
 
 namespace {
 
-/// Opens the control store of the configured node, running or not, and does `work` on it.
+void add_secret_flags(CLI::App& command, UserSecretOptions& secret) {
+  command.add_flag("--password-stdin", secret.password_stdin,
+                   "Read the password from standard input, one line");
+  command.add_flag("--api-key", secret.api_key, "Make a random key and show it, this once");
+  command.add_flag("--scram", secret.scram, "Keep what SCRAM-SHA-256 needs as well");
+}
+
+}  // namespace
+
 void with_store(Context& context, const std::function<int(UserContext&)>& work) {
   const auto loaded = context.load_config();
   if (!loaded) return;
@@ -44,15 +53,6 @@ void with_store(Context& context, const std::function<int(UserContext&)>& work) 
       .cost = {.passes = settings.passwords.iterations, .memory = settings.passwords.memory}};
   context.exit_code = work(user);
 }
-
-void add_secret_flags(CLI::App& command, UserSecretOptions& secret) {
-  command.add_flag("--password-stdin", secret.password_stdin,
-                   "Read the password from standard input, one line");
-  command.add_flag("--api-key", secret.api_key, "Make a random key and show it, this once");
-  command.add_flag("--scram", secret.scram, "Keep what SCRAM-SHA-256 needs as well");
-}
-
-}  // namespace
 
 void add_user(CLI::App& app, Context& context) {
   CLI::App* group = app.add_subcommand("user", "Who may log in; no relay need run");
