@@ -197,6 +197,7 @@ smtp::Reply Arrival::take_header(std::string_view octets, const Client& client,
     verdict = take_ekiden_headers(fixed->ekiden_headers, client);
     if (!verdict.is_positive()) return verdict;
   }
+  details.is_own = is_own;
   details.header_from = std::move(fixed->header_from);
   details.subject = std::move(fixed->subject);
   details.message_id = std::move(fixed->message_id);

@@ -69,6 +69,7 @@ struct Details {
   bool is_eight_bit = false;     ///< an octet above 127 occurs
   bool has_utf8_header = false;  ///< SMTPUTF8 is needed because of the headers
   bool is_generated = false;     ///< a DSN, notice or report of ours
+  bool is_own = false;           ///< an own client's: trusted network or credential
 
   friend bool operator==(const Details&, const Details&) = default;
 };
