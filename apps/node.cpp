@@ -23,6 +23,8 @@
 #include "ekiden/account/throttle.hpp"
 #include "ekiden/base/log.hpp"
 #include "ekiden/base/runtime.hpp"
+#include "ekiden/delivery/key_watch.hpp"
+#include "ekiden/delivery/message_signer.hpp"
 #include "ekiden/events/store.hpp"
 #include "ekiden/net/unix_socket.hpp"
 #include "ekiden/spool/posix_disk.hpp"
@@ -96,6 +98,7 @@ int serve(config::Loaded loaded) {
     workers.push_back(places.back()->relay_worker(tls));
   }
 
+  delivery::MessageSigner signer(**accounts, *node_key);
   Surroundings surroundings{std::move(workers),
                             **disk,
                             runtime.committer().executor(),
@@ -108,6 +111,7 @@ int serve(config::Loaded loaded) {
                             random,
                             metrics};
   surroundings.secret = &*node_key;
+  surroundings.signer = &signer;
   Relay relay(std::move(surroundings), settings);
   if (!relay.open(problem)) return fail(problem);
 
@@ -135,6 +139,7 @@ int serve(config::Loaded loaded) {
                [&finished, code] { finished.set_value(code); });
   };
   std::optional<account::StoreWatcher> watcher;
+  std::optional<delivery::KeyWatch> key_watch;
   Signals signals(
       first.io.context(), [&] { stop(0); }, [&] { reloader.reload([](control::Reloaded) {}); });
 
@@ -142,6 +147,7 @@ int serve(config::Loaded loaded) {
   runtime.start();
   first.executor.post([&] {
     watcher.emplace(first, runtime.pool(), **accounts);
+    key_watch.emplace(first, places.front()->resolver, runtime.pool(), **accounts, signer);
     relay.start([&](std::string said) {
       if (said.empty()) (void)control.start(said);
       if (said.empty()) (void)http.listen(*settings, said);
@@ -160,6 +166,7 @@ int serve(config::Loaded loaded) {
   const int code = finished.get_future().get();
   runtime.stop();
   events_thread.stop();
+  key_watch.reset();
   watcher.reset();
   relay.abandon();
   runtime.drop();

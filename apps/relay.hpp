@@ -55,6 +55,7 @@ struct Surroundings {
   std::function<std::unique_ptr<spool::Spool>(spool::Spool& journal)> wrap_spool;
   /// Of the journal; small in simulation, so that segments come and go.
   std::uint32_t segment_octets = spool::JournalOptions{}.segment_octets;
+  delivery::MessageSigner* signer = nullptr;  ///< null: nothing is signed
   /// The node's own key, for return paths and links. Null: rules that need it are refused.
   const account::HashKey* secret = nullptr;
 };

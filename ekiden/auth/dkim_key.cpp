@@ -316,4 +316,20 @@ KeyAnswer read_key_answer(const dns::Answer& answer) {
   return out;
 }
 
+bool publishes(const dns::Answer& answer, std::string_view record) {
+  if (answer.status != dns::Status::Ok) return false;
+  std::string_view why;
+  const auto ours = TagList::parse(record, why);
+  if (!ours) return false;
+  const auto key = decode_base64_value(ours->value("p"));
+  std::size_t seen = 0;
+  for (const std::string& text : dns::texts_of(answer)) {
+    if (++seen > kKeyRecordsMax) break;
+    const auto theirs = TagList::parse(text, why);
+    if (!theirs || !key || decode_base64_value(theirs->value("p")) != key) continue;
+    if (read_key_record(text).verdict == Verdict::Pass) return true;
+  }
+  return false;
+}
+
 }  // namespace ekiden::auth

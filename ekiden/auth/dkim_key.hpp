@@ -116,4 +116,8 @@ struct KeyAnswer {
 };
 KeyAnswer read_key_answer(const dns::Answer& answer);
 
+/// Whether an answer holds a usable record with the key of `record`, a text that we made. Notes and
+/// flags that somebody added do not matter.
+bool publishes(const dns::Answer& answer, std::string_view record);
+
 }  // namespace ekiden::auth

@@ -18,6 +18,8 @@
 
 namespace ekiden::delivery {
 
+class MessageSigner;
+
 struct ConnectionOptions {
   /// delivery.connect_map: "host:port" of a target -> where to connect instead. No address checks.
   std::map<std::string, net::Endpoint> connect_map;
@@ -61,6 +63,7 @@ struct ConnectionContext {
   TlsMemory& tls_memory;
   StartTls start_tls;
   ConnectionOptions options;
+  MessageSigner* signer = nullptr;  ///< null: nothing is signed
 };
 
 /// Runs one connection of a plan to its end: finds a host that takes it, hands over jobs from

@@ -27,6 +27,8 @@ struct Preparation {
   std::optional<std::string> reverse_path;
   std::optional<std::string> header;  ///< stands for the first `header_octets` of the body
   std::size_t header_octets = 0;
+  /// The signature fields, in front of everything: made of the octets as they leave.
+  std::string signature;
   /// 8-bit parts are re-encoded on the way: the peer lacks 8BITMIME or BINARYMIME.
   bool needs_seven_bit = false;
   /// Decided without asking the peer, because it cannot take them.

@@ -273,7 +273,9 @@ base::Task<void> Session::work() {
         }
         current_ = std::move(waiting_);
         if (wants_head(current_->job)) co_await load_head(*current_);
-        if (take_off(*current_) == Taken::Done) {
+        bool is_ready = take_off(*current_) == Taken::Ready;
+        if (is_ready) is_ready = co_await sign(*current_);
+        if (!is_ready) {
           finish(*std::exchange(current_, nullptr));
           break;
         }
@@ -411,7 +413,9 @@ base::Task<std::string_view> Session::find_rider() {
   if (!job) co_return std::string_view();
   auto flight = std::make_unique<Flight>(std::move(*job));
   if (wants_head(flight->job)) co_await load_head(*flight);
-  if (take_off(*flight) == Taken::Done) {
+  bool is_ready = take_off(*flight) == Taken::Ready;
+  if (is_ready) is_ready = co_await sign(*flight);
+  if (!is_ready) {
     finish(*flight);
     co_return std::string_view();
   }
@@ -438,11 +442,14 @@ base::Task<void> Session::send_body() {
     }
     pieces_.clear();
     if (!action_.write.empty()) pieces_.push_back(action_.write);
+    const std::string_view signature = preparation.signature;
     if (preparation.transaction.uses_bdat) {
+      if (!signature.empty()) pieces_.push_back(signature);
       if (!header.empty()) pieces_.push_back(header);
       pieces_.push_back(body);
     } else {
       smtp::DotWriter dots;
+      if (!signature.empty()) dots.append(signature, pieces_);
       if (!header.empty()) dots.append(header, pieces_);
       dots.append(body, pieces_);
       dots.finish(pieces_);
@@ -478,6 +485,7 @@ base::Task<Result<void>> Session::send_file(Flight& flight, std::string_view rid
   std::string converted, beginning;
   std::uint64_t offset = flight.preparation.header_octets;
   std::string_view prefix = action_.write;
+  std::string_view signature = flight.preparation.signature;
   for (bool is_last = false; !is_last;) {
     auto begin = [&](base::Completion<Result<base::Octets>> done) {
       parts_.context.spool.read(body, offset, kSliceOctets, std::move(done));
@@ -514,9 +522,12 @@ base::Task<Result<void>> Session::send_file(Flight& flight, std::string_view rid
     }
     pieces_.clear();
     if (!prefix.empty()) pieces_.push_back(std::exchange(prefix, {}));
+    const std::string_view front = std::exchange(signature, {});
     if (uses_bdat) {
+      if (!front.empty()) pieces_.push_back(front);
       pieces_.push_back(octets);
     } else {
+      if (!front.empty()) dots.append(front, pieces_);
       dots.append(octets, pieces_);
       if (is_last) dots.finish(pieces_);
     }

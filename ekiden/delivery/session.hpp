@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ekiden/delivery/connection.hpp"
+#include "ekiden/delivery/message_signer.hpp"
 #include "ekiden/delivery/preparation.hpp"
 #include "ekiden/delivery/route.hpp"
 #include "ekiden/delivery/sasl_client.hpp"
@@ -73,6 +74,9 @@ class Session {
   base::Task<void> load_head(Flight& flight);
   void rewrite(Flight& flight);
   bool convert(Flight& flight);
+  base::Task<bool> sign(Flight& flight);
+  base::Task<Result<std::string>> make_signature(const Flight& flight,
+                                                 std::shared_ptr<Signing> signing);
   bool may_begin() const;
   base::Task<void> send_body();
   base::Task<Result<void>> send_file(Flight& flight, std::string_view prefix);
