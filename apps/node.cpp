@@ -102,11 +102,20 @@ int serve(config::Loaded loaded) {
   policy::MtaStsBook policies;
   MtaStsFile policies_file(policies, first, runtime.pool(), data_dir);
 
-  Relay relay(
-      {std::move(workers), **disk, runtime.committer().executor(), runtime.committer().clock(),
-       runtime.pool(), events_thread.loop().executor(), events_thread.loop().clock(), event_store,
-       **accounts, random, metrics, nullptr, spool::JournalOptions{}.segment_octets, &policies},
-      settings);
+  Surroundings surroundings{std::move(workers),
+                            **disk,
+                            runtime.committer().executor(),
+                            runtime.committer().clock(),
+                            runtime.pool(),
+                            events_thread.loop().executor(),
+                            events_thread.loop().clock(),
+                            event_store,
+                            **accounts,
+                            random,
+                            metrics};
+  surroundings.secret = &*node_key;
+  surroundings.mta_sts = &policies;
+  Relay relay(std::move(surroundings), settings);
   if (!relay.open(problem)) return fail(problem);
 
   std::promise<int> finished;
