@@ -248,8 +248,8 @@ delivery::ConnectionOptions connection_options(const config::Settings& settings,
                        settings.delivery.final_dot_timeout};
   for (const config::Listener& listener : settings.listener)
     options.own_endpoints.push_back(listener.address);
-  options.rewriting = rewriting;
   options.uses_dane = settings.delivery.dane == config::Dane::Auto;
+  options.rewriting = rewriting;
   return options;
 }
 

@@ -36,8 +36,8 @@ struct ConnectionOptions {
   /// The next message's commands follow a message in the same write (RFC 2920 §3.1).
   bool may_ride = true;
   bool may_send_password_in_clear = false;
+  bool uses_dane = true;                              ///< delivery.dane
   std::shared_ptr<const rewrite::RuleSet> rewriting;  ///< null: nothing is rewritten
-  bool uses_dane = true;  ///< delivery.dane
 };
 
 /// What is asked of the TLS layer for one handshake.

@@ -94,11 +94,11 @@ class SettingsTakeEffect(support.Scenario):
             self.assertIn(words, self.said(relay, "config", "check"))
             self.assertIn(words, relay.log(), "also at the start")
 
-    def test_keys_of_later_versions_say_so(self):
+    def test_keys_without_effect_say_so(self):
         relay, _ = self.relay_to_peer()
         relay.settings["public"] = {"url": "https://mail.example.jp"}
         relay.settings["http"][0]["trusted_proxies"] = ["127.0.0.0/8"]
-        relay.settings["delivery"]["mta_sts_port"] = 8443
+        relay.settings["delivery"].update(mta_sts="off", mta_sts_port=8443)
         relay.write()
         done = relay.run("config", "check")
         self.assertEqual(done.returncode, 0)
