@@ -10,7 +10,6 @@
 /// For tests: the client's dialogue, fed with replies as text.
 namespace ekiden::smtp {
 
-
 inline constexpr std::string_view kFullEhlo =
     "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250-8BITMIME\r\n250-DSN\r\n"
     "250-CHUNKING\r\n250-BINARYMIME\r\n250 SMTPUTF8\r\n";
