@@ -561,6 +561,9 @@ TEST(RewriteSrs, WhatNeedsNoneOrDoesNotFitStays) {
   EXPECT_FALSE(depart(*rules, meta_of("\"quoted @\"@x.example")).reverse_path);
   EXPECT_FALSE(
       depart(*rules, meta_of(std::string(40, 'l') + "@a.long.domain.example")).reverse_path);
+  EXPECT_FALSE(
+      depart(*rules, meta_of("SRS1=abcd=f.exam$ple==HH=TT=o.example=u@g.example")).reverse_path);
+  EXPECT_FALSE(depart(*rules, meta_of("SRS1=abcd=nothing@g.example")).reverse_path);
   message::Meta own = meta_of();
   own.envelope.recipients[0].next_hop = "10.0.0.5:25";
   EXPECT_FALSE(depart(*rules, own).reverse_path);

@@ -66,6 +66,11 @@ std::optional<smtp::Address> make_srs(const account::HashKey& key, std::string_v
     // The hop between is left out: bounces go straight to the first.
     rest.remove_prefix(5);
     if (!take(rest)) return std::nullopt;
+    // What claims to be one and leads nowhere is an ordinary sender that bounces cannot reach.
+    std::string_view inner = rest;
+    const auto first = take(inner);
+    if (!first || !smtp::parse_address("SRS0" + std::string(inner) + "@" + std::string(*first)))
+      return std::nullopt;
     local = "SRS1=" + hash(key, "srs1", rest) + "=" + std::string(rest);
   } else {
     const std::string text = format_day(day_number(day)) + "=" + *domain + "=" + sender.local;
