@@ -96,10 +96,19 @@ int serve(config::Loaded loaded) {
     workers.push_back(places.back()->relay_worker(tls));
   }
 
-  Relay relay({std::move(workers), **disk, runtime.committer().executor(),
-               runtime.committer().clock(), runtime.pool(), events_thread.loop().executor(),
-               events_thread.loop().clock(), event_store, **accounts, random, metrics},
-              settings);
+  Surroundings surroundings{std::move(workers),
+                            **disk,
+                            runtime.committer().executor(),
+                            runtime.committer().clock(),
+                            runtime.pool(),
+                            events_thread.loop().executor(),
+                            events_thread.loop().clock(),
+                            event_store,
+                            **accounts,
+                            random,
+                            metrics};
+  surroundings.secret = &*node_key;
+  Relay relay(std::move(surroundings), settings);
   if (!relay.open(problem)) return fail(problem);
 
   // All of it on worker 0.

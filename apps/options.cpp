@@ -105,7 +105,72 @@ std::map<std::string, inbound::InboundDomain, std::less<>> inbound_domains(
   return domains;
 }
 
+/// Another relay may try as long as we did, and its report takes its time.
+constexpr base::Duration kReturnPathValidBeyond = std::chrono::hours(30 * 24);
+
+rewrite::Entries single_texts(const config::TextTable& table) {
+  rewrite::Entries entries;
+  for (const auto& [name, texts] : table) entries.emplace_back(name, texts.front());
+  return entries;
+}
+
+rewrite::KeepOriginal keep_original(config::KeepOriginal keep) {
+  switch (keep) {
+    case config::KeepOriginal::OriginalFrom:
+      return rewrite::KeepOriginal::OriginalFrom;
+    case config::KeepOriginal::ReplyTo:
+      return rewrite::KeepOriginal::ReplyTo;
+    case config::KeepOriginal::Nowhere:
+      return rewrite::KeepOriginal::Nowhere;
+  }
+  return rewrite::KeepOriginal::OriginalFrom;
+}
+
 }  // namespace
+
+std::optional<Rewriting> rewriting_of(const config::Settings& settings,
+                                      const account::HashKey* secret, std::string& problem) {
+  if (settings.rewrite.empty()) return Rewriting();
+  std::vector<rewrite::RuleOptions> rules;
+  for (const config::Rewrite& from : settings.rewrite) {
+    rewrite::RuleOptions rule;
+    rule.name = from.name;
+    rule.listeners = from.listeners;
+    rule.tenants = from.tenants;
+    rule.streams = from.streams;
+    rule.routes = from.routes;
+    rule.sender_map = from.sender_entries;
+    rule.recipient_map = from.recipient_entries;
+    rule.masquerade = single_texts(from.masquerade);
+    rule.masquerade_except = from.masquerade_except;
+    rule.aliases = from.alias_entries;
+    rule.header_from = from.header_from;
+    rule.header_reply_to = from.header_reply_to;
+    rule.keep_original = keep_original(from.keep_original);
+    if (from.return_path == "verp") {
+      rule.return_path = rewrite::ReturnPath::Verp;
+    } else if (from.return_path == "srs") {
+      rule.return_path = rewrite::ReturnPath::Srs;
+    } else if (!from.return_path.empty()) {
+      rule.return_path = rewrite::ReturnPath::Fixed;
+      rule.return_address = from.return_path;
+    }
+    rule.bounce_domain = from.bounce_domain;
+    rule.remove_headers = from.remove_headers;
+    rule.add_headers = single_texts(from.add_headers);
+    rule.replace_headers = single_texts(from.replace_headers);
+    rule.feedback_id = from.feedback_id;
+    rule.list_unsubscribe = from.list_unsubscribe;
+    rules.push_back(std::move(rule));
+  }
+  base::Duration longest = settings.retry.expire_after;
+  for (const config::Route& route : settings.route)
+    longest = std::max(longest, route.retry.expire_after);
+  Rewriting made = rewrite::RuleSet::make(std::move(rules), secret, settings.node.hostname,
+                                          longest + kReturnPathValidBeyond, problem);
+  if (made == nullptr) return std::nullopt;
+  return made;
+}
 
 spool::JournalOptions journal_options(const config::Settings& settings) {
   spool::JournalOptions options;
@@ -164,14 +229,17 @@ delivery::SettlementOptions settlement_options(const config::Settings& settings)
   return options;
 }
 
-delivery::DispatcherOptions dispatcher_options(const config::Settings& settings) {
+delivery::DispatcherOptions dispatcher_options(const config::Settings& settings,
+                                               const Rewriting& rewriting) {
   delivery::DispatcherOptions options;
   options.connections_max = settings.delivery.connections;
   options.connections_per_site_max = settings.delivery.connections_per_site;
+  options.rewriting = rewriting;
   return options;
 }
 
-delivery::ConnectionOptions connection_options(const config::Settings& settings) {
+delivery::ConnectionOptions connection_options(const config::Settings& settings,
+                                               const Rewriting& rewriting) {
   delivery::ConnectionOptions options;
   options.connect_map = settings.delivery.connect_map;
   options.connect_timeout = settings.delivery.connect_timeout;
@@ -179,11 +247,12 @@ delivery::ConnectionOptions connection_options(const config::Settings& settings)
                        settings.delivery.final_dot_timeout};
   for (const config::Listener& listener : settings.listener)
     options.own_endpoints.push_back(listener.address);
+  options.rewriting = rewriting;
   return options;
 }
 
 std::vector<std::shared_ptr<const inbound::ListenerOptions>> listener_options(
-    const config::Settings& settings) {
+    const config::Settings& settings, const Rewriting& rewriting) {
   std::vector<std::shared_ptr<const inbound::ListenerOptions>> all;
   for (const config::Listener& listener : settings.listener) {
     auto options = std::make_shared<inbound::ListenerOptions>();
@@ -206,6 +275,7 @@ std::vector<std::shared_ptr<const inbound::ListenerOptions>> listener_options(
     options->tenant = listener.tenant;
     options->stream = listener.stream;
     options->hides_submitter = listener.hide_submitter;
+    options->rewriting = rewriting;
     if (listener.service == config::Service::Inbound) options->domains = inbound_domains(settings);
     inbound::Limits& limits = options->limits;
     limits.connections = settings.limits.connections;

@@ -23,9 +23,10 @@ struct Relay::Part {
         port(relay.mail_->attach(at.worker.executor)),
         routing(std::move(routes), at.resolver),
         connection_tasks(at.worker),
-        connection{at.worker,   connection_tasks, relay.surroundings_.pool,
-                   at.resolver, at.network,       *port,
-                   tls_memory,  at.start_tls,     connection_options(*relay.settings_)},
+        connection{
+            at.worker,   connection_tasks, relay.surroundings_.pool,
+            at.resolver, at.network,       *port,
+            tls_memory,  at.start_tls,     connection_options(*relay.settings_, relay.rewriting_)},
         probe(connection, routing, probe_memory),
         verifier(probe),
         dispatcher({at.worker, *relay.mail_, *port, relay.budget_, routing, *relay.neighbours_,
@@ -33,7 +34,8 @@ struct Relay::Part {
                     [this](std::shared_ptr<const delivery::Plan> plan, delivery::Feed& feed) {
                       return delivery::run_connection(connection, std::move(plan), feed);
                     }},
-                   dispatcher_options(*relay.settings_), settlement_options(*relay.settings_)),
+                   dispatcher_options(*relay.settings_, relay.rewriting_),
+                   settlement_options(*relay.settings_)),
         ids(node_id(*relay.settings_), static_cast<std::uint8_t>(at.worker.index),
             at.worker.random),
         listeners({at.worker, *relay.mail_, *port, dispatcher, ids, relay.surroundings_.accounts,
@@ -43,7 +45,7 @@ struct Relay::Part {
   void apply(const std::shared_ptr<const delivery::RouteSet>& routes,
              const std::vector<std::shared_ptr<const inbound::ListenerOptions>>& options,
              const config::Settings& settings, const config::Settings& old,
-             std::vector<std::string>& failures);
+             const Rewriting& rewriting, std::vector<std::string>& failures);
 
   RelayWorker& place;
   std::unique_ptr<spool::Port> port;
@@ -88,7 +90,7 @@ Relay::~Relay() = default;
 
 /// Every listener's admission is asked with strangers' addresses.
 bool Relay::is_closed_relay(const config::Settings& settings, std::string& problem) const {
-  for (const auto& options : listener_options(settings)) {
+  for (const auto& options : listener_options(settings, nullptr)) {
     std::string how;
     if (inbound::prove_no_open_relay(*options, &how)) continue;
     problem = "listener " + options->name + " would relay for strangers: " + how;
@@ -99,6 +101,9 @@ bool Relay::is_closed_relay(const config::Settings& settings, std::string& probl
 
 Result<void> Relay::open(std::string& problem) {
   if (!is_closed_relay(*settings_, problem)) return make_error_code(spool::Errc::Closed);
+  std::optional<Rewriting> rewriting = make_rewriting(*settings_, problem);
+  if (!rewriting) return make_error_code(spool::Errc::Closed);
+  rewriting_ = std::move(*rewriting);
   std::shared_ptr<const delivery::RouteSet> routes = route_set(*settings_, problem);
   if (!routes) return make_error_code(spool::Errc::Closed);
   for (RelayWorker& place : surroundings_.workers)
@@ -131,7 +136,7 @@ void Relay::start(base::Function<void(std::string problem)> done) {
   auto gathered = std::make_shared<Gathered>();
   gathered->left = static_cast<unsigned>(parts_.size());
   gathered->done = std::move(done);
-  const auto listeners = listener_options(*settings_);
+  const auto listeners = listener_options(*settings_, rewriting_);
   for (const auto& owned : parts_) {
     Part& part = *owned;
     part.place.worker.executor.post([this, &part, gathered, listeners] {
@@ -151,14 +156,23 @@ void Relay::start(base::Function<void(std::string problem)> done) {
   }
 }
 
+std::optional<Rewriting> Relay::make_rewriting(const config::Settings& settings,
+                                               std::string& problem) const {
+  return rewriting_of(settings, surroundings_.secret, problem);
+}
+
 bool Relay::reload(std::shared_ptr<const config::Settings> settings, std::string& problem,
-                   base::Function<void(std::vector<std::string> failures)> done) {
+                   base::Function<void(std::vector<std::string> failures)> done,
+                   std::optional<Rewriting> rewriting) {
   if (!is_closed_relay(*settings, problem)) return false;
+  if (!rewriting) rewriting = make_rewriting(*settings, problem);
+  if (!rewriting) return false;
   std::shared_ptr<const delivery::RouteSet> routes = route_set(*settings, problem);
   if (!routes) return false;
   const std::shared_ptr<const config::Settings> old = std::exchange(settings_, settings);
+  rewriting_ = std::move(*rewriting);
   budget_.set(settings->spool.memory_budget);
-  const auto listeners = listener_options(*settings);
+  const auto listeners = listener_options(*settings, rewriting_);
   struct Gathered {
     std::mutex mutex;
     unsigned left;
@@ -170,19 +184,20 @@ bool Relay::reload(std::shared_ptr<const config::Settings> settings, std::string
   gathered->done = std::move(done);
   for (const auto& owned : parts_) {
     Part& part = *owned;
-    part.place.worker.executor.post([this, &part, gathered, routes, listeners, settings, old] {
-      std::vector<std::string> failures;
-      part.apply(routes, listeners, *settings, *old, failures);
-      const std::lock_guard lock(gathered->mutex);
-      // Each worker has a socket of its own for each address: one sentence is enough.
-      for (std::string& failure : failures)
-        if (std::find(gathered->failures.begin(), gathered->failures.end(), failure) ==
-            gathered->failures.end())
-          gathered->failures.push_back(std::move(failure));
-      if (--gathered->left > 0) return;
-      surroundings_.workers.front().worker.executor.post(
-          [gathered] { gathered->done(std::move(gathered->failures)); });
-    });
+    part.place.worker.executor.post(
+        [this, &part, gathered, routes, listeners, settings, old, rules = rewriting_] {
+          std::vector<std::string> failures;
+          part.apply(routes, listeners, *settings, *old, rules, failures);
+          const std::lock_guard lock(gathered->mutex);
+          // Each worker has a socket of its own for each address: one sentence is enough.
+          for (std::string& failure : failures)
+            if (std::find(gathered->failures.begin(), gathered->failures.end(), failure) ==
+                gathered->failures.end())
+              gathered->failures.push_back(std::move(failure));
+          if (--gathered->left > 0) return;
+          surroundings_.workers.front().worker.executor.post(
+              [gathered] { gathered->done(std::move(gathered->failures)); });
+        });
   }
   return true;
 }
@@ -190,11 +205,11 @@ bool Relay::reload(std::shared_ptr<const config::Settings> settings, std::string
 void Relay::Part::apply(const std::shared_ptr<const delivery::RouteSet>& routes,
                         const std::vector<std::shared_ptr<const inbound::ListenerOptions>>& options,
                         const config::Settings& settings, const config::Settings& old,
-                        std::vector<std::string>& failures) {
+                        const Rewriting& rewriting, std::vector<std::string>& failures) {
   routing.replace(routes);
-  connection.options = connection_options(settings);
+  connection.options = connection_options(settings, rewriting);
   probe.set_options(connection.options);
-  dispatcher.set_options(dispatcher_options(settings), settlement_options(settings));
+  dispatcher.set_options(dispatcher_options(settings, rewriting), settlement_options(settings));
   dispatcher.forget_routes();
   for (const config::Listener& before : old.listener) {
     const std::string name = net::format_endpoint(before.address);

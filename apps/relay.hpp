@@ -2,9 +2,11 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "ekiden/account/secret.hpp"
 #include "ekiden/account/snapshot.hpp"
 #include "ekiden/base/metrics.hpp"
 #include "ekiden/base/worker.hpp"
@@ -18,6 +20,7 @@
 #include "ekiden/inbound/layer.hpp"
 #include "ekiden/inbound/options.hpp"
 #include "ekiden/net/network.hpp"
+#include "ekiden/rewrite/rules.hpp"
 #include "ekiden/smtp/sasl.hpp"
 #include "ekiden/spool/disk.hpp"
 #include "ekiden/spool/journal.hpp"
@@ -52,7 +55,12 @@ struct Surroundings {
   std::function<std::unique_ptr<spool::Spool>(spool::Spool& journal)> wrap_spool;
   /// Of the journal; small in simulation, so that segments come and go.
   std::uint32_t segment_octets = spool::JournalOptions{}.segment_octets;
+  /// The node's own key, for return paths and links. Null: rules that need it are refused.
+  const account::HashKey* secret = nullptr;
 };
+
+/// The rules of [[rewrite]]; null when there are none.
+using Rewriting = std::shared_ptr<const rewrite::RuleSet>;
 
 /// A whole relay: inbound, spool, scheduler, delivery, events. The same object graph in the real
 /// process and in simulation; only what Surroundings refers to differs.
@@ -74,8 +82,14 @@ class Relay {
   /// Applies what a new configuration may change in a running relay. False, with a sentence, when
   /// it cannot be used; then nothing has changed. `done` runs on worker 0 once every worker works
   /// by it, with a sentence for each listener that could not be opened. On worker 0.
+  /// `rewriting`: what make_rewriting() made of the settings off the workers, since its maps may
+  /// be large; without it, it is made here.
   bool reload(std::shared_ptr<const config::Settings> settings, std::string& problem,
-              base::Function<void(std::vector<std::string> failures)> done);
+              base::Function<void(std::vector<std::string> failures)> done,
+              std::optional<Rewriting> rewriting = std::nullopt);
+  /// On any thread. Nothing when a rule cannot be used; `problem` then says why.
+  std::optional<Rewriting> make_rewriting(const config::Settings& settings,
+                                          std::string& problem) const;
 
   /// Stops listening, lets sessions and transactions end until `budget` is over, then breaks them
   /// off, closes the spool. `done` runs on any thread.
@@ -102,6 +116,7 @@ class Relay {
 
   Surroundings surroundings_;
   std::shared_ptr<const config::Settings> settings_;
+  Rewriting rewriting_;
   queue::MemoryBudget budget_;
   std::unique_ptr<Shared> shared_;
   std::unique_ptr<spool::Journal> journal_;
@@ -119,10 +134,15 @@ std::shared_ptr<const delivery::RouteSet> route_set(const config::Settings& sett
 /// The node's part of message ids.
 std::uint16_t node_id(const config::Settings& settings);
 delivery::SettlementOptions settlement_options(const config::Settings& settings);
-delivery::DispatcherOptions dispatcher_options(const config::Settings& settings);
-delivery::ConnectionOptions connection_options(const config::Settings& settings);
+delivery::DispatcherOptions dispatcher_options(const config::Settings& settings,
+                                               const Rewriting& rewriting);
+delivery::ConnectionOptions connection_options(const config::Settings& settings,
+                                               const Rewriting& rewriting);
 /// One for each [[listener]], in its order.
 std::vector<std::shared_ptr<const inbound::ListenerOptions>> listener_options(
-    const config::Settings& settings);
+    const config::Settings& settings, const Rewriting& rewriting);
+/// Nothing when a rule cannot be used; `problem` then says why.
+std::optional<Rewriting> rewriting_of(const config::Settings& settings,
+                                      const account::HashKey* secret, std::string& problem);
 
 }  // namespace ekiden::apps

@@ -50,6 +50,7 @@ std::vector<std::string> needing_restart(const config::Settings& now,
 struct Reloader::Attempt {
   std::shared_ptr<const config::Settings> settings;
   TlsFiles tls;
+  std::optional<Rewriting> rewriting;
   control::Reloaded reloaded;
   bool is_usable = false;
 };
@@ -72,6 +73,10 @@ void Reloader::begin() {
       std::string problem;
       attempt->is_usable =
           read_tls_files(loaded.settings, parts_.worker.clock.now(), attempt->tls, problem);
+      if (attempt->is_usable) {
+        attempt->rewriting = parts_.relay.make_rewriting(loaded.settings, problem);
+        attempt->is_usable = attempt->rewriting.has_value();
+      }
       if (!attempt->is_usable) attempt->reloaded.messages.push_back(std::move(problem));
     }
     attempt->settings = std::make_shared<const config::Settings>(std::move(loaded.settings));
@@ -94,7 +99,8 @@ void Reloader::apply(std::shared_ptr<Attempt> attempt) {
         for (auto* list : {&later, &failures})
           for (std::string& message : *list) reloaded.messages.push_back(std::move(message));
         finish(std::move(reloaded));
-      });
+      },
+      std::move(attempt->rewriting));
   if (is_taken) {
     attempt->tls.put_in_force(parts_.tls);
     return;

@@ -2,13 +2,16 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ekiden/config/reader.hpp"
 #include "ekiden/control/protocol.hpp"
 #include "ekiden/dns/unbound_resolver.hpp"
+#include "ekiden/rewrite/rules.hpp"
 
 /// The command line of `ekiden`: what can be asked of it, and how it answers.
 namespace ekiden::cli {
@@ -37,6 +40,14 @@ struct Found {
 /// Sees the items of an answer; false ends it.
 using SeeItem = std::function<bool(const boost::json::object&)>;
 
+/// What `rewrite` works with.
+struct Rewriting {
+  std::shared_ptr<const rewrite::RuleSet> rules;  ///< null: none are configured
+  std::function<std::string(std::string_view address)> route_of;
+  bool has_own_key = false;  ///< else tokens are made with an example's
+  base::Time now{};
+};
+
 /// What the program behind the command line does. apps/ekiden.cpp wires them; one that is empty
 /// makes its command say that this build lacks it.
 struct Hooks {
@@ -47,6 +58,8 @@ struct Hooks {
   std::function<Found<SpoolReport>(
       const config::Settings&, const std::function<void(std::uint64_t, std::uint64_t)>& progress)>
       verify_spool;
+  /// The rules of a configuration, without a running node.
+  std::function<Found<Rewriting>(const config::Settings&)> rewriting;
   /// Answers what needs no running node, under the stores' lock.
   std::function<control::Answer(const config::Settings&, const control::Request&, const SeeItem&)>
       answer_stopped;

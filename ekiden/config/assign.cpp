@@ -48,6 +48,13 @@ std::optional<std::size_t> word_index(const std::vector<std::string>& words,
   return std::nullopt;
 }
 
+bool has_control(std::string_view text) {
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return true;
+  }
+  return false;
+}
+
 constexpr const char* kDuration = "a duration like \"5m\", \"250ms\" or \"1h30m\"";
 constexpr const char* kSize = "a size like \"10MiB\" (units B, KiB, MiB, GiB, TiB)";
 constexpr const char* kRate = "a rate like \"100/min\" (per s, min, h or d) or \"off\"";
@@ -138,11 +145,7 @@ struct Assign {
     const auto* text = node.as_string();
     if (text == nullptr) return takes("a text", node);
     const std::string& value = text->get();
-    for (const char c : value) {
-      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-        return {"has a control character in it", {}, &node};
-      }
-    }
+    if (has_control(value)) return {"has a control character in it", {}, &node};
     if (value.empty() && key.is_required) return {"is empty", {}, &node};
     *v = key.text == TextKind::HostName ? base::lowered(value) : value;
     return {};
@@ -242,6 +245,39 @@ struct Assign {
         from = format_host_port(*host);
       }
       values[from] = *endpoint;
+    }
+    *v = std::move(values);
+    return {};
+  }
+  Complaint operator()(TextTable* v) const {
+    constexpr std::size_t kEntriesMax = 10'000;
+    const auto* table = node.as_table();
+    if (table == nullptr) return takes("a table like " + key.example, node);
+    if (table->size() > kEntriesMax) return {"has more than 10000 entries", {}, &node};
+    const bool takes_lists = key.text == TextKind::Lists;
+    TextTable values;
+    for (const auto& [name, value] : *table) {
+      std::vector<std::string> texts;
+      const auto add = [&](const toml::node& one) {
+        const auto* text = one.as_string();
+        if (text == nullptr || has_control(text->get())) return false;
+        texts.push_back(text->get());
+        return true;
+      };
+      const auto* list = takes_lists ? value.as_array() : nullptr;
+      bool is_fine = !has_control(name.str());
+      if (list != nullptr) {
+        is_fine = is_fine && !list->empty();
+        for (const toml::node& one : *list) is_fine = is_fine && add(one);
+      } else {
+        is_fine = is_fine && add(value);
+      }
+      if (!is_fine) {
+        return takes("texts for \"" + base::printable(name.str(), 60) + "\"" +
+                         (takes_lists ? ", or a list of them" : ""),
+                     value);
+      }
+      values[std::string(name.str())] = std::move(texts);
     }
     *v = std::move(values);
     return {};

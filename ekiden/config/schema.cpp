@@ -484,6 +484,9 @@ const std::vector<Section>& sections() {
       {"delivery", false, "How mail leaves."},
       {"route", true, "Recipient domains that do not simply follow their MX. First match wins."},
       {"retry", false, "When a deferred recipient is tried again, and until when."},
+      {"rewrite", true,
+       "Addresses and headers to be rewritten. Every rule whose conditions hold acts, in the order "
+       "of the file, on what those before it made (docs/REWRITING.md)."},
       {"dsn", false, "Delivery status notifications."},
       {"spool", false, "Messages on disk."},
       {"events", false, "The record of what happened to each message."},
@@ -535,6 +538,7 @@ std::vector<Key> keys_of(const Section& section, Settings& s, std::size_t i) {
   if (name == "delivery") return delivery_keys(s.delivery);
   if (name == "route") return route_keys(s.route[i]);
   if (name == "retry") return retry_keys(s.retry);
+  if (name == "rewrite") return rewrite_keys(s.rewrite[i]);
   if (name == "dsn") return dsn_keys(s.dsn);
   if (name == "spool") return spool_keys(s.spool);
   if (name == "events") return events_keys(s.events);
@@ -549,6 +553,7 @@ std::size_t entries_of(const Section& section, const Settings& s) {
   if (section.name == "inbound_domain") return s.inbound_domain.size();
   if (section.name == "http") return s.http.size();
   if (section.name == "route") return s.route.size();
+  if (section.name == "rewrite") return s.rewrite.size();
   return 1;
 }
 
@@ -557,6 +562,7 @@ void add_entry(const Section& section, Settings& s) {
   if (section.name == "inbound_domain") s.inbound_domain.emplace_back();
   if (section.name == "http") s.http.emplace_back();
   if (section.name == "route") s.route.emplace_back();
+  if (section.name == "rewrite") s.rewrite.emplace_back();
 }
 
 }  // namespace ekiden::config

@@ -37,10 +37,11 @@ using Value =
     std::variant<bool*, std::uint16_t*, std::uint32_t*, double*, Duration*,
                  std::optional<Duration>*, Size*, Rate*, std::string*, std::vector<std::string>*,
                  net::Endpoint*, std::vector<net::Endpoint>*, std::vector<net::AddressBlock>*,
-                 NextHop*, std::map<std::string, net::Endpoint>*, Choice, Choices, RetryTable>;
+                 NextHop*, std::map<std::string, net::Endpoint>*, TextTable*, Choice, Choices,
+                 RetryTable>;
 
-/// What a text holds beside being a text.
-enum class TextKind { Plain, HostName, File, Directory, Url, Domains };
+/// What a text holds beside being a text. Lists: a table's values may be lists.
+enum class TextKind { Plain, HostName, File, Directory, Url, Domains, Lists };
 
 /// One key of a section.
 struct Key {
@@ -64,6 +65,8 @@ const std::vector<Section>& sections();
 
 /// The keys of a section, bound to `settings`; of entry `index` where the section is a list.
 std::vector<Key> keys_of(const Section& section, Settings& settings, std::size_t index = 0);
+/// Those of one [[rewrite]].
+std::vector<Key> rewrite_keys(Rewrite& rewrite);
 /// The keys of [retry], bound to one value of them.
 std::vector<Key> retry_keys(Retry& retry);
 

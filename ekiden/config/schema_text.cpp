@@ -76,6 +76,10 @@ std::string type_text(const Key& key) {
     std::string operator()(std::map<std::string, net::Endpoint>*) const {
       return "table of names to addresses with ports";
     }
+    std::string operator()(TextTable*) const {
+      return key.text == TextKind::Lists ? "table of texts to a text or a list of them"
+                                         : "table of texts to texts";
+    }
     std::string operator()(const Choice& c) const { return "one of " + one_of(c.words); }
     std::string operator()(const Choices& c) const { return "list of " + one_of(c.words); }
     std::string operator()(RetryTable) const { return "table"; }
@@ -133,6 +137,17 @@ std::string format_toml(const Value& value) {
       for (const auto& [name, endpoint] : *v) {
         if (text.size() > 2) text += ", ";
         text += quoted(name) + " = " + quoted(net::format_endpoint(endpoint));
+      }
+      return text + " }";
+    }
+    std::string operator()(TextTable* v) const {
+      if (v->empty()) return "{ }";
+      std::string text = "{ ";
+      for (const auto& [name, values] : *v) {
+        if (text.size() > 2) text += ", ";
+        std::vector<std::string> items;
+        for (const std::string& value : values) items.push_back(quoted(value));
+        text += quoted(name) + " = " + (items.size() == 1 ? items.front() : list_text(items));
       }
       return text + " }";
     }

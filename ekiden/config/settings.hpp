@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ekiden/base/log.hpp"
@@ -141,6 +142,38 @@ struct Route {
   std::string password;  ///< of the file, its line end removed
 };
 
+/// Names to one text each, or to several where the key takes lists.
+using TextTable = std::map<std::string, std::vector<std::string>>;
+using TextPairs = std::vector<std::pair<std::string, std::string>>;
+
+enum class KeepOriginal : std::uint8_t { OriginalFrom, ReplyTo, Nowhere };
+
+struct Rewrite {
+  std::string name;  ///< never empty after reading: "rewrite 1" when not set
+  std::vector<std::string> listeners, tenants, streams, routes;
+  TextTable sender_map;
+  std::string sender_map_file;
+  TextTable recipient_map;
+  std::string recipient_map_file;
+  TextTable masquerade;
+  std::vector<std::string> masquerade_except;
+  TextTable aliases;
+  std::string aliases_file;
+  std::string header_from;
+  std::string header_reply_to;
+  KeepOriginal keep_original = KeepOriginal::OriginalFrom;
+  std::string return_path;
+  std::string bounce_domain;
+  std::vector<std::string> remove_headers;
+  TextTable add_headers;
+  TextTable replace_headers;
+  std::string feedback_id;
+  std::vector<std::string> list_unsubscribe;
+
+  // Derived by the reader: tables and files together.
+  TextPairs sender_entries, recipient_entries, alias_entries;
+};
+
 enum class DsnFailure : std::uint8_t { Send, EventsOnly };
 
 struct Dsn {
@@ -197,6 +230,7 @@ struct Settings {
   Delivery delivery;
   std::vector<Route> route;
   Retry retry;
+  std::vector<Rewrite> rewrite;
   Dsn dsn;
   Spool spool;
   Events events;

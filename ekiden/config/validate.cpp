@@ -5,13 +5,13 @@
 #include <set>
 
 #include "ekiden/base/text.hpp"
+#include "ekiden/config/findings.hpp"
 #include "ekiden/config/units.hpp"
 
 namespace ekiden::config {
 
 namespace {
 
-constexpr std::size_t kCertificateOctetsMax = 16 * kMiB;
 // A Unix socket's path has 107 octets at most; ours is data_dir and "/control.sock".
 constexpr std::size_t kDataDirOctetsMax = 94;
 constexpr std::size_t kSecretOctetsMax = 4096;
@@ -41,13 +41,10 @@ bool collide(const net::Endpoint& a, const net::Endpoint& b) {
   return a.address == b.address || a.address.is_unspecified() || b.address.is_unspecified();
 }
 
-class Validator {
+class Validator : private Findings {
  public:
   Validator(Loaded& loaded, const std::set<std::string>& refused, const Surroundings& surroundings)
-      : loaded_(loaded),
-        settings_(loaded.settings),
-        refused_(refused),
-        surroundings_(surroundings) {}
+      : Findings(loaded, refused, surroundings), settings_(loaded.settings) {}
 
   void run() {
     node();
@@ -77,59 +74,10 @@ class Validator {
   }
 
  private:
-  bool has(const std::string& path) const { return loaded_.origins.contains(path); }
-
-  /// Says something at a key, or at the nearest thing around it that the file has.
-  void say(Severity severity, std::string path, std::string message, std::string nearest = {}) {
-    Origin at;
-    if (refused_.contains(path)) return;
-    while (!path.empty()) {
-      if (const auto found = loaded_.origins.find(path); found != loaded_.origins.end()) {
-        at = found->second;
-        break;
-      }
-      const std::size_t end = path.find_last_of(".[");
-      path.resize(end == std::string::npos ? 0 : end);
-    }
-    loaded_.diagnostics.push_back(
-        {severity, loaded_.file, at.line, at.column, std::move(message), std::move(nearest)});
-  }
-  void refuse(const std::string& path, std::string message, std::string nearest = {}) {
-    say(Severity::Error, path, std::move(message), std::move(nearest));
-  }
-  void warn(const std::string& path, std::string message) {
-    say(Severity::Warning, path, std::move(message));
-  }
-
-  /// A file that is named must be readable; returns its contents.
-  std::optional<std::string> file(const std::string& path, const std::string& name,
-                                  std::size_t size_max = kCertificateOctetsMax) {
-    if (name.empty()) return std::nullopt;
-    std::string why;
-    auto contents = surroundings_.read_file(name, size_max, why);
-    if (!contents) {
-      // A default that is missing must not keep a relay from starting that never needs it.
-      say(has(path) ? Severity::Error : Severity::Warning, path,
-          without_index(path) + ": the file \"" + name + "\" cannot be read: " + why);
-    }
-    return contents;
-  }
-
-  static std::string without_index(const std::string& path) {
-    std::string text;
-    for (std::size_t i = 0; i < path.size(); ++i) {
-      if (path[i] == '[')
-        i = path.find(']', i);
-      else
-        text += path[i];
-    }
-    return text;
-  }
-
   void node() {
     Node& v = settings_.node;
     const bool is_own = v.hostname.empty();
-    if (is_own) v.hostname = surroundings_.host_name();
+    if (is_own) v.hostname = surroundings().host_name();
     boost::system::error_code error;
     boost::asio::ip::make_address(v.hostname, error);
     const std::string what = is_own ? "the machine's own name, which stands for node.hostname,"
@@ -360,7 +308,7 @@ class Validator {
         if (!collide(other.address, address)) continue;
         refuse(path, list + " " + net::format_endpoint(address) + " collides with the " +
                          other.name + " of line " +
-                         std::to_string(loaded_.origins.at(other.path).line));
+                         std::to_string(loaded().origins.at(other.path).line));
         break;
       }
       places.push_back({path, list + " " + net::format_endpoint(address), address});
@@ -502,7 +450,7 @@ class Validator {
     if (const auto other = earlier(text, taken)) {
       refuse(path,
              "route.domains: \"" + text + "\" never matches here: the route of line " +
-                 std::to_string(loaded_.origins["route[" + std::to_string(*other) + "]"].line) +
+                 std::to_string(loaded().origins["route[" + std::to_string(*other) + "]"].line) +
                  " comes first and takes it");
     }
   }
@@ -539,10 +487,7 @@ class Validator {
     }
   }
 
-  Loaded& loaded_;
   Settings& settings_;
-  const std::set<std::string>& refused_;
-  const Surroundings& surroundings_;
 };
 
 }  // namespace
@@ -550,6 +495,7 @@ class Validator {
 void validate(Loaded& loaded, const std::set<std::string>& refused,
               const Surroundings& surroundings) {
   Validator(loaded, refused, surroundings).run();
+  validate_rewrite(loaded, refused, surroundings);
 }
 
 }  // namespace ekiden::config

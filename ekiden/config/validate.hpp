@@ -15,4 +15,8 @@ namespace ekiden::config {
 void validate(Loaded& loaded, const std::set<std::string>& refused,
               const Surroundings& surroundings);
 
+/// The same for [[rewrite]]; validate() calls it.
+void validate_rewrite(Loaded& loaded, const std::set<std::string>& refused,
+                      const Surroundings& surroundings);
+
 }  // namespace ekiden::config

@@ -12,6 +12,7 @@
 #include "ekiden/delivery/tls_memory.hpp"
 #include "ekiden/dns/resolver.hpp"
 #include "ekiden/net/network.hpp"
+#include "ekiden/rewrite/rules.hpp"
 #include "ekiden/smtp/time_outs.hpp"
 #include "ekiden/spool/spool.hpp"
 
@@ -32,6 +33,7 @@ struct ConnectionOptions {
   /// The next message's commands follow a message in the same write (RFC 2920 §3.1).
   bool may_ride = true;
   bool may_send_password_in_clear = false;
+  std::shared_ptr<const rewrite::RuleSet> rewriting;  ///< null: nothing is rewritten
 };
 
 /// What is asked of the TLS layer for one handshake.

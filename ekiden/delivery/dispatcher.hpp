@@ -21,6 +21,7 @@
 #include "ekiden/delivery/settlement.hpp"
 #include "ekiden/queue/intake.hpp"
 #include "ekiden/queue/scheduler.hpp"
+#include "ekiden/rewrite/rules.hpp"
 #include "ekiden/spool/spool.hpp"
 
 namespace ekiden::delivery {
@@ -31,6 +32,7 @@ struct DispatcherOptions {
   /// Of all workers together. Past it whoever waits gets its turn (connection_limit.hpp).
   std::uint32_t connections_max = 1000;
   std::uint32_t connections_per_site_max = 20;
+  std::shared_ptr<const rewrite::RuleSet> rewriting;  ///< null: nothing is rewritten
   /// Jobs that one worker hands another's connection at a time.
   std::uint32_t batch = 4;
   /// A site that does not answer rests this long, doubling up to the second.

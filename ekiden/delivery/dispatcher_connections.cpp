@@ -89,8 +89,15 @@ void Dispatcher::serve(std::uint64_t id, Link& link, base::Time now) {
   std::vector<Job> jobs;
   std::vector<queue::Pick> absent;
   if (!is_stopping_ && parts_.spool.status().accepts_updates) {
+    // What names its recipient goes to one at a time.
+    queue::WantsSingle wants_single;
+    if (options_.rewriting != nullptr && options_.rewriting->acts_on_departure()) {
+      wants_single = [this, &link](std::string_view tenant, std::string_view stream) {
+        return options_.rewriting->wants_single(tenant, stream, lanes_[link.lane].plan->route);
+      };
+    }
     while (link.wants > 0) {
-      std::optional<queue::Pick> pick = scheduler_.pick(link.lane, now);
+      std::optional<queue::Pick> pick = scheduler_.pick(link.lane, now, wants_single);
       if (!pick) break;
       --link.wants;
       ++link.turns;

@@ -109,8 +109,11 @@ void prepare(const Job& job, const smtp::PeerExtensions& peer, bool prefers_bdat
   const message::Envelope& envelope = meta.envelope;
   smtp::ClientTransaction& transaction = out.transaction;
 
-  const WireAddress sender = wire_address(envelope.reverse_path, out.texts);
-  if (const auto refusal = refusal_of_all(meta, job.body.size, sender, peer)) {
+  const WireAddress sender =
+      wire_address(out.reverse_path ? *out.reverse_path : envelope.reverse_path, out.texts);
+  const std::uint64_t size =
+      job.body.size - out.header_octets + (out.header ? out.header->size() : 0);
+  if (const auto refusal = refusal_of_all(meta, size, sender, peer)) {
     for (const std::uint32_t recipient : job.recipients) refuse(out, recipient, *refusal);
     return;
   }
@@ -144,7 +147,7 @@ void prepare(const Job& job, const smtp::PeerExtensions& peer, bool prefers_bdat
   if (envelope.ret == message::Return::Headers) transaction.ret = "HDRS";
   if (is_xtext(envelope.envid)) transaction.envid = envelope.envid;
 
-  transaction.size = job.body.size;
+  transaction.size = size;
   transaction.is_probe = job.is_probe;
   if (envelope.body == message::BodyType::BinaryMime) {
     if (peer.chunking && peer.binary_mime) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,11 @@ struct Preparation {
   smtp::ClientTransaction transaction;
   /// The message's recipient that each of the transaction's is.
   std::vector<std::uint32_t> recipients;
+  /// What rules made of the message as it leaves; filled before `prepare`. The spool keeps the
+  /// reverse-path and the octets that were accepted.
+  std::optional<std::string> reverse_path;
+  std::optional<std::string> header;  ///< stands for the first `header_octets` of the body
+  std::size_t header_octets = 0;
   /// 8-bit parts are re-encoded on the way: the peer lacks 8BITMIME or BINARYMIME.
   bool needs_seven_bit = false;
   /// Decided without asking the peer, because it cannot take them.

@@ -45,6 +45,19 @@ TEST(Preparation, PassesAddressesAndDsnParametersOn) {
   EXPECT_EQ(t.size, 100U);
 }
 
+TEST(Preparation, WhatRulesMadeOfSenderAndHeaderIsWhatThePeerHears) {
+  Case c;
+  c.meta.envelope.reverse_path = "用户@example.org";
+  c.out.reverse_path = "bounce-x@example.jp";
+  c.out.header = "From: a longer header than before\r\n\r\n";
+  c.out.header_octets = 10;
+  const auto& out = c.run();
+  EXPECT_EQ(out.transaction.reverse_path, "bounce-x@example.jp");
+  EXPECT_FALSE(out.transaction.smtputf8) << "the address that needed it is not sent";
+  EXPECT_EQ(out.transaction.size, 90U + out.header->size());
+  EXPECT_TRUE(out.refused.empty());
+}
+
 TEST(Preparation, SendsDomainsAsALabelsWithoutSmtputf8) {
   Case c({"b@日本.example"});
   c.meta.envelope.reverse_path = "a@日本.example";

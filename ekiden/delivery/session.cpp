@@ -5,6 +5,7 @@
 #include "ekiden/base/assert.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/delivery/local_reply.hpp"
+#include "ekiden/message/header_scan.hpp"
 #include "ekiden/smtp/dot_writer.hpp"
 
 // Invariants:
@@ -271,6 +272,7 @@ base::Task<void> Session::work() {
           break;
         }
         current_ = std::move(waiting_);
+        if (wants_head(current_->job)) co_await load_head(*current_);
         if (take_off(*current_) == Taken::Done) {
           finish(*std::exchange(current_, nullptr));
           break;
@@ -309,16 +311,76 @@ base::Task<void> Session::work() {
 Session::Taken Session::take_off(Flight& flight) {
   flight.started = parts_.context.worker.clock.steady();
   flight.result.id = flight.job.id;
+  rewrite(flight);
   prepare(flight.job, dialogue_.peer(), parts_.plan.prefers_bdat, flight.preparation);
-  flight.result.recipients = std::move(flight.preparation.refused);
+  for (RecipientResult& refused : flight.preparation.refused)
+    flight.result.recipients.push_back(std::move(refused));
   if (flight.preparation.recipients.empty() || !convert(flight)) return Taken::Done;
   return Taken::Ready;
+}
+
+/// Rules want to see the header, and it lies in a file.
+bool Session::wants_head(const Job& job) const {
+  const rewrite::RuleSet* rules = parts_.context.options.rewriting.get();
+  return rules != nullptr && !job.is_probe && !job.body.is_in_memory() &&
+         rules->needs_header(*job.meta, parts_.plan.route);
+}
+
+base::Task<void> Session::load_head(Flight& flight) {
+  auto begin = [&](base::Completion<Result<base::Octets>> done) {
+    parts_.context.spool.read(flight.job.body, 0, message::kHeaderOctetsMax + 4, std::move(done));
+  };
+  const Result<base::Octets> head = co_await base::suspend<Result<base::Octets>>(std::move(begin));
+  // What cannot be read now fails below, as any body does.
+  if (head) flight.head = head->view();
+}
+
+/// The message as rules want it to leave. One recipient at most where it names one: the others
+/// wait for transactions of their own.
+void Session::rewrite(Flight& flight) {
+  const rewrite::RuleSet* rules = parts_.context.options.rewriting.get();
+  Job& job = flight.job;
+  if (rules == nullptr || !rules->acts_on_departure() || job.is_probe) return;
+  const message::Details& details = job.meta->details;
+  if (job.recipients.size() > 1 &&
+      rules->wants_single(details.tenant, details.stream, parts_.plan.route)) {
+    // Seldom: the scheduler picks single ones by the same rules, unless they have just changed.
+    for (std::size_t i = 1; i < job.recipients.size(); ++i)
+      flight.result.recipients.push_back({.recipient = job.recipients[i]});
+    job.recipients.resize(1);
+  }
+  const std::string_view octets =
+      job.body.is_in_memory() ? job.body.octets.view() : std::string_view(flight.head);
+  const std::size_t end = message::find_header_end(octets);
+  rewrite::Departing departing;
+  departing.id = job.id;
+  departing.meta = job.meta.get();
+  departing.recipient = job.recipients.front();
+  departing.route = parts_.plan.route;
+  // A file whose header section does not end within its limit has none to be rewritten.
+  if (end != std::string_view::npos) {
+    departing.header = octets.substr(0, end);
+  } else if (job.body.is_in_memory()) {
+    departing.header = octets;
+  }
+  rewrite::Departed made = rules->depart(departing);
+  flight.preparation.reverse_path = std::move(made.reverse_path);
+  if (made.header.is_empty()) return;
+  flight.preparation.header = made.header.apply(departing.header);
+  flight.preparation.header_octets = departing.header.size();
 }
 
 /// Re-encodes a body in memory. False: it cannot be, and everybody has been told.
 bool Session::convert(Flight& flight) {
   if (!flight.preparation.needs_seven_bit || !flight.job.body.is_in_memory()) return true;
-  auto converted = message::convert(flight.job.body.octets.view(), message::Conversion::SevenBit);
+  std::string rewritten;
+  std::string_view octets = flight.job.body.octets.view();
+  if (flight.preparation.header) {
+    rewritten = *flight.preparation.header;
+    rewritten += octets.substr(flight.preparation.header_octets);
+    octets = rewritten;
+  }
+  auto converted = message::convert(octets, message::Conversion::SevenBit);
   if (converted) {
     flight.converted = std::move(*converted);
     flight.preparation.transaction.size = flight.converted.size();
@@ -348,6 +410,7 @@ base::Task<std::string_view> Session::find_rider() {
   std::optional<Job> job = co_await parts_.feed.next(parts_.context.worker.clock.steady());
   if (!job) co_return std::string_view();
   auto flight = std::make_unique<Flight>(std::move(*job));
+  if (wants_head(flight->job)) co_await load_head(*flight);
   if (take_off(*flight) == Taken::Done) {
     finish(*flight);
     co_return std::string_view();
@@ -365,14 +428,22 @@ base::Task<void> Session::send_body() {
   if (!flight.job.body.is_in_memory()) {
     sent = co_await send_file(flight, ride);
   } else {
-    const std::string_view body =
-        flight.preparation.needs_seven_bit ? flight.converted : flight.job.body.octets.view();
+    const Preparation& preparation = flight.preparation;
+    std::string_view body =
+        preparation.needs_seven_bit ? flight.converted : flight.job.body.octets.view();
+    std::string_view header;
+    if (preparation.header && !preparation.needs_seven_bit) {
+      header = *preparation.header;
+      body.remove_prefix(preparation.header_octets);
+    }
     pieces_.clear();
     if (!action_.write.empty()) pieces_.push_back(action_.write);
-    if (flight.preparation.transaction.uses_bdat) {
+    if (preparation.transaction.uses_bdat) {
+      if (!header.empty()) pieces_.push_back(header);
       pieces_.push_back(body);
     } else {
       smtp::DotWriter dots;
+      if (!header.empty()) dots.append(header, pieces_);
       dots.append(body, pieces_);
       dots.finish(pieces_);
     }
@@ -404,8 +475,8 @@ base::Task<Result<void>> Session::send_file(Flight& flight, std::string_view rid
     converter = std::make_unique<message::Converter>(message::Conversion::SevenBit);
   }
   smtp::DotWriter dots;
-  std::string converted;
-  std::uint64_t offset = 0;
+  std::string converted, beginning;
+  std::uint64_t offset = flight.preparation.header_octets;
   std::string_view prefix = action_.write;
   for (bool is_last = false; !is_last;) {
     auto begin = [&](base::Completion<Result<base::Octets>> done) {
@@ -423,6 +494,11 @@ base::Task<Result<void>> Session::send_file(Flight& flight, std::string_view rid
     offset += slice->size();
     is_last = offset >= body.size;
     std::string_view octets = slice->view();
+    if (flight.preparation.header && beginning.empty()) {
+      beginning = *flight.preparation.header;
+      beginning += octets;
+      octets = beginning;
+    }
     if (converter != nullptr) {
       converted.clear();
       Result<void> done = converter->feed(octets, converted);

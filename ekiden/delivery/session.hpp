@@ -49,6 +49,7 @@ class Session {
     explicit Flight(Job taken) : job(std::move(taken)) {}
     Job job;
     Preparation preparation;
+    std::string head;       ///< of a body in a file, when rules want to see its header
     std::string converted;  ///< the body in 7-bit form, when it had to be and fits in memory
     JobResult result;
     base::Steady started{};
@@ -68,6 +69,9 @@ class Session {
   smtp::ClientEvent what_is_left(const Error& error);
 
   Taken take_off(Flight& flight);
+  bool wants_head(const Job& job) const;
+  base::Task<void> load_head(Flight& flight);
+  void rewrite(Flight& flight);
   bool convert(Flight& flight);
   bool may_begin() const;
   base::Task<void> send_body();

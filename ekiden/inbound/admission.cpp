@@ -76,16 +76,18 @@ smtp::Reply Admission::admit_mail(const Client& client, const smtp::MailCommand&
   return ok();
 }
 
-RecipientVerdict Admission::admit_rcpt(const Client& client, const smtp::RcptCommand& rcpt) const {
+RecipientVerdict Admission::admit_rcpt(const Client& client, const smtp::RcptCommand& rcpt,
+                                       Existence existence) const {
   RecipientVerdict verdict;
   verdict.reply = {250, {2, 1, 5}, {"Ok"}};
   if (is_own(client)) return verdict;
-  if (options_.service == Service::Inbound) return admit_own_domain(rcpt);
+  if (options_.service == Service::Inbound) return admit_own_domain(rcpt, existence);
   verdict.reply = {550, {5, 7, 1}, {"Relaying denied"}};
   return verdict;
 }
 
-RecipientVerdict Admission::admit_own_domain(const smtp::RcptCommand& rcpt) const {
+RecipientVerdict Admission::admit_own_domain(const smtp::RcptCommand& rcpt,
+                                             Existence existence) const {
   RecipientVerdict verdict;
   const Result<std::string> domain = smtp::canonical_domain(rcpt.recipient.domain);
   const auto found = domain ? options_.domains.find(*domain) : options_.domains.end();
@@ -96,6 +98,7 @@ RecipientVerdict Admission::admit_own_domain(const smtp::RcptCommand& rcpt) cons
   const InboundDomain& own = found->second;
   verdict.next_hop = own.next_hop;
   verdict.reply = {250, {2, 1, 5}, {"Ok"}};
+  if (existence == Existence::Known) return verdict;
   if (own.check == RecipientCheck::List) {
     if (!own.recipients.contains(smtp::comparison_key(rcpt.recipient))) {
       verdict.reply = {550, {5, 1, 1}, {"No such user here"}};

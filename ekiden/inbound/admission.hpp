@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +28,9 @@ struct RecipientVerdict {
   std::string next_hop;  ///< of an inbound domain; empty: routed like any mail
 };
 
+/// Whether an address of an own domain is known to exist, as aliases and return paths are.
+enum class Existence : std::uint8_t { Unknown, Known };
+
 /// Decides from memory who may send what to whom, without DNS and without waiting.
 ///
 /// Relaying needs a credential, or a Relay listener and an address in its trusted networks. There
@@ -41,7 +45,8 @@ class Admission {
   bool is_own(const Client& client) const;
 
   smtp::Reply admit_mail(const Client& client, const smtp::MailCommand& mail) const;
-  RecipientVerdict admit_rcpt(const Client& client, const smtp::RcptCommand& rcpt) const;
+  RecipientVerdict admit_rcpt(const Client& client, const smtp::RcptCommand& rcpt,
+                              Existence existence = Existence::Unknown) const;
 
   /// The addresses in From, against the credential's sender domains. Positive when they may.
   smtp::Reply admit_header_from(const Client& client, const std::vector<std::string>& from) const;
@@ -52,7 +57,7 @@ class Admission {
   static bool may_log_in(const account::Credential& credential, const net::Address& address);
 
  private:
-  RecipientVerdict admit_own_domain(const smtp::RcptCommand& rcpt) const;
+  RecipientVerdict admit_own_domain(const smtp::RcptCommand& rcpt, Existence existence) const;
   const ListenerOptions& options_;
 };
 

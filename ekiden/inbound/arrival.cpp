@@ -203,6 +203,7 @@ smtp::Reply Arrival::take_header(std::string_view octets, const Client& client,
   details.has_utf8_header = fixed->has_eight_bit_header;
   header = std::move(fixed->header);
   header_octets = fixed->header_octets;
+  if (options_.rewriting != nullptr) return rewrite_message(header);
   return taken();
 }
 
@@ -337,6 +338,7 @@ base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Clien
   meta_->details.size = body.size;
 
   spool::Transaction transaction = make_transaction(body);
+  if (rewriting_ != nullptr) add_reports(transaction, body);
   stop_expecting();
   const Result<void> stored = co_await submit(services_.port, std::move(transaction));
   if (!stored) {
@@ -353,6 +355,12 @@ base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Clien
   std::string text = "Ok: queued as " + base::format_message_id(id_);
   queue::Accepted accepted{id_, meta_, std::move(body)};
   services_.intake.take(std::move(accepted));
+  if (rewriting_ != nullptr) {
+    for (queue::Accepted& report : rewriting_->reports) {
+      instruments.generated.add();
+      services_.intake.take(std::move(report));
+    }
+  }
   smtp::Reply reply{250, {2, 0, 0}, {}};
   reply.lines.push_back(std::move(text));
   co_return reply;
@@ -374,6 +382,7 @@ spool::Transaction Arrival::make_transaction(spool::Body body) {
   event.kind = events::Kind::Accepted;
   event.client_address = details.client_address;
   event.identity = details.identity;
+  if (rewriting_ != nullptr) event.detail = rewrite::summary(rewriting_->acts);
   transaction.events.reserve(envelope.recipients.size());
   for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
     event.recipient_index = i;

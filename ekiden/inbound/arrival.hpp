@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "ekiden/inbound/admission.hpp"
 #include "ekiden/inbound/services.hpp"
@@ -42,6 +43,14 @@ class Arrival {
   void add(const smtp::RcptCommand& rcpt, const std::string& next_hop);
   const message::Envelope& envelope() const { return meta_->envelope; }
 
+  /// What rewriting did with a recipient, for headers, events and reports. `recipients`: that
+  /// stand for it now, which have been added; an alias that became several owes its sender a
+  /// report when it asked for one.
+  void note_alias(const smtp::RcptCommand& rcpt, std::size_t recipients);
+  /// The message goes to the return path of another one.
+  void note_bounce(const rewrite::TokenContent& about);
+  void note_acts(rewrite::Acts acts);
+
   /// Counts so many octets, in all, against the memory budget. False: 452 4.3.1.
   bool reserve(std::uint64_t octets);
 
@@ -62,6 +71,10 @@ class Arrival {
                           std::string& header, std::size_t& header_octets);
   smtp::Reply take_ekiden_headers(const std::vector<std::pair<std::string, std::string>>& headers,
                                   const Client& client);
+  /// Sender, header and details as the rules have them. Positive, or the refusal.
+  smtp::Reply rewrite_message(std::string& header);
+  /// The reports that aliases owe (RFC 3461), and `returned` events; into the transaction.
+  void add_reports(spool::Transaction& transaction, const spool::Body& body);
   spool::Transaction make_transaction(spool::Body body);
   bool must_shorten(const Octets& seen, const Client& client) const;
   /// Appends to the file, with its overlong lines broken where there is a shortener.
@@ -69,8 +82,20 @@ class Arrival {
   base::Task<smtp::Reply> rewrite_shorter();
   base::Task<smtp::Reply> end_shortening();
 
+  /// What only mail that is rewritten has.
+  struct Rewriting {
+    rewrite::Acts acts;
+    std::vector<std::string> aliases;
+    std::size_t alias_recipients = 0;
+    std::vector<rewrite::TokenContent> bounces;
+    std::vector<message::Recipient> expanded;  ///< with NOTIFY=SUCCESS, now several
+    std::vector<queue::Accepted> reports;
+  };
+  Rewriting& rewriting();
+
   Services& services_;
   const ListenerOptions& options_;
+  std::unique_ptr<Rewriting> rewriting_;
   base::MessageId id_;
   std::shared_ptr<message::Meta> meta_;
   std::unique_ptr<spool::LargeWriter> writer_;

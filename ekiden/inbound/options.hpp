@@ -3,12 +3,14 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <unordered_set>
 #include <vector>
 
 #include "ekiden/base/time.hpp"
 #include "ekiden/net/address_block.hpp"
+#include "ekiden/rewrite/rules.hpp"
 #include "ekiden/smtp/command.hpp"
 #include "ekiden/smtp/data_reader.hpp"
 
@@ -84,6 +86,7 @@ struct ListenerOptions {
   /// How long a client must keep silent before our greeting. Zero: it is only looked once.
   base::Duration greeting_delay{};
   std::map<std::string, InboundDomain, std::less<>> domains;  ///< by canonical name
+  std::shared_ptr<const rewrite::RuleSet> rewriting;          ///< null: nothing is rewritten
   Limits limits;
   TimeOuts time_outs;
   /// A body that grows past it streams into a file of its own (spool::LargeWriter).

@@ -13,6 +13,8 @@ Instruments::Instruments(base::Metrics& metrics)
                                      "Octets of messages answered 250")),
       recipients(metrics.counter("ekiden_inbound_recipients_total",
                                  "Recipients of messages answered 250")),
+      generated(metrics.counter("ekiden_recipients_generated_total",
+                                "Recipients of DSNs and notices of our own")),
       recipients_refused(
           metrics.counter("ekiden_inbound_recipients_refused_total", "RCPT commands refused")),
       messages_refused(metrics.counter("ekiden_inbound_messages_refused_total",

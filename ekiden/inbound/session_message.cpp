@@ -76,6 +76,9 @@ void Session::admit_rcpt(smtp::AdmitRcpt& action, bool& needs_verification, std:
                                 ? options_->domains.begin()->first
                                 : options_->hostname;
   }
+  if (options_->rewriting != nullptr && options_->rewriting->acts_on_recipients() &&
+      rewrite_recipient(rcpt))
+    return;
   RecipientVerdict verdict = admission_.admit_rcpt(client_, rcpt);
   if (!verdict.reply.is_positive()) {
     refuse_recipient(rcpt, std::move(verdict.reply));

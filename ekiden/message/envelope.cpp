@@ -17,7 +17,8 @@
 //   details    text tenant, stream, metadata; i64 received, send_at; text client_address,
 //              client_name, identity, protocol, header_from, subject, message_id, next_hop (empty;
 //              writers before recipients had next hops put that of all of them here);
-//              varint size; u8 flags; varint count, then as many texts: tags
+//              varint size; u8 flags; varint count, then as many texts: tags; text listener, if
+//              there is one
 
 namespace ekiden::message {
 namespace {
@@ -118,6 +119,7 @@ void write_details(std::string& out, const Details& details) {
                                  (details.is_generated ? kGenerated : 0)));
   w.varint(details.tags.size());
   for (const std::string& tag : details.tags) w.text(tag);
+  if (!details.listener.empty()) w.text(details.listener);
 }
 
 /// `next_hop`: that of recipients without one of their own.
@@ -144,6 +146,7 @@ bool read_details(base::ByteReader r, Details& details, std::string_view& next_h
   if (!r.ok() || count > kTagsMax || count > r.rest().size()) return false;
   details.tags.resize(count);
   for (std::string& tag : details.tags) tag = r.text();
+  if (!r.at_end()) details.listener = r.text();
   return r.ok();
 }
 

@@ -60,6 +60,7 @@ struct Details {
   std::string client_address;    ///< "192.0.2.1" or "2001:db8::1"
   std::string client_name;       ///< what HELO or EHLO said
   std::string identity;          ///< credential's name, or empty
+  std::string listener;          ///< kept only where rewriting asks for it when mail leaves
   std::string protocol;          ///< "ESMTPSA", "HTTP", "DSN", …
   std::string header_from;       ///< address of From, as found
   std::string subject;           ///< decoded is the reader's work; at most 200 octets

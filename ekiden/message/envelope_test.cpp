@@ -28,6 +28,7 @@ Meta full_meta() {
   meta.details.client_address = "2001:db8::1";
   meta.details.client_name = "client.example";
   meta.details.identity = "app";
+  meta.details.listener = "0.0.0.0:587";
   meta.details.protocol = "ESMTPSA";
   meta.details.header_from = "from@example.jp";
   meta.details.subject = "件名";

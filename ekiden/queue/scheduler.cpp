@@ -297,7 +297,8 @@ void Scheduler::closed(std::uint32_t lane) {
   --lanes_[lane].connections;
 }
 
-std::optional<Pick> Scheduler::pick(std::uint32_t at, base::Time now) {
+std::optional<Pick> Scheduler::pick(std::uint32_t at, base::Time now,
+                                    const WantsSingle& wants_single) {
   Lane& lane = lanes_[at];
   if (lane.is_suspended || lane.rests_until > now) return std::nullopt;
   std::uint32_t first = lane.ready.peek(false);
@@ -319,6 +320,11 @@ std::optional<Pick> Scheduler::pick(std::uint32_t at, base::Time now) {
   Pick pick{message_slot, message.id, message.resident, {}};
   const std::uint32_t domain = leader.domain;
   std::uint32_t others = 0;
+  std::uint32_t most = lane.limits.recipients_per_transaction_max;
+  if (wants_single) {
+    const auto [tenant, stream] = class_names(message.klass);
+    if (wants_single(tenant, stream)) most = 1;
+  }
   for (std::uint32_t slot = message.first; slot != kNone; slot = recipients_[slot].sibling) {
     RecipientEntry& entry = recipients_[slot];
     const bool fits = slot == first || (entry.place == Place::Ready && entry.lane == at &&
@@ -326,7 +332,7 @@ std::optional<Pick> Scheduler::pick(std::uint32_t at, base::Time now) {
                                         !domains_[entry.domain].is_suspended);
     if (!fits) continue;
     // One place is kept for the leader, whose turn it is.
-    if (slot != first && others == lane.limits.recipients_per_transaction_max - 1) continue;
+    if (slot != first && others == most - 1) continue;
     others += slot != first ? 1 : 0;
     lane.ready.take(recipients_, slot, message.klass);
     move_to(slot, Place::InFlight);

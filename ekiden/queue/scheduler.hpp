@@ -56,6 +56,9 @@ struct Pick {
   std::vector<std::uint32_t> recipients;  ///< indexes into the envelope
 };
 
+/// Whether messages of this tenant and stream go to one recipient in a transaction.
+using WantsSingle = std::function<bool(std::string_view tenant, std::string_view stream)>;
+
 /// Which lanes are asked whether they want a connection.
 enum class Wanting : std::uint8_t {
   Any,
@@ -129,7 +132,8 @@ class Scheduler {
 
   /// The next transaction for a connection of the lane, marked in flight; nothing when none is
   /// ready or the lane rests.
-  std::optional<Pick> pick(std::uint32_t lane, base::Time now);
+  std::optional<Pick> pick(std::uint32_t lane, base::Time now,
+                           const WantsSingle& wants_single = nullptr);
 
   /// No connection until then: the site does not answer, or an operator said so.
   void rest(std::uint32_t lane, base::Time until);

@@ -75,6 +75,20 @@ TEST_F(SchedulerTest, LanesWithoutAConnectionCanBeAskedFirst) {
   EXPECT_NE(scheduler.next_wanting_connection(kNow), kNone);
 }
 
+TEST_F(SchedulerTest, WhatNamesItsRecipientGoesToOneAtATime) {
+  add({"a.example", "a.example", "a.example"}, "bulk");
+  add({"a.example", "a.example"}, "news");
+  const std::uint32_t lane = resolve_all();
+  const WantsSingle single = [](std::string_view tenant, std::string_view stream) {
+    return tenant == "default" && stream == "bulk";
+  };
+  std::vector<std::size_t> sizes;
+  while (const auto pick = scheduler.pick(lane, kNow, single))
+    sizes.push_back(pick->recipients.size());
+  std::sort(sizes.begin(), sizes.end());
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{1, 1, 1, 2}));
+}
+
 TEST_F(SchedulerTest, RecipientsOfOneDomainShareATransactionUpToItsLimit) {
   add({"a.example", "b.example", "a.example", "a.example", "a.example"});
   const std::uint32_t lane = resolve_all({.recipients_per_transaction_max = 3});
