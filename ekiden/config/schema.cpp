@@ -478,9 +478,10 @@ std::vector<Key> shaping_keys(Shaping& v) {
   return {
       {.name = "rules_dir",
        .value = &v.rules_dir,
-       .doc = "A folder of files like those of config/providers, one a provider: gmail.toml is read "
-              "over the shipped profile of that name, another name adds a provider. `ekiden config "
-              "check` reads them all (docs/SHAPING.md).",
+       .doc =
+           "A folder of files like those of config/providers, one a provider: gmail.toml is read "
+           "over the shipped profile of that name, another name adds a provider. `ekiden config "
+           "check` reads them all (docs/SHAPING.md).",
        .example = "\"/etc/ekiden/providers\"",
        .text = TextKind::Directory},
   };
