@@ -6,6 +6,7 @@
 #include "ekiden/base/log.hpp"
 #include "ekiden/config/reader.hpp"
 #include "ekiden/net/unix_socket.hpp"
+#include "ekiden/shaping/providers.hpp"
 
 namespace ekiden::apps {
 namespace {
@@ -67,6 +68,7 @@ void Reloader::begin() {
   parts_.pool.post([this] {
     auto attempt = std::make_shared<Attempt>();
     config::Loaded loaded = config::load(parts_.file);
+    shaping::check_rules(loaded);
     for (const config::Diagnostic& diagnostic : loaded.diagnostics)
       attempt->reloaded.messages.push_back(config::format_diagnostic(diagnostic));
     if (loaded.ok()) {

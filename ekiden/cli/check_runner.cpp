@@ -78,7 +78,8 @@ std::optional<dns::UnboundResolver::Options> CheckRunner::dns_of(const CheckRequ
     if (context_.hooks.resolver_options && std::filesystem::exists(context_.config_file, error)) {
       const auto loaded = context_.load_config();
       if (!loaded) {
-        answer = {{}, context_.exit_code, context_.config_file + " has mistakes; --dns needs none", {}};
+        answer = {
+            {}, context_.exit_code, context_.config_file + " has mistakes; --dns needs none", {}};
         own_dns_.reset();
         return std::nullopt;
       }

@@ -4,6 +4,7 @@
 
 #include "ekiden/cli/context.hpp"
 #include "ekiden/config/manual.hpp"
+#include "ekiden/shaping/providers.hpp"
 
 namespace ekiden::cli {
 
@@ -24,7 +25,8 @@ json::object to_json(const config::Diagnostic& d) {
 }
 
 void check(Context& context) {
-  const config::Loaded loaded = config::load(context.config_file);
+  config::Loaded loaded = config::load(context.config_file);
+  shaping::check_rules(loaded);
   const auto errors = loaded.errors().size();
   const auto warnings = loaded.warnings().size();
   if (errors > 0) context.exit_code = kRefused;

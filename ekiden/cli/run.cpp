@@ -61,6 +61,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
     add_spool(app, context);
     add_rewrite(app, context);
     add_check(app, context);
+    add_classify(app, context);
     add_sign(app, context);
     add_parse(app, context);
     app.add_subcommand("sink", "An SMTP server that keeps what it gets, for tests and trials");

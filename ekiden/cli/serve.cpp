@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "ekiden/cli/context.hpp"
+#include "ekiden/shaping/providers.hpp"
 
 namespace ekiden::cli {
 
@@ -11,6 +12,14 @@ void add_serve(CLI::App& app, Context& context) {
   serve->callback([&context] {
     auto loaded = context.load_config();
     if (!loaded) return;
+    shaping::check_rules(*loaded);
+    if (!loaded->ok()) {
+      context.exit_code = kRefused;
+      for (const auto& error : loaded->errors()) {
+        std::fprintf(stderr, "%s\n", format_diagnostic(error).c_str());
+      }
+      return;
+    }
     for (const auto& warning : loaded->warnings()) {
       std::fprintf(stderr, "%s\n", format_diagnostic(warning).c_str());
     }

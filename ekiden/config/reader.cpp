@@ -9,6 +9,7 @@
 
 #include "ekiden/base/text.hpp"
 #include "ekiden/config/assign.hpp"
+#include "ekiden/config/document.hpp"
 #include "ekiden/config/schema.hpp"
 #include "ekiden/config/toml.hpp"
 #include "ekiden/config/validate.hpp"
@@ -195,96 +196,6 @@ std::string system_host_name() {
   return base::lowered(name);
 }
 
-/// toml++'s words, made ours.
-std::string grammar_message(std::string text) {
-  constexpr std::string_view kTwice = "cannot redefine existing ";
-  if (text.find(kTwice) != std::string::npos) {
-    const std::size_t begin = text.find('\'');
-    const std::size_t end = text.rfind('\'');
-    if (end > begin) return "\"" + text.substr(begin + 1, end - begin - 1) + "\" stands twice";
-  }
-  constexpr std::string_view kPrefix = "Error while parsing ";
-  if (text.starts_with(kPrefix)) text = "not TOML: " + text.substr(kPrefix.size());
-  while (!text.empty() && (text.back() == '.' || text.back() == ' ')) text.pop_back();
-  return text;
-}
-
-/// TOML has no control characters beside tab and line ends, anywhere; toml++ has no words for them.
-bool has_control(Loaded& loaded, std::string_view text) {
-  unsigned line = 1, column = 1;
-  for (const char c : text) {
-    const auto octet = static_cast<unsigned char>(c);
-    if ((octet < 0x20 && c != '\t' && c != '\n' && c != '\r') || octet == 0x7f) {
-      loaded.diagnostics.push_back(
-          {Severity::Error,
-           loaded.file,
-           line,
-           column,
-           "not TOML: a control character (" + base::printable(std::string_view(&c, 1)) + ")",
-           {}});
-      return true;
-    }
-    column = c == '\n' ? 1 : column + 1;
-    line += c == '\n' ? 1 : 0;
-  }
-  return false;
-}
-
-bool meets_assertion(std::string_view text) {
-  try {
-    (void)toml::parse(text);
-  } catch (const TomlAssertion&) {
-    return true;
-  } catch (const toml::parse_error&) {
-  }
-  return false;
-}
-
-/// Where toml++ met its assertion: it reads from front to back, so that is the end of the shortest
-/// prefix with which it does.
-Origin find_assertion(std::string_view text) {
-  std::size_t good = 0, bad = text.size();
-  while (good + 1 < bad) {
-    const std::size_t middle = good + (bad - good) / 2;
-    (meets_assertion(text.substr(0, middle)) ? bad : good) = middle;
-  }
-  const std::string_view before = text.substr(0, good);
-  const auto lines = static_cast<unsigned>(std::count(before.begin(), before.end(), '\n'));
-  // npos + 1 is 0, the start of the first line.
-  return {lines + 1, static_cast<unsigned>(good - (before.rfind('\n') + 1)) + 1};
-}
-
-void parse_into(Loaded& loaded, std::string_view text, const Surroundings& surroundings) {
-  if (has_control(loaded, text)) return;
-  try {
-    const toml::table root = toml::parse(text, loaded.file);
-    Reader reader(loaded);
-    reader.read(root);
-    validate(loaded, reader.refused(), surroundings);
-  } catch (const toml::parse_error& error) {
-    // toml++ stops at the first mistake in the grammar; nothing after it can be trusted.
-    const auto at = error.source().begin;
-    loaded.diagnostics.push_back({Severity::Error,
-                                  loaded.file,
-                                  at.line,
-                                  at.column,
-                                  grammar_message(std::string(error.description())),
-                                  {}});
-  } catch (const TomlAssertion&) {
-    const Origin at = find_assertion(text);
-    loaded.diagnostics.push_back({Severity::Error,
-                                  loaded.file,
-                                  at.line,
-                                  at.column,
-                                  "not TOML: this character cannot stand here",
-                                  {}});
-  }
-  std::stable_sort(loaded.diagnostics.begin(), loaded.diagnostics.end(),
-                   [](const Diagnostic& a, const Diagnostic& b) {
-                     return std::pair(a.line, a.column) < std::pair(b.line, b.column);
-                   });
-}
-
 std::vector<Diagnostic> of(const std::vector<Diagnostic>& all, Severity severity) {
   std::vector<Diagnostic> some;
   for (const Diagnostic& d : all) {
@@ -323,7 +234,11 @@ Loaded load(const std::string& file, const Surroundings& surroundings) {
 Loaded parse(std::string_view toml, const std::string& file, const Surroundings& surroundings) {
   Loaded loaded;
   loaded.file = file;
-  parse_into(loaded, toml, surroundings);
+  read_document(toml, file, loaded.diagnostics, [&](const toml::table& root) {
+    Reader reader(loaded);
+    reader.read(root);
+    validate(loaded, reader.refused(), surroundings);
+  });
   return loaded;
 }
 

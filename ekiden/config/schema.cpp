@@ -467,6 +467,19 @@ std::vector<Key> passwords_keys(Passwords& v) {
   };
 }
 
+std::vector<Key> shaping_keys(Shaping& v) {
+  return {
+      {.name = "rules_dir",
+       .value = &v.rules_dir,
+       .doc =
+           "A folder of files like those of config/providers, one a provider: gmail.toml is read "
+           "over the shipped profile of that name, another name adds a provider. `ekiden config "
+           "check` reads them all (docs/SHAPING.md).",
+       .example = "\"/etc/ekiden/providers\"",
+       .text = TextKind::Directory},
+  };
+}
+
 std::vector<Key> log_keys(Log& v) {
   return {
       {.name = "level",
@@ -500,6 +513,7 @@ const std::vector<Section>& sections() {
       {"events", false, "The record of what happened to each message."},
       {"limits", false, "What one client, session or message may take."},
       {"passwords", false, "What checking a password costs."},
+      {"shaping", false, "Providers: how their replies are read, and how fast they take mail."},
       {"log", false, "The log, on standard error."},
   };
   return kSections;
@@ -552,6 +566,7 @@ std::vector<Key> keys_of(const Section& section, Settings& s, std::size_t i) {
   if (name == "events") return events_keys(s.events);
   if (name == "limits") return limits_keys(s.limits);
   if (name == "passwords") return passwords_keys(s.passwords);
+  if (name == "shaping") return shaping_keys(s.shaping);
   EKIDEN_ASSERT(name == "log", "sections() names no other");
   return log_keys(s.log);
 }

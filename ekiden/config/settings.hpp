@@ -219,6 +219,11 @@ struct Passwords {
   std::uint32_t parallel = 2;
 };
 
+/// How mail is paced towards providers (ekiden/shaping).
+struct Shaping {
+  std::string rules_dir;  ///< empty: what is compiled in
+};
+
 struct Log {
   base::log::Level level = base::log::Level::Info;
   base::log::Format format = base::log::Format::Logfmt;
@@ -241,6 +246,7 @@ struct Settings {
   Events events;
   Limits limits;
   Passwords passwords;
+  Shaping shaping;
   Log log;
 };
 
