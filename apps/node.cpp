@@ -174,6 +174,7 @@ int serve(config::Loaded loaded) {
   key_watch.reset();
   watcher.reset();
   relay.abandon();
+  passwords.abandon();
   runtime.drop();
   policies_file.save_now();
   events_thread.loop().drop();

@@ -18,6 +18,12 @@ bool PasswordPool::verify(std::string encoded, Secret password, base::Executor& 
   return true;
 }
 
+void PasswordPool::abandon() {
+  std::deque<Job> dropped;
+  const std::lock_guard lock(mutex_);
+  dropped.swap(waiting_);
+}
+
 void PasswordPool::run_one() {
   Job job;
   {

@@ -29,6 +29,9 @@ class PasswordPool {
   [[nodiscard]] bool verify(std::string encoded, Secret password, base::Executor& reply_to,
                             base::Function<void(bool)> done);
 
+  /// Drops who waits, while what their completions refer to still stands. The threads have ended.
+  void abandon();
+
   /// What was found right before.
   SuccessCache& successes() { return successes_; }
 

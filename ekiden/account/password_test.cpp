@@ -5,6 +5,7 @@
 #include <set>
 
 #include "ekiden/account/error.hpp"
+#include "ekiden/account/password_pool.hpp"
 #include "ekiden/base/text.hpp"
 
 namespace ekiden::account {
@@ -52,6 +53,22 @@ TEST(Password, ShortOrUnprintableOnesAreRefused) {
   EXPECT_FALSE(check_password("1234\n5678"));
   EXPECT_FALSE(check_password("12345678\xff"));
   EXPECT_FALSE(check_password("ek_" + std::string(43, 'a')));
+}
+
+/// A pool of threads that have ended.
+class Ended final : public base::Executor {
+ public:
+  void post(base::Work) override {}
+};
+
+TEST(PasswordPool, LetsGoOfWhoWaitsWhenItIsAbandoned) {
+  Ended ended;
+  PasswordPool pool(ended, {});
+  const auto held = std::make_shared<int>(0);
+  ASSERT_TRUE(pool.verify("", Secret("12345678"), ended, [held](bool) { FAIL(); }));
+  EXPECT_EQ(held.use_count(), 2);
+  pool.abandon();
+  EXPECT_EQ(held.use_count(), 1);
 }
 
 TEST(ApiKey, IsRandomAndKeptOnlyAsAKeyedHash) {

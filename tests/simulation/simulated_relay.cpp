@@ -197,6 +197,7 @@ bool SimulatedRelay::stop(base::Duration budget) {
 void SimulatedRelay::crash(Crash how) {
   // First the coroutines, while what they refer to still stands.
   running_->relay->abandon();
+  running_->passwords.abandon();
   ground_.internet.drop_waiting();
   ground_.world.drop_everything();
   running_.reset();

@@ -34,9 +34,9 @@ Stage::Stage(std::uint64_t seed, Trace trace, Fault fault)
     must_end = true;
     world.stop();
   });
-  // Such disks do not live long.
+  // Such disks do not live long, and what the next sync would still save is lost right away.
   disk.on_failed_sync([this] {
-    if (conditions.has(Plague::Crashes) && chance(700)) ambush(milliseconds(150));
+    if (conditions.lives > 1 && chance(700)) ambush(milliseconds(chance(500) ? 4 : 150));
   });
   settings = conditions.settings;
   history.has_bad_network = conditions.has(Plague::BadNetwork);

@@ -33,7 +33,8 @@ void Strikes::schedule(base::Duration lasts) {
   strike(Plague::Storms, lasts, &Strikes::storm);
   strike(Plague::BadDns, lasts, &Strikes::break_dns);
   strike(Plague::FullDisk, lasts, &Strikes::fill_disk);
-  strike(Plague::FailingDisk, lasts, &Strikes::break_disk);
+  // A disk that fails when nothing is written proves little.
+  strike(Plague::FailingDisk, stage_.chance(700) ? busy : lasts, &Strikes::break_disk);
   strike(Plague::LyingDisk, lasts, &Strikes::let_disk_lie);
   strike(Plague::ClockJumps, lasts, &Strikes::jump_clock);
   strike(Plague::Reloads, lasts, &Strikes::reload);
@@ -119,14 +120,17 @@ void Strikes::fill_disk() {
 
 void Strikes::break_disk() {
   const spool::Errc error = stage_.chance(500) ? spool::Errc::Io : spool::Errc::NoSpace;
-  switch (stage_.random().below(3)) {
+  // A sync that fails is the trouble with the most ways to go wrong.
+  switch (stage_.random().below(5)) {
     case 0: {
       stage_.say("a write fails");
       begin_trouble(stage_.history.disk_trouble, minutes(10));
       stage_.disk.fail_write(1 + stage_.random().below(10), error);
       break;
     }
-    case 1: {
+    case 1:
+    case 2:
+    case 3: {
       stage_.say("a sync fails");
       begin_trouble(stage_.history.disk_trouble, minutes(10));
       stage_.disk.fail_sync(1 + stage_.random().below(10), error);
