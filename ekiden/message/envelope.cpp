@@ -114,10 +114,9 @@ void write_details(std::string& out, const Details& details) {
   w.text(details.message_id);
   w.text({});
   w.varint(details.size);
-  w.u8(static_cast<std::uint8_t>((details.is_eight_bit ? kEightBit : 0) |
-                                 (details.has_utf8_header ? kUtf8Header : 0) |
-                                 (details.is_generated ? kGenerated : 0) |
-                                 (details.is_own ? kOwn : 0)));
+  w.u8(static_cast<std::uint8_t>(
+      (details.is_eight_bit ? kEightBit : 0) | (details.has_utf8_header ? kUtf8Header : 0) |
+      (details.is_generated ? kGenerated : 0) | (details.is_own ? kOwn : 0)));
   w.varint(details.tags.size());
   for (const std::string& tag : details.tags) w.text(tag);
   if (!details.listener.empty()) w.text(details.listener);
