@@ -273,10 +273,12 @@ void Oracle::check_reports(const Submission& mail, const std::string& recipient,
   if (!failed.empty() && !has_failed && !was_lying())
     find(what + " is reported to have failed and has not");
   if (!failed.empty() && !is_wanted) find(what + " is reported to have failed, unasked");
-  // A report about an address that it has to encode names it otherwise.
-  const bool is_plain = std::all_of(recipient.begin(), recipient.end(), [](unsigned char octet) {
-    return octet < 128 && octet != '"';
-  });
+  // A report with an address that it has to encode is encoded as a whole, on its way to old peers.
+  const bool is_plain =
+      std::all_of(mail.recipients.begin(), mail.recipients.end(), [](const std::string& address) {
+        return std::all_of(address.begin(), address.end(),
+                           [](unsigned char octet) { return octet < 128 && octet != '"'; });
+      });
   const bool may_be_silent = std::any_of(
       history_.settings.begin(), history_.settings.end(),
       [](const auto& settings) { return settings.dsn.failure == config::DsnFailure::EventsOnly; });
