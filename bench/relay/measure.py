@@ -14,6 +14,8 @@ QUICK_COUNTS = {"ekiden": 12000, "postfix": 3000, "direct": 20000}
 # Enough for 5 to 10 s of each.
 FULL_COUNTS = {"ekiden": 40000, "postfix": 6000, "direct": 60000, "opensmtpd": 5000, "exim": 1000,
                "haraka": 2500}
+# Messages a second, more than any relay takes on such a machine: to see how many it does.
+OVERLOAD_PROBE = 50_000
 
 
 def message_count(name, size, sessions, is_quick, mode="reuse"):
@@ -289,28 +291,33 @@ def million(stage, count):
             "complete": queued == queued_after == count}
 
 
-def overload(stage, seconds, rate=None):
-    """Twice what the relay moves end to end is offered; how long from 250 to arrival?"""
-    sink_kind = "receive"
-    if rate is None:
-        one = throughput(stage, Ekiden, "ekiden", 10240, 20, "reuse", 12000, sink_kind, 5)
-        rate = one["end_to_end"]
-    offered = int(2 * rate * seconds)
-    sink, relay = Sink(stage, sink_kind, offered).start(), Ekiden(stage)
-    acks = stage.scratch / "acks"
+def flood(stage, seconds, rate):
+    """Offers that many messages a second over 200 connections. What the load said, how many
+    arrived a second, when each did, and the memory."""
+    offered = int(rate * seconds)
+    sink, relay = Sink(stage, "receive", offered).start(), Ekiden(stage)
     try:
         relay.up()
         memory = Memory(stage, 500)
-        load = Load(stage, RELAY_PORT, offered, 10240, 200, rate=2 * rate, acks=acks,
+        load = Load(stage, RELAY_PORT, offered, 10240, 200, rate=rate, acks=stage.scratch / "acks",
                     limit_s=seconds).result()
-        arrived, _, _ = sink.wait(int(load["acked"]), 60)
+        arrived, last, first = sink.wait(int(load["acked"]), 60)
         held = memory.stop()
         arrivals = sink.arrival_times()
     finally:
         relay.down()
         sink.stop()
+    load["arrived"] = arrived
+    load["end_to_end"] = arrived / (last - first)
+    return load, arrivals, held
+
+
+def overload(stage, seconds):
+    """Twice what the relay moves end to end is offered; how long from 250 to arrival?"""
+    rate = flood(stage, 5, OVERLOAD_PROBE)[0]["end_to_end"]
+    load, arrivals, held = flood(stage, seconds, 2 * rate)
     waits, missing = [], 0
-    with open(acks, "rb") as file:
+    with open(stage.scratch / "acks", "rb") as file:
         for number, at in struct.iter_unpack("qq", file.read()):
             if arrivals[number]:
                 waits.append(max(0, arrivals[number] - at) / 1e6)
@@ -319,9 +326,9 @@ def overload(stage, seconds, rate=None):
     waits.sort()
     at = (lambda part: waits[int((len(waits) - 1) * part)]) if waits else (lambda part: None)
     return {"end_to_end": rate, "offered": 2 * rate, "seconds": seconds,
-            "accepted": int(load["acked"]), "accept": load["rate"], "arrived": arrived,
-            "missing": missing, "p50_s": at(.5), "p95_s": at(.95), "p99_s": at(.99),
-            "max_s": at(1), "rss_kb": held["rss"], "complete": missing == 0}
+            "accepted": int(load["acked"]), "accept": load["rate"],
+            "arrived": load["arrived"], "missing": missing, "p50_s": at(.5), "p95_s": at(.95),
+            "p99_s": at(.99), "max_s": at(1), "rss_kb": held["rss"], "complete": missing == 0}
 
 
 def medians(runs):
