@@ -1,3 +1,5 @@
+include(Precompiled)
+
 # ekiden_module(NAME [DEPENDS module...] [LINKS target...] [TEST_LINKS target...])
 #
 # One library for each folder of ekiden/: every *.cpp in it, and one test program
@@ -11,7 +13,11 @@ function(ekiden_module name)
 
   add_library(ekiden_${name} STATIC ${sources})
   target_include_directories(ekiden_${name} PUBLIC "${CMAKE_SOURCE_DIR}")
-  ekiden_compile_options(ekiden_${name})
+  if(name STREQUAL "cli")
+    ekiden_compile_options(ekiden_${name} commands)
+  else()
+    ekiden_compile_options(ekiden_${name})
+  endif()
   # Modules whose lines and branches are counted: the preset `coverage`.
   if(name IN_LIST EKIDEN_COVERED)
     target_compile_options(ekiden_${name} PRIVATE -O1 --coverage -fprofile-abs-path)
@@ -22,8 +28,8 @@ function(ekiden_module name)
 
   if(EKIDEN_TESTS AND tests)
     add_executable(${name}_test ${tests})
-    ekiden_compile_options(${name}_test)
     # A test's own code costs more to optimize than to run.
+    ekiden_compile_options(${name}_test tests)
     target_compile_options(${name}_test PRIVATE -O0)
     # Those that run under sanitizers. The command line's costs minutes to build, for options.
     if(NOT name STREQUAL "cli")
@@ -35,12 +41,15 @@ function(ekiden_module name)
   endif()
 endfunction()
 
+# ekiden_compile_options(TARGET [HEADERS]): HEADERS names a list of Precompiled.cmake, other than
+# what every library includes.
 function(ekiden_compile_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra
-    -Woverloaded-virtual -Wno-missing-field-initializers)
+    -Woverloaded-virtual -Wno-missing-field-initializers -pthread)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # g++ 12 pairs a coroutine frame's operator new with the wrong operator delete when it inlines
     # only one of them, and warns of a mismatch that is not there.
     target_compile_options(${target} PRIVATE -fcoroutines -Wno-mismatched-new-delete)
   endif()
+  ekiden_precompiled_headers(${target} ${ARGN})
 endfunction()

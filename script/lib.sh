@@ -14,13 +14,13 @@ jobs() {
 
 say() { printf '%s\n' "$*" >&2; }
 
-# configure PRESET: CMake, with ccache where it is installed.
+# configure PRESET: CMake, with ccache where it is installed, and with the options in EKIDEN_CMAKE.
 configure() {
   local launcher=()
   if command -v ccache >/dev/null; then
     launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   fi
-  if ! cmake --preset "$1" "${launcher[@]}" >"build-$1.log.$$" 2>&1; then
+  if ! cmake --preset "$1" "${launcher[@]}" ${EKIDEN_CMAKE:-} >"build-$1.log.$$" 2>&1; then
     cat "build-$1.log.$$" >&2
     rm -f "build-$1.log.$$"
     return 1
