@@ -110,6 +110,9 @@ class Scheduler {
   std::uint32_t next_unresolved();
   std::uint32_t domain_count() const { return static_cast<std::uint32_t>(domains_.size()); }
   const std::string& domain_name(std::uint32_t domain) const { return domains_[domain].name; }
+  /// kNone while its plan is not known.
+  std::uint32_t lane_of(std::uint32_t domain) const { return domains_[domain].lane; }
+  std::uint32_t waiting(std::uint32_t domain) const { return domains_[domain].waiting.size; }
   /// The domain's recipients are delivered through `lane` until `expires`.
   void assign_domain(std::uint32_t domain, std::uint32_t lane, base::Time expires, base::Time now);
   /// No plan for now. All its due recipients are handed to the caller, who settles each.

@@ -168,8 +168,8 @@ void Channel::started(Moment now, std::uint32_t recipients) {
   if (warms_up_)
     for (std::uint32_t i = 0; i < recipients; ++i) warm_up_.on_sent(now.wall);
   if (now.steady - span_began_ >= kSpan) {
-    last_span_rate_ =
-        static_cast<double>(span_count_) * 1e6 / static_cast<double>((now.steady - span_began_).count());
+    last_span_rate_ = static_cast<double>(span_count_) * 1e6 /
+                      static_cast<double>((now.steady - span_began_).count());
     span_began_ = now.steady;
     span_count_ = 0;
   }
@@ -183,7 +183,8 @@ void Channel::ended(std::uint32_t transactions) {
 
 double Channel::measured(Moment now) const {
   // Less than a second says nothing about a rate.
-  const double seconds = std::max(1.0, static_cast<double>((now.steady - span_began_).count()) / 1e6);
+  const double seconds =
+      std::max(1.0, static_cast<double>((now.steady - span_began_).count()) / 1e6);
   return std::max(last_span_rate_, static_cast<double>(span_count_) / seconds);
 }
 
