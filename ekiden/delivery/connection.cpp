@@ -58,6 +58,7 @@ class Attempt {
     if (!is_worked_ && !end_.is_failure) {
       note(Phase::Connect, local_reply(451, {4, 4, 1}, "no host to connect to"), true);
     }
+    end_.is_local = is_reply_local_;
     co_return std::move(end_);
   }
 

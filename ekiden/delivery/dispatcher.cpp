@@ -378,11 +378,25 @@ base::Task<void> Dispatcher::resolve(std::uint32_t domain, std::shared_ptr<const
   wake();
 }
 
-queue::LaneLimits Dispatcher::limits_of(const Plan& plan) const {
-  return {.connections_max = options_.connections_per_site_max,
-          .bulk_connections_max = std::max(1U, options_.connections_per_site_max * 4 / 5),
-          .recipients_per_transaction_max = plan.recipients_per_transaction_max,
-          .is_paced = plan.profile != nullptr};
+queue::LaneLimits Dispatcher::limits_of(const Plan& plan, std::string_view way) const {
+  queue::LaneLimits limits{
+      .connections_max = options_.connections_per_site_max,
+      .bulk_connections_max = std::max(1U, options_.connections_per_site_max * 4 / 5),
+      .recipients_per_transaction_max = plan.recipients_per_transaction_max};
+  if (plan.profile == nullptr) return limits;
+  const shaping::Limits& theirs = plan.profile->limits;
+  const std::size_t sources =
+      options_.sources ? options_.sources->pool(queue::pool_of_way(way)).members.size() : 1;
+  const std::uint64_t most = std::uint64_t{theirs.connections} * sources;
+  if (most < limits.connections_max) {
+    limits.connections_max = std::max(1U, static_cast<std::uint32_t>(most));
+    // Of few connections none is kept free: urgent mail is next on any of them.
+    const std::uint32_t for_bulk =
+        most < 5 ? limits.connections_max : limits.connections_max * 4 / 5;
+    limits.bulk_connections_max = std::min(limits.bulk_connections_max, for_bulk);
+  }
+  limits.is_paced = !theirs.rate.is_off();
+  return limits;
 }
 
 void Dispatcher::assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
@@ -392,8 +406,8 @@ void Dispatcher::assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
     move_domain(domain, owner);
     return;
   }
-  const queue::LaneLimits limits = limits_of(*plan);
   const std::string_view way = queue::way_of_key(scheduler_.domain_name(domain));
+  const queue::LaneLimits limits = limits_of(*plan, way);
   const std::uint32_t lane = scheduler_.lane(plan->site, limits, way);
   // A reload may have changed them since the lane was made.
   scheduler_.set_limits(lane, limits);

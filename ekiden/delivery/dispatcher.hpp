@@ -229,7 +229,7 @@ class Dispatcher final : public queue::Intake {
   bool must_leave(const Link& link) const;
   void dismiss(std::uint64_t id, Link& link);
 
-  queue::LaneLimits limits_of(const Plan& plan) const;
+  queue::LaneLimits limits_of(const Plan& plan, std::string_view way) const;
   void assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
               const queue::RetryPolicy& retry, base::Duration valid_for);
   void move_domain(std::uint32_t domain, unsigned owner);

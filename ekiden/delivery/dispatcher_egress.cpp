@@ -94,7 +94,20 @@ std::optional<Egress::Way> Dispatcher::find_way(std::uint32_t lane) {
   const LaneInfo& info = lanes_[lane];
   std::optional<Egress::Way> way =
       egress_.choose(*info.provider, info.way, scheduler_.suspended(), moment(), stuck);
-  if (!way) park(lane, stuck.empty() ? base::Time::max() : stuck.front().held.until);
+  if (!way) {
+    park(lane, stuck.empty() ? base::Time::max() : stuck.front().held.until);
+    return way;
+  }
+  if (way->channel == nullptr) return way;
+  // Another connection is no help to those that wait for the pace.
+  for (const std::uint64_t id : info.idle) {
+    const auto place = links_.find(id);
+    if (place == links_.end() || place->second.channel != way->channel) continue;
+    const shaping::Held held = way->channel->holds_transaction(moment());
+    if (held.is_free()) continue;
+    park(lane, held.until);
+    return std::nullopt;
+  }
   return way;
 }
 
@@ -377,11 +390,10 @@ bool Dispatcher::learn_from_failure(Link& link, const LaneInfo& info, const Conn
     return true;
   }
   if (options_.providers == nullptr || info.provider == nullptr || end.is_permanent) return false;
-  const bool is_local = is_network(end.reply);
   // Ours, and not about the network: no peer said anything.
-  if (!is_local && end.peer.address.empty()) return false;
+  if (end.is_local && !is_network(end.reply)) return false;
   const shaping::Classification what =
-      classified(*info.plan, end.peer, end.phase, end.reply, is_local);
+      classified(*info.plan, end.peer, end.phase, end.reply, end.is_local);
   if (what.action == shaping::Action::Alert) raise_alert(link, info, what, end.reply);
   const bool has_others = !info.way.empty() && options_.sources != nullptr &&
                           options_.sources->pool(queue::pool_of_way(info.way)).members.size() > 1;

@@ -96,7 +96,8 @@ void Dispatcher::set_options(DispatcherOptions options, SettlementOptions settle
   settlement_.set_options(std::move(settlement));
   // Sites with a queue would keep theirs until the next message for them.
   for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane)
-    if (lanes_[lane].plan) scheduler_.set_limits(lane, limits_of(*lanes_[lane].plan));
+    if (lanes_[lane].plan)
+      scheduler_.set_limits(lane, limits_of(*lanes_[lane].plan, lanes_[lane].way));
   wake();
   wake_worker(parts_.neighbours.connections().set_max(options_.connections_max));
 }

@@ -118,6 +118,7 @@ struct ConnectionEnd {
   bool is_failure = false;
   Phase phase = Phase::Connect;
   smtp::Reply reply;          ///< the last peer's, or ours
+  bool is_local = false;      ///< the reply is ours
   bool is_permanent = false;  ///< null MX and 556 only: bounce; all else is deferred
   Peer peer;
   std::uint32_t transactions = 0;

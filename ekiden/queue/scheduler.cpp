@@ -326,7 +326,8 @@ std::optional<Pick> Scheduler::pick(std::uint32_t at, base::Time now,
   RecipientEntry& leader = recipients_[first];
   const std::uint32_t message_slot = leader.message;
   const MessageEntry& message = messages_[message_slot];
-  if (lane.transaction < kBriskTransaction && lane.connections > 0 && !lane.limits.is_paced) {
+  if (lane.transaction < kBriskTransaction && lane.connections > 0 && !lane.limits.is_paced &&
+      !lane.is_limited) {
     const base::Time since = std::max(base::from_unix_us(leader.due_us), lane.rests_until);
     lag_ = now - since;
     lag_at_ = now;
