@@ -39,8 +39,8 @@ base::Task<std::optional<Job>> ConnectionFeed::next(base::Steady deadline) {
   // Where the owner is another worker the next batch is asked for while the last job runs.
   const bool is_remote = owner_ != here_.parts_.worker.index;
   // Under a limit nothing begins later than it is handed out: nothing rides behind a message.
-  const base::Steady now = here_.parts_.worker.clock.steady();
-  if (is_paced_ && jobs_.empty() && deadline <= now) co_return std::nullopt;
+  if (is_paced_ && jobs_.empty() && deadline <= here_.parts_.worker.clock.steady())
+    co_return std::nullopt;
   const bool is_low = jobs_.empty() || (is_remote && jobs_.size() <= batch_ / 2);
   if (is_low && !is_dismissed_) ask(is_remote ? batch_ : 1);
   if (jobs_.empty()) {

@@ -74,6 +74,26 @@ bool is_network(const smtp::Reply& reply) {
          reply.enhanced == smtp::EnhancedCode{4, 4, 1};
 }
 
+/// Asked for anew each time: recipients that warm a source up are far apart. Sites without a
+/// provider are too many to be named.
+void show_warm_up(base::Metrics& metrics, const std::string& source, const std::string& provider,
+                  shaping::Channel& channel) {
+  if (channel.profile().name != provider) return;
+  const base::Labels labels{{"source", source}, {"provider", provider}};
+  const shaping::WarmUp& warm_up = channel.warm_up();
+  metrics.gauge("ekiden_warmup_day", "The day of its ramp that a source is on", labels)
+      .set(warm_up.state().stage + 1);
+  metrics.gauge("ekiden_warmup_sent", "Recipients of a source's day", labels)
+      .set(warm_up.state().sent);
+  metrics.gauge("ekiden_warmup_allowance", "What a source may send on its day", labels)
+      .set(warm_up.allowance());
+}
+
+bool is_about_source(shaping::Action action) {
+  return action == shaping::Action::SlowDown || action == shaping::Action::Suspend ||
+         action == shaping::Action::RestSource;
+}
+
 }  // namespace
 
 // --- ways
@@ -229,7 +249,9 @@ void Dispatcher::began(Link& link, std::uint32_t recipients) {
   if (link.channel == nullptr) return;
   ++link.in_flight;
   link.channel->started(moment(), recipients);
-  if (link.channel->is_warming()) note_learnt();
+  if (!link.channel->is_warming()) return;
+  note_learnt();
+  show_warm_up(parts_.metrics, link.source, lanes_[link.lane].provider->key, *link.channel);
 }
 
 /// Behind a read from the disk the turn may have passed: it is waited for a little. False: it does
@@ -295,7 +317,7 @@ shaping::Classification Dispatcher::classified(const Plan& plan, const Peer& pee
 /// What the replies to one transaction teach, and what they change about its recipients.
 void Dispatcher::learn(Link& link, const LaneInfo& info, const Settlement::Context& context,
                        std::vector<Verdict>& verdicts) {
-  const base::Time sent_at = parts_.worker.clock.now() - context.duration;
+  const auto sent_at = [&] { return parts_.worker.clock.now() - context.duration; };
   bool has_obeyed = false, has_delivered = false;
   for (Verdict& verdict : verdicts) {
     if (verdict.state == spool::State::Delivered) {
@@ -314,7 +336,7 @@ void Dispatcher::learn(Link& link, const LaneInfo& info, const Settlement::Conte
     if (what.action == shaping::Action::Alert) raise_alert(link, info, what, verdict.reply);
     if (what.is_hard && link.channel != nullptr) link.channel->on_hard_bounce(moment());
     // Once for a transaction: its replies are about the same thing.
-    if (!has_obeyed) has_obeyed = obey(link, info, what, sent_at);
+    if (!has_obeyed) has_obeyed = obey(link, info, what, sent_at());
     if (info.way.empty() || verdict.state != spool::State::Queued) continue;
     // Greylisting waits for the same address; who is to switch comes from another.
     const std::uint32_t slot = scheduler_.find(context.id, verdict.recipient);
@@ -331,11 +353,10 @@ void Dispatcher::learn(Link& link, const LaneInfo& info, const Settlement::Conte
     if (next != key) scheduler_.set_way(slot, next);
   }
   if (has_delivered && !has_obeyed && link.channel != nullptr) {
-    link.channel->on_success(moment(), sent_at);
-    if (link.channel->learnt()) {
-      note_learnt();
-      make_due(*info.provider);
-    }
+    if (!link.channel->learnt()) return;
+    link.channel->on_success(moment(), sent_at());
+    note_learnt();
+    make_due(*info.provider);
   }
 }
 
@@ -397,7 +418,9 @@ bool Dispatcher::learn_from_failure(Link& link, const LaneInfo& info, const Conn
   if (what.action == shaping::Action::Alert) raise_alert(link, info, what, end.reply);
   const bool has_others = !info.way.empty() && options_.sources != nullptr &&
                           options_.sources->pool(queue::pool_of_way(info.way)).members.size() > 1;
-  bool is_sources = obey(link, info, what, parts_.worker.clock.now());
+  // What a transaction was told has been obeyed with its results.
+  bool is_sources = link.has_asked ? link.channel != nullptr && is_about_source(what.action)
+                                   : obey(link, info, what, parts_.worker.clock.now());
   if (what.action == shaping::Action::SwitchSource && has_others && link.channel != nullptr) {
     link.channel->on_suspended(moment(), parts_.worker.clock.now(), kSwitchRest);
     note_learnt();

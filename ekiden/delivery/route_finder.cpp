@@ -86,6 +86,7 @@ void RouteFinder::apply_profile(const RouteSet& routes, const Route& route, std:
   const shaping::Profile* profile = nullptr;
   if (!route.options.provider.empty()) {
     profile = providers->find_by_name(route.options.provider);
+    plan.site += " as " + route.options.provider;
   } else if (route.next_hop.kind == NextHop::Kind::Mx) {
     std::string_view host;
     if (!plan.targets.empty()) host = plan.targets.front().host;

@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <deque>
+
 namespace ekiden::shaping {
 namespace {
 
@@ -173,6 +176,63 @@ TEST(Channel, ShowsEachLimitWithItsOriginAndWhetherItHolds) {
   EXPECT_EQ(text,
             "connections=1 of 2@carrier.toml connection_rate=60/min@carrier.toml! "
             "rate=10/s@carrier.toml! suspended=36.0/min@learnt! warm_up=1 of 200 today@warm-up! ");
+}
+
+/// A provider that takes so many in any ten seconds and asks for less beyond, replying after a
+/// third of a second. What one source gets of it, behind an hour to learn.
+struct Outcome {
+  double taken_of_best = 0, throttled = 0;
+};
+Outcome run_against(double per_second, config::Rate configured) {
+  auto towards = profile();
+  towards->limits.connections = 50;
+  towards->limits.rate = configured;
+  Channel channel(towards, false, {}, at(0s));
+  constexpr base::Duration kReply = 300ms, kWindow = 10s, kLearns = 1h, kEnds = 3h;
+  const auto most = static_cast<std::size_t>(per_second * 10);
+  std::deque<base::Duration> taken;
+  std::deque<std::pair<base::Duration, bool>> replies;  // when, whether it was taken
+  std::uint64_t good = 0, bad = 0;
+  base::Duration now{};
+  while (now < kEnds) {
+    while (!replies.empty() && replies.front().first <= now) {
+      const auto [when, is_taken] = replies.front();
+      replies.pop_front();
+      channel.ended();
+      if (is_taken) {
+        channel.on_success(at(when), at(when - kReply).wall);
+      } else {
+        channel.on_throttled(at(when), at(when - kReply).wall);
+      }
+      if (when > kLearns) ++(is_taken ? good : bad);
+    }
+    const Held held = channel.holds_transaction(at(now));
+    if (held.is_free()) {
+      while (!taken.empty() && taken.front() <= now - kWindow) taken.pop_front();
+      const bool is_taken = taken.size() < most;
+      if (is_taken) taken.push_back(now);
+      replies.emplace_back(now + kReply, is_taken);
+      channel.started(at(now), 1);
+      continue;
+    }
+    base::Duration next = held.until == base::Time::max() ? kEnds : held.until - at(0s).wall;
+    if (!replies.empty()) next = std::min(next, replies.front().first);
+    now = std::max(now + 1us, next);
+  }
+  const double seconds = static_cast<double>((kEnds - kLearns).count()) / 1e6;
+  return {static_cast<double>(good) / seconds / per_second,
+          static_cast<double>(bad) / static_cast<double>(good + bad)};
+}
+
+TEST(Channel, ConvergesToWhatAProviderTakesAndRarelyAsksTooMuch) {
+  for (const config::Rate configured : {config::Rate{50, 1s}, config::Rate{100, 1s}}) {
+    for (const double per_second : {20.0, 5.0, 1.0}) {
+      const Outcome outcome = run_against(per_second, configured);
+      EXPECT_GE(outcome.taken_of_best, 0.9) << per_second << "/s of " << configured.count;
+      EXPECT_LE(outcome.throttled, 0.02) << per_second << "/s of " << configured.count;
+      RecordProperty("taken_" + std::to_string(per_second), std::to_string(outcome.taken_of_best));
+    }
+  }
 }
 
 TEST(Channel, AReloadChangesLimitsAndForgetsNothing) {

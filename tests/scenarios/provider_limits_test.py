@@ -188,6 +188,7 @@ class ProviderLimits(support.Scenario):
         shown = self.relay_.records("warmup", "show")
         self.assertEqual([(s["source"], s["provider"], s["sent"], s["allowance"]) for s in shown],
                          [("new", "carrier", 1, 5)])
+        self.assertEqual(self.relay_.metric("ekiden_warmup_allowance"), 5)
         self.relay_.cli("warmup", "pause", "new", "--provider", "carrier")
         self.assertTrue(self.relay_.records("warmup", "show")[0]["paused"])
         self.relay_.restart()
