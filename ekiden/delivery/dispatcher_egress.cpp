@@ -135,8 +135,17 @@ std::vector<Egress::Stuck> Dispatcher::stuck(std::uint32_t lane) {
   std::vector<Egress::Stuck> stuck;
   const LaneInfo& info = lanes_[lane];
   if (info.provider == nullptr) return stuck;
-  if (!egress_.choose(*info.provider, info.way, scheduler_.suspended(), moment(), stuck))
+  if (!egress_.choose(*info.provider, info.way, scheduler_.suspended(), moment(), stuck)) {
+    // Connections that all wait themselves are not what holds.
+    for (Egress::Stuck& one : stuck) {
+      const auto channel = info.provider->channels.find(one.source);
+      if (one.held.by != shaping::Hold::Connections || channel == info.provider->channels.end())
+        continue;
+      const shaping::Held held = channel->second->holds_transaction(moment());
+      if (!held.is_free()) one.held = held;
+    }
     return stuck;
+  }
   // Connections are open, and each transaction waits for its turn.
   stuck.clear();
   for (const auto& [source, channel] : info.provider->channels) {
