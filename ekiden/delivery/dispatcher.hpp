@@ -166,6 +166,8 @@ class Dispatcher final : public queue::Intake {
     std::size_t member = 0;
     std::uint16_t source_id = 0;
     std::uint32_t in_flight = 0;  ///< transactions that its channel counts
+    bool has_obeyed = false;      ///< what the last transaction was told about the source
+    bool is_counted = false;      ///< in its provider's connections by site
   };
 
   /// A message's recipients on their way to the worker that owns them.

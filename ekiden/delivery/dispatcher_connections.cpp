@@ -66,6 +66,10 @@ void Dispatcher::open_connection(std::uint32_t lane, const Egress::Way* way) {
     link.source = way->name;
     link.member = way->member;
     if (way->source != nullptr) link.source_id = id_of_source(way->name);
+    if (!lanes_[lane].way.empty()) {
+      ++lanes_[lane].provider->connections[scheduler_.site_of(lane)];
+      link.is_counted = true;
+    }
     if (link.channel != nullptr) link.channel->opened(moment());
     // Others may be able to open one too.
     if (!lanes_[lane].provider->parked.empty()) make_due(*lanes_[lane].provider);
@@ -299,7 +303,14 @@ void Dispatcher::ended(std::uint64_t id, ConnectionEnd end) {
     link.channel->ended(link.in_flight);
     link.channel->closed();
   }
-  if (info.provider != nullptr) make_due(*info.provider);
+  if (info.provider != nullptr) {
+    if (link.is_counted) {
+      const auto open = info.provider->connections.find(scheduler_.site_of(link.lane));
+      if (open != info.provider->connections.end() && --open->second == 0)
+        info.provider->connections.erase(open);
+    }
+    make_due(*info.provider);
+  }
   if (end.is_failure && !is_stopping_ && !learn_from_failure(link, info, end))
     site_failed(link, end);
   wake();

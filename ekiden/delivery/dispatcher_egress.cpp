@@ -112,6 +112,13 @@ std::uint16_t Dispatcher::id_of_source(std::string_view name) {
 std::optional<Egress::Way> Dispatcher::find_way(std::uint32_t lane) {
   std::vector<Egress::Stuck> stuck;
   const LaneInfo& info = lanes_[lane];
+  // delivery.connections_per_site is for all ways to it. Whoever ends one frees the others.
+  const auto& sites = info.provider->connections;
+  const auto open = info.way.empty() ? sites.end() : sites.find(info.plan->site);
+  if (open != sites.end() && open->second >= options_.connections_per_site_max) {
+    park(lane, base::Time::max());
+    return std::nullopt;
+  }
   std::optional<Egress::Way> way =
       egress_.choose(*info.provider, info.way, scheduler_.suspended(), moment(), stuck);
   if (!way) {
@@ -222,7 +229,15 @@ Dispatcher::Turn Dispatcher::turn_of(const Link& link) {
       return Turn::Waits;
     }
   }
-  if (!egress_.is_ahead(*info.provider, info.way, link.member, scheduler_.suspended(), moment()))
+  std::vector<std::string_view> idle;
+  if (!info.way.empty()) {
+    for (const std::uint64_t id : info.idle) {
+      const auto place = links_.find(id);
+      if (place != links_.end() && place->second.is_idle) idle.push_back(place->second.source);
+    }
+  }
+  if (!egress_.is_ahead(*info.provider, info.way, link.member, idle, scheduler_.suspended(),
+                        moment()))
     return Turn::Its;
   // The others' turn: beside this connection where there is room for one, else instead of it.
   const bool has_room = scheduler_.wants_connection(link.lane, parts_.worker.clock.now()) ||
@@ -361,6 +376,7 @@ void Dispatcher::learn(Link& link, const LaneInfo& info, const Settlement::Conte
     }
     if (next != key) scheduler_.set_way(slot, next);
   }
+  link.has_obeyed = has_obeyed;
   if (has_delivered && !has_obeyed && link.channel != nullptr) {
     if (!link.channel->learnt()) return;
     link.channel->on_success(moment(), sent_at());
@@ -428,8 +444,8 @@ bool Dispatcher::learn_from_failure(Link& link, const LaneInfo& info, const Conn
   const bool has_others = !info.way.empty() && options_.sources != nullptr &&
                           options_.sources->pool(queue::pool_of_way(info.way)).members.size() > 1;
   // What a transaction was told has been obeyed with its results.
-  bool is_sources = link.has_asked ? link.channel != nullptr && is_about_source(what.action)
-                                   : obey(link, info, what, parts_.worker.clock.now());
+  bool is_sources = link.has_obeyed ? link.channel != nullptr && is_about_source(what.action)
+                                    : obey(link, info, what, parts_.worker.clock.now());
   if (what.action == shaping::Action::SwitchSource && has_others && link.channel != nullptr) {
     link.channel->on_suspended(moment(), parts_.worker.clock.now(), kSwitchRest);
     note_learnt();

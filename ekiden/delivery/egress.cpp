@@ -173,15 +173,21 @@ void Egress::count(std::string_view way, std::size_t member) {
 }
 
 bool Egress::is_ahead(Provider& provider, std::string_view way, std::size_t member,
-                      const queue::Suspended& suspended, shaping::Moment now) {
+                      const std::vector<std::string_view>& idle, const queue::Suspended& suspended,
+                      shaping::Moment now) {
   if (sources_ == nullptr || !queue::kept_source_of_way(way).empty()) return false;
   const std::vector<PoolOptions::Member>& all = members(way);
   if (all.size() < 2 || member >= all.size()) return false;
   std::vector<bool> may(all.size(), false);
   const std::string_view shunned = queue::shunned_source_of_way(way);
-  for (std::size_t i = 0; i < all.size(); ++i)
-    may[i] =
-        all[i].source != shunned && holds(provider, all[i].source, suspended, now).held.is_free();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i].source == shunned) continue;
+    may[i] = holds(provider, all[i].source, suspended, now).held.is_free();
+    if (may[i] || std::find(idle.begin(), idle.end(), all[i].source) == idle.end()) continue;
+    shaping::Channel* const towards = channel(provider, all[i].source, now);
+    may[i] = !stopped(all[i].source, suspended, now.wall) &&
+             (towards == nullptr || towards->holds_transaction(now).is_free());
+  }
   return shares(way).is_ahead(member, may);
 }
 

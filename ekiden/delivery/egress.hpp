@@ -43,6 +43,8 @@ class Egress {
     std::string key;
     std::shared_ptr<const shaping::Profile> profile;  ///< null: no limits but the sources' rests
     std::map<std::string, std::unique_ptr<shaping::Channel>, std::less<>> channels;  ///< by source
+    /// Connections to each site, over all ways to it.
+    std::map<std::string, std::uint32_t, std::less<>> connections;
     std::deque<std::uint32_t> parked;  ///< lanes that a limit holds, first come, first served
     bool is_due = false;               ///< something may have been freed
     base::TimerId timer = base::TimerId::None;
@@ -90,9 +92,10 @@ class Egress {
                             std::vector<Stuck>& stuck);
   /// A transaction goes over this member.
   void count(std::string_view way, std::size_t member);
-  /// Whether it is another source's turn, which could take a connection.
+  /// Whether it is another source's turn, which could open a connection or has one of `idle`.
   bool is_ahead(Provider& provider, std::string_view way, std::size_t member,
-                const queue::Suspended& suspended, shaping::Moment now);
+                const std::vector<std::string_view>& idle, const queue::Suspended& suspended,
+                shaping::Moment now);
   /// Of whom nothing may leave at all: suspended by an operator, at rest, or gone by a reload.
   std::optional<Stuck> stopped(std::string_view source, const queue::Suspended& suspended,
                                base::Time now) const;

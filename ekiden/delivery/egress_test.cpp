@@ -106,11 +106,15 @@ TEST(Egress, AShunnedSourceIsTakenOnlyWhenThereIsNoOther) {
 
 TEST(Egress, ASourceThatIsAheadLeavesTheTurnToOneThatMay) {
   Rig rig(plan(5));
-  while (!rig.egress.is_ahead(*rig.provider, "default", 0, rig.suspended, at(0s)))
+  while (!rig.egress.is_ahead(*rig.provider, "default", 0, {}, rig.suspended, at(0s)))
     rig.egress.count("default", 0);
   EXPECT_EQ(rig.chosen(), "b");
+  for (int i = 0; i < 5; ++i) rig.open("b");
+  EXPECT_FALSE(rig.egress.is_ahead(*rig.provider, "default", 0, {}, rig.suspended, at(1s)))
+      << "all that it may have are busy";
+  EXPECT_TRUE(rig.egress.is_ahead(*rig.provider, "default", 0, {"b"}, rig.suspended, at(1s)));
   rig.egress.rest("b", {at(60s).wall, "listed"});
-  EXPECT_FALSE(rig.egress.is_ahead(*rig.provider, "default", 0, rig.suspended, at(1s)));
+  EXPECT_FALSE(rig.egress.is_ahead(*rig.provider, "default", 0, {"b"}, rig.suspended, at(1s)));
 }
 
 TEST(Egress, AWarmingSourcesOverflowGoesToTheWarmOne) {
