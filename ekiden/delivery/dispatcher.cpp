@@ -414,7 +414,10 @@ void Dispatcher::assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
   if (lanes_.size() <= lane) lanes_.resize(lane + 1);
   // With sources of our own each connection chooses one.
   scheduler_.set_source(lane, options_.sources ? std::string_view() : plan->source_name);
-  lanes_[lane].provider = egress_.provider(*plan, moment());
+  Egress::Provider* const provider = egress_.provider(*plan, moment());
+  // A reload may have given it another: the old one's line holds it no longer.
+  if (lanes_[lane].provider != provider) scheduler_.free(lane, parts_.worker.clock.now());
+  lanes_[lane].provider = provider;
   lanes_[lane].way = way;
   lanes_[lane].plan = std::move(plan);
   lanes_[lane].retry = retry;

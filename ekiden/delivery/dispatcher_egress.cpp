@@ -156,6 +156,13 @@ std::vector<Egress::Stuck> Dispatcher::stuck(std::uint32_t lane) {
   // Connections are open, and each transaction waits for its turn.
   stuck.clear();
   for (const auto& [source, channel] : info.provider->channels) {
+    if (options_.sources != nullptr) {
+      const auto& members = options_.sources->pool(queue::pool_of_way(info.way)).members;
+      const bool is_member =
+          std::any_of(members.begin(), members.end(),
+                      [&](const PoolOptions::Member& member) { return member.source == source; });
+      if (!is_member) continue;
+    }
     const shaping::Held held = channel->holds_transaction(moment());
     if (!held.is_free()) stuck.push_back({source, held, {}});
   }
