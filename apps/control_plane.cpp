@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "ekiden/base/private_file.hpp"
+#include "ekiden/control/egress_commands.hpp"
 #include "ekiden/control/handlers.hpp"
 #include "ekiden/control/protocol.hpp"
 
@@ -38,6 +39,7 @@ ControlPlane::ControlPlane(Parts parts)
            [this](control::NodeStatus& status) { describe(status); }, parts_.reload, parts_.drain}),
       server_(parts_.worker) {
   control::add_handlers(server_, node_, parts_.worker.clock);
+  control::add_egress_handlers(server_, parts_.relay.neighbours(), parts_.worker.executor);
 }
 
 bool ControlPlane::restore(std::string& problem) {
@@ -78,6 +80,12 @@ void ControlPlane::describe(control::NodeStatus& status) const {
   status.memory_octets = parts_.relay.budget().used();
   if (settings->retry.time_scale != 1.0)
     status.alerts.push_back("retry.time_scale is not 1: this is for tests only");
+  // A rest is told to every worker, so this one knows of all.
+  const delivery::Egress& egress = parts_.relay.neighbours().at(parts_.worker.index).egress();
+  for (const auto& [source, rest] : egress.rests())
+    if (rest.until > parts_.worker.clock.now())
+      status.alerts.push_back("source " + source + " rests until " +
+                              base::format_rfc3339(rest.until) + ": " + rest.why);
 }
 
 }  // namespace ekiden::apps

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "apps/control_plane.hpp"
+#include "apps/egress_file.hpp"
 #include "apps/http_endpoints.hpp"
 #include "apps/mta_sts_file.hpp"
 #include "apps/place.hpp"
@@ -119,8 +120,11 @@ int serve(config::Loaded loaded) {
   surroundings.secret = &*node_key;
   surroundings.signer = &signer;
   surroundings.mta_sts = &policies;
+  surroundings.providers = shaping::load_providers(settings->shaping.rules_dir).providers;
   Relay relay(std::move(surroundings), settings);
   if (!relay.open(problem)) return fail(problem);
+
+  EgressFile egress_file(relay.neighbours(), first, runtime.pool(), data_dir);
 
   std::promise<int> finished;
   std::function<void(int)> stop;
@@ -177,6 +181,7 @@ int serve(config::Loaded loaded) {
   passwords.abandon();
   runtime.drop();
   policies_file.save_now();
+  egress_file.save_now();
   events_thread.loop().drop();
   base::log::info("stopped", {});
   base::log::stop();

@@ -180,8 +180,9 @@ spool::JournalOptions journal_options(const config::Settings& settings) {
   return options;
 }
 
-std::shared_ptr<const delivery::RouteSet> route_set(const config::Settings& settings,
-                                                    std::string& problem) {
+std::shared_ptr<const delivery::RouteSet> route_set(
+    const config::Settings& settings, std::string& problem,
+    std::shared_ptr<const shaping::Providers> providers) {
   const auto common = [&](delivery::RouteOptions& options) {
     options.may_use_private = settings.delivery.private_next_hops == config::Switch::Allow;
     options.recipients_per_transaction_max = settings.delivery.recipients_per_transaction;
@@ -197,6 +198,7 @@ std::shared_ptr<const delivery::RouteSet> route_set(const config::Settings& sett
     options.password = route.password;
     options.tls = tls_policy(route.tls);
     options.prefers_bdat = route.bdat;
+    options.provider = route.provider;
     common(options);
     routes.push_back(std::move(options));
     retry.push_back(retry_policy(route.retry));
@@ -210,12 +212,34 @@ std::shared_ptr<const delivery::RouteSet> route_set(const config::Settings& sett
       delivery::RouteTable::make(std::move(routes), std::move(fallback), problem);
   if (!table) return nullptr;
   const Result<std::string> own = smtp::canonical_domain(settings.node.hostname);
-  return std::make_shared<const delivery::RouteSet>(
-      delivery::RouteSet{std::move(*table),
-                         std::move(retry),
-                         {own ? *own : settings.node.hostname, settings.delivery.port,
-                          settings.delivery.dane == config::Dane::Auto},
-                         settings.node.hostname});
+  delivery::RouteSet made{std::move(*table),
+                          std::move(retry),
+                          {own ? *own : settings.node.hostname, settings.delivery.port,
+                           settings.delivery.dane == config::Dane::Auto},
+                          settings.node.hostname};
+  if (settings.shaping.limits) made.providers = std::move(providers);
+  return std::make_shared<const delivery::RouteSet>(std::move(made));
+}
+
+std::shared_ptr<const delivery::SourceSet> source_set(const config::Settings& settings) {
+  if (settings.source.empty()) return nullptr;
+  std::vector<delivery::SourceOptions> sources;
+  for (const config::Source& from : settings.source) {
+    delivery::SourceOptions source{from.name, from.hostname, from.ipv4, from.ipv6,
+                                   {},        from.warm_up};
+    source.families.clear();
+    for (const config::IpFamily family : from.families)
+      source.families.push_back(family == config::IpFamily::Ipv4 ? shaping::Family::Ipv4
+                                                                 : shaping::Family::Ipv6);
+    sources.push_back(std::move(source));
+  }
+  std::vector<delivery::PoolOptions> pools;
+  for (const config::Pool& from : settings.pool) {
+    delivery::PoolOptions pool{from.name, {}, from.tenants, from.streams, from.routes};
+    for (const auto& [name, weight] : from.sources) pool.members.push_back({name, weight});
+    pools.push_back(std::move(pool));
+  }
+  return std::make_shared<const delivery::SourceSet>(std::move(sources), std::move(pools));
 }
 
 std::uint16_t node_id(const config::Settings& settings) {
@@ -230,12 +254,15 @@ delivery::SettlementOptions settlement_options(const config::Settings& settings)
   return options;
 }
 
-delivery::DispatcherOptions dispatcher_options(const config::Settings& settings,
-                                               const Rewriting& rewriting) {
+delivery::DispatcherOptions dispatcher_options(
+    const config::Settings& settings, const Rewriting& rewriting,
+    std::shared_ptr<const shaping::Providers> providers) {
   delivery::DispatcherOptions options;
   options.connections_max = settings.delivery.connections;
   options.connections_per_site_max = settings.delivery.connections_per_site;
   options.rewriting = rewriting;
+  options.sources = source_set(settings);
+  options.providers = std::move(providers);
   return options;
 }
 

@@ -38,13 +38,14 @@ struct Relay::Part {
                    relay.surroundings_.signer},
         probe(connection, routing, probe_memory),
         verifier(probe),
-        dispatcher({at.worker, *relay.mail_, *port, relay.budget_, routing, *relay.neighbours_,
-                    relay.surroundings_.metrics,
-                    [this](std::shared_ptr<const delivery::Plan> plan, delivery::Feed& feed) {
-                      return delivery::run_connection(connection, std::move(plan), feed);
-                    }},
-                   dispatcher_options(*relay.settings_, relay.rewriting_),
-                   settlement_options(*relay.settings_)),
+        dispatcher(
+            {at.worker, *relay.mail_, *port, relay.budget_, routing, *relay.neighbours_,
+             relay.surroundings_.metrics,
+             [this](std::shared_ptr<const delivery::Plan> plan, delivery::Feed& feed) {
+               return delivery::run_connection(connection, std::move(plan), feed);
+             }},
+            dispatcher_options(*relay.settings_, relay.rewriting_, relay.surroundings_.providers),
+            settlement_options(*relay.settings_)),
         ids(node_id(*relay.settings_), static_cast<std::uint8_t>(at.worker.index),
             at.worker.random),
         listeners({at.worker, *relay.mail_, *port, dispatcher, ids, relay.surroundings_.accounts,
@@ -54,7 +55,8 @@ struct Relay::Part {
   void apply(const std::shared_ptr<const delivery::RouteSet>& routes,
              const std::vector<std::shared_ptr<const inbound::ListenerOptions>>& options,
              const config::Settings& settings, const config::Settings& old,
-             const Rewriting& rewriting, std::vector<std::string>& failures);
+             const Rewriting& rewriting, const std::shared_ptr<const shaping::Providers>& providers,
+             std::vector<std::string>& failures);
 
   RelayWorker& place;
   std::unique_ptr<spool::Port> port;
@@ -139,7 +141,8 @@ Result<void> Relay::open(std::string& problem) {
   std::optional<Rewriting> rewriting = make_rewriting(*settings_, problem);
   if (!rewriting) return make_error_code(spool::Errc::Closed);
   rewriting_ = std::move(*rewriting);
-  std::shared_ptr<const delivery::RouteSet> routes = route_set(*settings_, problem);
+  std::shared_ptr<const delivery::RouteSet> routes =
+      route_set(*settings_, problem, surroundings_.providers);
   if (!routes) return make_error_code(spool::Errc::Closed);
   for (RelayWorker& place : surroundings_.workers)
     parts_.push_back(std::make_unique<Part>(place, *this, routes, shared_->limits,
@@ -203,7 +206,8 @@ bool Relay::reload(std::shared_ptr<const config::Settings> settings, std::string
   if (!is_closed_relay(*settings, problem)) return false;
   if (!rewriting) rewriting = make_rewriting(*settings, problem);
   if (!rewriting) return false;
-  std::shared_ptr<const delivery::RouteSet> routes = route_set(*settings, problem);
+  std::shared_ptr<const delivery::RouteSet> routes =
+      route_set(*settings, problem, surroundings_.providers);
   if (!routes) return false;
   const std::shared_ptr<const config::Settings> old = std::exchange(settings_, settings);
   rewriting_ = std::move(*rewriting);
@@ -220,20 +224,20 @@ bool Relay::reload(std::shared_ptr<const config::Settings> settings, std::string
   gathered->done = std::move(done);
   for (const auto& owned : parts_) {
     Part& part = *owned;
-    part.place.worker.executor.post(
-        [this, &part, gathered, routes, listeners, settings, old, rules = rewriting_] {
-          std::vector<std::string> failures;
-          part.apply(routes, listeners, *settings, *old, rules, failures);
-          const std::lock_guard lock(gathered->mutex);
-          // Each worker has a socket of its own for each address: one sentence is enough.
-          for (std::string& failure : failures)
-            if (std::find(gathered->failures.begin(), gathered->failures.end(), failure) ==
-                gathered->failures.end())
-              gathered->failures.push_back(std::move(failure));
-          if (--gathered->left > 0) return;
-          surroundings_.workers.front().worker.executor.post(
-              [gathered] { gathered->done(std::move(gathered->failures)); });
-        });
+    part.place.worker.executor.post([this, &part, gathered, routes, listeners, settings, old,
+                                     rules = rewriting_, providers = surroundings_.providers] {
+      std::vector<std::string> failures;
+      part.apply(routes, listeners, *settings, *old, rules, providers, failures);
+      const std::lock_guard lock(gathered->mutex);
+      // Each worker has a socket of its own for each address: one sentence is enough.
+      for (std::string& failure : failures)
+        if (std::find(gathered->failures.begin(), gathered->failures.end(), failure) ==
+            gathered->failures.end())
+          gathered->failures.push_back(std::move(failure));
+      if (--gathered->left > 0) return;
+      surroundings_.workers.front().worker.executor.post(
+          [gathered] { gathered->done(std::move(gathered->failures)); });
+    });
   }
   return true;
 }
@@ -241,12 +245,15 @@ bool Relay::reload(std::shared_ptr<const config::Settings> settings, std::string
 void Relay::Part::apply(const std::shared_ptr<const delivery::RouteSet>& routes,
                         const std::vector<std::shared_ptr<const inbound::ListenerOptions>>& options,
                         const config::Settings& settings, const config::Settings& old,
-                        const Rewriting& rewriting, std::vector<std::string>& failures) {
+                        const Rewriting& rewriting,
+                        const std::shared_ptr<const shaping::Providers>& providers,
+                        std::vector<std::string>& failures) {
   routing.replace(routes);
   connection.options = connection_options(settings, rewriting);
   if (policies) policies->set_options(mta_sts_options(settings));
   probe.set_options(connection.options);
-  dispatcher.set_options(dispatcher_options(settings, rewriting), settlement_options(settings));
+  dispatcher.set_options(dispatcher_options(settings, rewriting, providers),
+                         settlement_options(settings));
   dispatcher.forget_routes();
   for (const config::Listener& before : old.listener) {
     const std::string name = net::format_endpoint(before.address);

@@ -23,6 +23,7 @@
 #include "ekiden/policy/mta_sts_book.hpp"
 #include "ekiden/policy/mta_sts_fetch.hpp"
 #include "ekiden/rewrite/rules.hpp"
+#include "ekiden/shaping/providers.hpp"
 #include "ekiden/smtp/sasl.hpp"
 #include "ekiden/spool/disk.hpp"
 #include "ekiden/spool/journal.hpp"
@@ -62,6 +63,8 @@ struct Surroundings {
   const account::HashKey* secret = nullptr;
   /// MTA-STS policies that are known. Null: none are looked for.
   policy::MtaStsBook* mta_sts = nullptr;
+  /// Whose limits hold and what replies mean. Null: nobody's, and nobody asks.
+  std::shared_ptr<const shaping::Providers> providers = nullptr;
 };
 
 /// The rules of [[rewrite]]; null when there are none.
@@ -92,6 +95,10 @@ class Relay {
   bool reload(std::shared_ptr<const config::Settings> settings, std::string& problem,
               base::Function<void(std::vector<std::string> failures)> done,
               std::optional<Rewriting> rewriting = std::nullopt);
+  /// Those of the next reload; without a call the same. On worker 0.
+  void set_providers(std::shared_ptr<const shaping::Providers> providers) {
+    surroundings_.providers = std::move(providers);
+  }
   /// On any thread. Nothing when a rule cannot be used; `problem` then says why.
   std::optional<Rewriting> make_rewriting(const config::Settings& settings,
                                           std::string& problem) const;
@@ -134,13 +141,17 @@ class Relay {
 
 /// What modules take of the settings.
 spool::JournalOptions journal_options(const config::Settings& settings);
-std::shared_ptr<const delivery::RouteSet> route_set(const config::Settings& settings,
-                                                    std::string& problem);
+std::shared_ptr<const delivery::RouteSet> route_set(
+    const config::Settings& settings, std::string& problem,
+    std::shared_ptr<const shaping::Providers> providers = nullptr);
+/// Null without any [[source]].
+std::shared_ptr<const delivery::SourceSet> source_set(const config::Settings& settings);
 /// The node's part of message ids.
 std::uint16_t node_id(const config::Settings& settings);
 delivery::SettlementOptions settlement_options(const config::Settings& settings);
-delivery::DispatcherOptions dispatcher_options(const config::Settings& settings,
-                                               const Rewriting& rewriting);
+delivery::DispatcherOptions dispatcher_options(
+    const config::Settings& settings, const Rewriting& rewriting,
+    std::shared_ptr<const shaping::Providers> providers = nullptr);
 delivery::ConnectionOptions connection_options(const config::Settings& settings,
                                                const Rewriting& rewriting);
 policy::MtaStsOptions mta_sts_options(const config::Settings& settings);

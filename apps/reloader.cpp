@@ -52,6 +52,7 @@ struct Reloader::Attempt {
   std::shared_ptr<const config::Settings> settings;
   TlsFiles tls;
   std::optional<Rewriting> rewriting;
+  std::shared_ptr<const shaping::Providers> providers;
   control::Reloaded reloaded;
   bool is_usable = false;
 };
@@ -78,6 +79,7 @@ void Reloader::begin() {
       if (attempt->is_usable) {
         attempt->rewriting = parts_.relay.make_rewriting(loaded.settings, problem);
         attempt->is_usable = attempt->rewriting.has_value();
+        attempt->providers = shaping::load_providers(loaded.settings.shaping.rules_dir).providers;
       }
       if (!attempt->is_usable) attempt->reloaded.messages.push_back(std::move(problem));
     }
@@ -93,6 +95,7 @@ void Reloader::apply(std::shared_ptr<Attempt> attempt) {
   }
   std::vector<std::string> later = needing_restart(*parts_.relay.settings(), *attempt->settings);
   std::string problem;
+  parts_.relay.set_providers(attempt->providers);
   const bool is_taken = parts_.relay.reload(
       attempt->settings, problem,
       [this, attempt, later = std::move(later)](std::vector<std::string> failures) mutable {

@@ -85,6 +85,7 @@ void add_spool(CLI::App& app, Context& context);
 void add_events(CLI::App& app, Context& context);
 void add_rewrite(CLI::App& app, Context& context);
 void add_top(CLI::App& app, Context& context);
+void add_warmup(CLI::App& app, Context& context);
 void add_check(CLI::App& app, Context& context);
 void add_classify(CLI::App& app, Context& context);
 void add_sign(CLI::App& app, Context& context);

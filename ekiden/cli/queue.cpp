@@ -128,17 +128,62 @@ void print_recipient(Context& context, const json::object& item) {
   context.print_field("expires", text_of(item, "expires"), 2);
 }
 
+/// Everything that limits a domain's mail, by the way it leaves.
+void explain_domain(Context& context, const std::string& domain) {
+  std::size_t shown = 0;
+  const auto see = [&](const json::object& item) {
+    ++shown;
+    if (context.is_json) {
+      context.print_json(item);
+      return true;
+    }
+    const std::string pool = text_of(item, "pool");
+    context.print(text_of(item, "domain") + (pool.empty() ? "" : " from pool " + pool) + "\n");
+    for (const char* key : {"site", "route", "provider", "keeps_source", "avoids_source"})
+      context.print_field(key, text_of(item, key), 2);
+    context.print_field("ready", std::to_string(number_of(item, "ready")), 2);
+    context.print_field("connections", std::to_string(number_of(item, "connections")), 2);
+    for (const auto& value : item.at("reasons").as_array()) {
+      const json::object& reason = value.as_object();
+      const std::string until = text_of(reason, "until");
+      context.print("  - " + text_of(reason, "text") +
+                    (until.empty() ? "" : " (until " + until + ")") + "\n");
+    }
+    if (item.at("reasons").as_array().empty()) context.print("  - nothing holds it back\n");
+    Table table({"SOURCE", "LIMIT", "VALUE", "FROM", "HOLDS UNTIL"});
+    for (const auto& value : item.at("limits").as_array()) {
+      const json::object& limit = value.as_object();
+      const bool holds = limit.at("holds").as_bool();
+      const std::string until = text_of(limit, "until");
+      table.add({text_of(limit, "source"), text_of(limit, "limit"), text_of(limit, "value"),
+                 text_of(limit, "from"),
+                 !holds          ? "-"
+                 : until.empty() ? "something ends"
+                                 : until});
+    }
+    if (!table.is_empty()) context.print("\n" + table.format(columns()));
+    return true;
+  };
+  const control::Request request{"queue.explain_domain", {{"domain", domain}}};
+  if (context.call(request, see) && shown == 0 && !context.is_json)
+    context.print("Nothing is known of " + domain + ": no mail for it was queued lately.\n");
+}
+
 void add_explain(CLI::App& group, Context& context) {
   struct Options {
     std::string message;
     std::int64_t index = -1;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* explain = group.add_subcommand("explain", "Say why a message waits, and until when");
-  explain->add_option("message", options->message, "Message id")->required();
+  CLI::App* explain = group.add_subcommand(
+      "explain", "Say why a message, or the mail of a domain, waits, and until when");
+  explain->add_option("message", options->message, "Message id, or a recipient domain")->required();
   explain->add_option("--index", options->index, "Only this recipient of it")
       ->check(CLI::NonNegativeNumber);
   explain->callback([&context, options] {
+    // No message id has a dot in it.
+    if (options->message.find('.') != std::string::npos || options->message.starts_with('['))
+      return explain_domain(context, options->message);
     json::object arguments{{"message", options->message}};
     if (options->index >= 0) arguments["index"] = options->index;
     const auto see = [&](const json::object& item) {

@@ -59,6 +59,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
     add_operation(app, context);
     add_events(app, context);
     add_top(app, context);
+    add_warmup(app, context);
     add_spool(app, context);
     add_rewrite(app, context);
     add_check(app, context);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "ekiden/control/limit_reasons.hpp"
 #include "ekiden/control/live_node.hpp"
 #include "ekiden/queue/domain_key.hpp"
 
@@ -51,7 +52,7 @@ void explain_lane(const delivery::Dispatcher& there, std::uint32_t at, base::Tim
   }
 }
 
-Held explain_on_worker(const delivery::Dispatcher& there, std::uint32_t slot, base::Time now,
+Held explain_on_worker(delivery::Dispatcher& there, std::uint32_t slot, base::Time now,
                        bool takes_updates) {
   const queue::Scheduler& scheduler = there.scheduler();
   Held held{meet(there, slot), {}};
@@ -84,6 +85,7 @@ Held explain_on_worker(const delivery::Dispatcher& there, std::uint32_t slot, ba
       break;
     case queue::Place::Ready:
       explain_lane(there, entry.lane, now, reasons);
+      explain_limits(there, entry.lane, reasons);
       if (reasons.empty() && !scheduler.is_suspended(entry.lane))
         reasons.push_back(
             {"turn", held.met.site, waiting_for_turn(scheduler.view(entry.lane)), {}});

@@ -47,6 +47,18 @@ std::optional<Position> parse_position(std::string_view text) {
   return Position{static_cast<unsigned>(*worker), static_cast<std::uint32_t>(*slot)};
 }
 
+namespace {
+
+/// Of the last attempt, where each one chooses; else the only one there is.
+std::string_view source_of(const delivery::Dispatcher& dispatcher,
+                           const queue::RecipientEntry& entry,
+                           const delivery::Dispatcher::LaneInfo& lane) {
+  if (dispatcher.egress().sources() == nullptr) return lane.plan->source_name;
+  return dispatcher.source_name(entry.source);
+}
+
+}  // namespace
+
 Met meet(const delivery::Dispatcher& dispatcher, std::uint32_t slot) {
   const queue::Scheduler& scheduler = dispatcher.scheduler();
   Met met;
@@ -68,7 +80,7 @@ Met meet(const delivery::Dispatcher& dispatcher, std::uint32_t slot) {
     const delivery::Dispatcher::LaneInfo* lane = dispatcher.lane_info(met.entry.lane);
     if (lane != nullptr && lane->plan) {
       met.route = lane->plan->route;
-      met.source = lane->plan->source_name;
+      met.source = source_of(dispatcher, met.entry, *lane);
     }
   }
   return met;
@@ -99,7 +111,9 @@ bool Sieve::may_match(const delivery::Dispatcher& dispatcher, std::uint32_t slot
   if (entry.lane != queue::kNone) {
     subject.site = scheduler.site_of(entry.lane);
     const delivery::Dispatcher::LaneInfo* lane = dispatcher.lane_info(entry.lane);
-    if (lane != nullptr && lane->plan) subject.source = lane->plan->source_name;
+    if (lane != nullptr && lane->plan && lane->plan->profile)
+      subject.provider = lane->plan->profile->name;
+    if (lane != nullptr && lane->plan) subject.source = source_of(dispatcher, entry, *lane);
   }
   return matches_but(filter_, subject, Unknown::AddressesAndReply);
 }

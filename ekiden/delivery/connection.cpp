@@ -54,9 +54,11 @@ class Attempt {
       note(Phase::Connect, local_reply(554, {5, 4, 6}, "the mail loops back to us"), true);
       end_.is_permanent = true;
     }
+    end_.is_source_missing = !is_worked_ && is_source_missing_ && !has_reached_;
     if (!is_worked_ && !end_.is_failure) {
       note(Phase::Connect, local_reply(451, {4, 4, 1}, "no host to connect to"), true);
     }
+    end_.is_local = is_reply_local_;
     co_return std::move(end_);
   }
 
@@ -100,6 +102,9 @@ class Attempt {
     while (!addresses.endpoints.empty() && !is_over()) {
       Connected connected = co_await connect_any(context_, *plan_, addresses.endpoints);
       if (connected.stream == nullptr) {
+        const bool is_missing = connected.error == net::Errc::AddressUnavailable;
+        is_source_missing_ = is_source_missing_ || is_missing;
+        has_reached_ = has_reached_ || !is_missing;
         note(Phase::Connect, connect_failed(target, connected), true);
         if (is_reply_local_) {
           end_.peer = Peer{};
@@ -108,6 +113,7 @@ class Attempt {
         }
         continue;
       }
+      has_reached_ = true;
       co_await try_endpoint(target, protection, std::move(connected));
     }
   }
@@ -183,6 +189,8 @@ class Attempt {
   bool is_reply_local_ = false;
   bool is_worked_ = false;
   bool has_tried_ = false;
+  bool is_source_missing_ = false;  ///< some address of it
+  bool has_reached_ = false;        ///< the network: another address of it is there
   unsigned sessions_ = 0;
   std::optional<std::uint16_t> own_preference_;
 };

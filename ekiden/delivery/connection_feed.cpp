@@ -12,8 +12,8 @@ constexpr base::Duration kUnusedMax = std::chrono::seconds(1);
 }  // namespace
 
 ConnectionFeed::ConnectionFeed(Dispatcher& here, unsigned owner, std::uint64_t link,
-                               std::uint32_t lane_batch)
-    : here_(here), owner_(owner), link_(link), batch_(lane_batch) {
+                               std::uint32_t lane_batch, bool is_paced)
+    : here_(here), owner_(owner), link_(link), batch_(lane_batch), is_paced_(is_paced) {
   here_.feeds_[{owner_, link_}] = this;
 }
 
@@ -38,6 +38,9 @@ void ConnectionFeed::ask(std::uint32_t wants) {
 base::Task<std::optional<Job>> ConnectionFeed::next(base::Steady deadline) {
   // Where the owner is another worker the next batch is asked for while the last job runs.
   const bool is_remote = owner_ != here_.parts_.worker.index;
+  // Under a limit nothing begins later than it is handed out: nothing rides behind a message.
+  if (is_paced_ && jobs_.empty() && deadline <= here_.parts_.worker.clock.steady())
+    co_return std::nullopt;
   const bool is_low = jobs_.empty() || (is_remote && jobs_.size() <= batch_ / 2);
   if (is_low && !is_dismissed_) ask(is_remote ? batch_ : 1);
   if (jobs_.empty()) {

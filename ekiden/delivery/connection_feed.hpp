@@ -13,7 +13,8 @@ namespace ekiden::delivery {
 /// One connection's supply of jobs, on the connection's worker; the site's owner may be another.
 class ConnectionFeed final : public Feed {
  public:
-  ConnectionFeed(Dispatcher& here, unsigned owner, std::uint64_t link, std::uint32_t lane_batch);
+  ConnectionFeed(Dispatcher& here, unsigned owner, std::uint64_t link, std::uint32_t lane_batch,
+                 bool is_paced = false);
   ~ConnectionFeed() override;
 
   base::Task<std::optional<Job>> next(base::Steady deadline) override;
@@ -43,6 +44,7 @@ class ConnectionFeed final : public Feed {
   unsigned owner_;
   std::uint64_t link_;
   std::uint32_t batch_;
+  bool is_paced_;
   bool is_asking_ = false;
   bool is_dismissed_ = false;
   std::deque<Job> jobs_;

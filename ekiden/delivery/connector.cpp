@@ -9,6 +9,8 @@
 namespace ekiden::delivery {
 namespace {
 
+constexpr const char* kNoFamily = ": no address of a family that the source has";
+
 struct BothAnswers {
   dns::Answer a, aaaa;
 };
@@ -55,18 +57,25 @@ smtp::Reply no_address(const std::string& host, const BothAnswers& both) {
   return local_reply(451, {4, 4, 4}, host + ": the host has no address");
 }
 
-/// v6, v4, v6, v4, … (RFC 8305 §4), in the order of the answers.
-std::vector<net::Address> interleaved(const std::vector<net::Address>& v6,
+/// v6, v4, v6, v4, … (RFC 8305 §4), in the order of the answers; v4 first where the plan says so.
+std::vector<net::Address> interleaved(const Plan& plan, const std::vector<net::Address>& v6,
                                       const std::vector<net::Address>& v4) {
+  const bool is_v4_first = !plan.families.empty() && plan.families.front() == shaping::Family::Ipv4;
+  const std::vector<net::Address>& first = is_v4_first ? v4 : v6;
+  const std::vector<net::Address>& second = is_v4_first ? v6 : v4;
   std::vector<net::Address> out;
   for (std::size_t i = 0; i < std::max(v4.size(), v6.size()); ++i) {
-    if (i < v6.size()) out.push_back(v6[i]);
-    if (i < v4.size()) out.push_back(v4[i]);
+    if (i < first.size()) out.push_back(first[i]);
+    if (i < second.size()) out.push_back(second[i]);
   }
   return out;
 }
 
 bool may_use_family(const Plan& plan, const net::Address& address) {
+  const auto family = address.is_v4() ? shaping::Family::Ipv4 : shaping::Family::Ipv6;
+  if (!plan.families.empty() &&
+      std::find(plan.families.begin(), plan.families.end(), family) == plan.families.end())
+    return false;
   // A source that has no address of a family does not speak it.
   if (!plan.source4 && !plan.source6) return true;
   return address.is_v4() ? plan.source4.has_value() : plan.source6.has_value();
@@ -80,7 +89,11 @@ base::Task<Addresses> find_addresses(ConnectionContext& context, const Plan& pla
   const ConnectionOptions& options = context.options;
   const std::string key = target.host + ":" + std::to_string(target.port);
   if (const auto mapped = options.connect_map.find(key); mapped != options.connect_map.end()) {
-    found.endpoints.push_back(mapped->second);
+    if (may_use_family(plan, mapped->second.address)) {
+      found.endpoints.push_back(mapped->second);
+    } else {
+      found.failure = local_reply(451, {4, 4, 4}, target.host + kNoFamily);
+    }
     co_return found;
   }
 
@@ -94,7 +107,7 @@ base::Task<Addresses> find_addresses(ConnectionContext& context, const Plan& pla
     const std::vector<net::Address> v6 = dns::addresses_of(both->aaaa);
     const std::vector<net::Address> v4 = dns::addresses_of(both->a);
     const auto is_bogus = [](const dns::Answer& a) { return a.status == dns::Status::Bogus; };
-    addresses = interleaved(is_bogus(both->aaaa) ? std::vector<net::Address>() : v6,
+    addresses = interleaved(plan, is_bogus(both->aaaa) ? std::vector<net::Address>() : v6,
                             is_bogus(both->a) ? std::vector<net::Address>() : v4);
     if (addresses.empty()) {
       found.failure = no_address(target.host, *both);
@@ -124,8 +137,7 @@ base::Task<Addresses> find_addresses(ConnectionContext& context, const Plan& pla
     found.failure =
         has_private ? local_reply(451, {4, 4, 4},
                                   target.host + ": its address lies in private or reserved space")
-                    : local_reply(451, {4, 4, 4},
-                                  target.host + ": no address of a family that the source has");
+                    : local_reply(451, {4, 4, 4}, target.host + kNoFamily);
   }
   co_return found;
 }

@@ -38,6 +38,15 @@ std::string domain_key(const message::Meta& meta, std::uint32_t recipient) {
   return queue::domain_key(smtp::domain_of(who.address), who.next_hop);
 }
 
+/// The pool is part of the key, so that streams keep to theirs.
+void add_pool(std::string& key, const Egress& egress, const message::Meta& meta,
+              std::string_view route) {
+  const std::string_view pool = egress.pool_for(meta.details.tenant, meta.details.stream, route);
+  if (pool.empty()) return;
+  key += '#';
+  key += pool;
+}
+
 std::shared_ptr<const Routed> route_of(Routing& routing, std::string_view key) {
   return routing.route(queue::domain_of_key(key), queue::next_hop_of_key(key));
 }
@@ -84,7 +93,14 @@ Dispatcher::Dispatcher(Parts parts, DispatcherOptions options, SettlementOptions
                                               {{"worker", std::to_string(parts_.worker.index)}})),
       connection_waits_(parts_.metrics.counter(
           "ekiden_delivery_connection_waits_total",
-          "Times that a worker began to wait because delivery.connections are open")) {
+          "Times that a worker began to wait because delivery.connections are open")),
+      limited_(parts_.metrics.counter(
+          "ekiden_delivery_limited_total",
+          "Times that mail for a site began to wait for a source or a provider's limit")),
+      throttled_(parts_.metrics.counter(
+          "ekiden_delivery_throttled_total",
+          "Replies that asked for less: slower, later, or from another source")) {
+  egress_.set_sources(options_.sources);
   clock_offset_ = offset(parts_.worker.clock);
   parts_.neighbours.join(parts_.worker.index, *this);
   // Nobody can wait yet.
@@ -167,9 +183,9 @@ void Dispatcher::take(queue::Accepted message) {
   for (std::uint32_t i = 0; i < meta.envelope.recipients.size(); ++i) {
     std::string key = domain_key(meta, i);
     const std::shared_ptr<const Routed> routed = route_of(parts_.routing, key);
-    const unsigned owner = parts_.neighbours.owner_of(routed->kind == Routed::Kind::Direct
-                                                          ? std::string_view(routed->plan->site)
-                                                          : std::string_view(key));
+    add_pool(key, egress_, meta, routed->name);
+    const unsigned owner = parts_.neighbours.owner_of(
+        routed->kind == Routed::Kind::Direct ? owner_key(*routed->plan) : std::string_view(key));
     auto group =
         std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == owner; });
     if (group == groups.end()) {
@@ -231,9 +247,9 @@ void Dispatcher::recover(Neighbours& neighbours, const spool::Recovered& found) 
     if (newest != nullptr && newest->state != spool::State::Queued) continue;
     std::string key = domain_key(meta, i);
     const std::shared_ptr<const Routed> routed = route_of(neighbours.at(0).parts_.routing, key);
-    const unsigned owner = neighbours.owner_of(routed->kind == Routed::Kind::Direct
-                                                   ? std::string_view(routed->plan->site)
-                                                   : std::string_view(key));
+    add_pool(key, neighbours.at(0).egress_, meta, routed->name);
+    const unsigned owner = neighbours.owner_of(
+        routed->kind == Routed::Kind::Direct ? owner_key(*routed->plan) : std::string_view(key));
     queue::Arrival arrival =
         arrival_of(meta, i, queue::address_hash(meta.envelope.recipients[i].address), *routed, now);
     if (newest != nullptr) {
@@ -296,6 +312,7 @@ void Dispatcher::pump() {
   if (!is_stopping_) {
     if (parts_.spool.status().accepts_updates) {
       resolve_domains(now);
+      free_parked(now);
       serve_idle(now);
       give_way();
       open_connections(now);
@@ -361,25 +378,47 @@ base::Task<void> Dispatcher::resolve(std::uint32_t domain, std::shared_ptr<const
   wake();
 }
 
-queue::LaneLimits Dispatcher::limits_of(const Plan& plan) const {
-  return {.connections_max = options_.connections_per_site_max,
-          .bulk_connections_max = std::max(1U, options_.connections_per_site_max * 4 / 5),
-          .recipients_per_transaction_max = plan.recipients_per_transaction_max};
+queue::LaneLimits Dispatcher::limits_of(const Plan& plan, std::string_view way) const {
+  queue::LaneLimits limits{
+      .connections_max = options_.connections_per_site_max,
+      .bulk_connections_max = std::max(1U, options_.connections_per_site_max * 4 / 5),
+      .recipients_per_transaction_max = plan.recipients_per_transaction_max};
+  if (plan.profile == nullptr) return limits;
+  const shaping::Limits& theirs = plan.profile->limits;
+  const std::size_t sources =
+      options_.sources ? options_.sources->pool(queue::pool_of_way(way)).members.size() : 1;
+  const std::uint64_t most = std::uint64_t{theirs.connections} * sources;
+  if (most < limits.connections_max) {
+    limits.connections_max = std::max(1U, static_cast<std::uint32_t>(most));
+    // Of few connections none is kept free: urgent mail is next on any of them.
+    const std::uint32_t for_bulk =
+        most < 5 ? limits.connections_max : limits.connections_max * 4 / 5;
+    limits.bulk_connections_max = std::min(limits.bulk_connections_max, for_bulk);
+  }
+  limits.is_paced = !theirs.rate.is_off();
+  return limits;
 }
 
 void Dispatcher::assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
                         const queue::RetryPolicy& retry, base::Duration valid_for) {
-  const unsigned owner = parts_.neighbours.owner_of(plan->site);
+  const unsigned owner = parts_.neighbours.owner_of(owner_key(*plan));
   if (owner != parts_.worker.index) {
     move_domain(domain, owner);
     return;
   }
-  const queue::LaneLimits limits = limits_of(*plan);
-  const std::uint32_t lane = scheduler_.lane(plan->site, limits);
+  const std::string_view way = queue::way_of_key(scheduler_.domain_name(domain));
+  const queue::LaneLimits limits = limits_of(*plan, way);
+  const std::uint32_t lane = scheduler_.lane(plan->site, limits, way);
   // A reload may have changed them since the lane was made.
   scheduler_.set_limits(lane, limits);
   if (lanes_.size() <= lane) lanes_.resize(lane + 1);
-  scheduler_.set_source(lane, plan->source_name);
+  // With sources of our own each connection chooses one.
+  scheduler_.set_source(lane, options_.sources ? std::string_view() : plan->source_name);
+  Egress::Provider* const provider = egress_.provider(*plan, moment());
+  // A reload may have given it another: the old one's line holds it no longer.
+  if (lanes_[lane].provider != provider) scheduler_.free(lane, parts_.worker.clock.now());
+  lanes_[lane].provider = provider;
+  lanes_[lane].way = way;
   lanes_[lane].plan = std::move(plan);
   lanes_[lane].retry = retry;
   const base::Time now = parts_.worker.clock.now();

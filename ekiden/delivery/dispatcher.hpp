@@ -13,6 +13,7 @@
 #include "ekiden/base/metrics.hpp"
 #include "ekiden/base/task_group.hpp"
 #include "ekiden/base/worker.hpp"
+#include "ekiden/delivery/egress.hpp"
 #include "ekiden/delivery/job.hpp"
 #include "ekiden/delivery/neighbours.hpp"
 #include "ekiden/delivery/orders.hpp"
@@ -22,6 +23,7 @@
 #include "ekiden/queue/intake.hpp"
 #include "ekiden/queue/scheduler.hpp"
 #include "ekiden/rewrite/rules.hpp"
+#include "ekiden/shaping/providers.hpp"
 #include "ekiden/spool/spool.hpp"
 
 namespace ekiden::delivery {
@@ -43,6 +45,9 @@ struct DispatcherOptions {
   std::uint32_t deferred_per_failure_max = 100;
   /// Larger messages lie in files and are never read back whole (spool::JournalOptions).
   std::uint64_t large_octets = 1u << 20;
+  std::shared_ptr<const SourceSet> sources;  ///< null: mail leaves as the machine chooses
+  /// What replies mean; null: nobody asks.
+  std::shared_ptr<const shaping::Providers> providers;
 };
 
 /// Runs one connection to its end: delivery/connection.hpp, or a test's.
@@ -105,11 +110,34 @@ class Dispatcher final : public queue::Intake {
   base::Worker& worker() { return parts_.worker; }
   unsigned worker_index() const { return parts_.worker.index; }
   spool::Port& port() { return parts_.port; }
+  /// The scheduler's, with a rest of the source on every worker.
+  const Egress& egress() const { return egress_; }
+  /// Of the stored file. Before the workers run.
+  void remember(const std::shared_ptr<const std::vector<ChannelRecord>>& records) {
+    egress_.remember(records);
+  }
+  /// Nothing leaves from this source until then, on any worker.
+  void rest_source(std::string_view source, base::Time until, const std::string& why);
+  /// By an operator. False: this worker knows no such channel.
+  bool pause_warm_up(std::string_view source, std::string_view provider, bool is_paused);
+  /// Calls `changed` soon after something was learnt that is worth storing.
+  void on_learnt(std::function<void()> changed) { learnt_ = std::move(changed); }
+  /// What keeps a lane's mail from leaving, by source; empty: nothing of the providers' limits.
+  std::vector<Egress::Stuck> stuck(std::uint32_t lane);
+  shaping::Moment moment() const {
+    return {parts_.worker.clock.now(), parts_.worker.clock.steady()};
+  }
+  /// The source of a recipient's last attempt; empty: none of ours.
+  std::string_view source_name(std::uint16_t id) const {
+    return id == 0 ? std::string_view() : std::string_view(source_ids_[id - 1]);
+  }
   struct LaneInfo {
     std::shared_ptr<const Plan> plan;
     queue::RetryPolicy retry;
-    std::deque<std::uint64_t> idle;  ///< links that wait for a job
-    smtp::Reply last_failure;        ///< why the site rests
+    std::string way;                       ///< queue::way_of_key
+    Egress::Provider* provider = nullptr;  ///< null: the plan is used as it is
+    std::deque<std::uint64_t> idle;        ///< links that wait for a job
+    smtp::Reply last_failure;              ///< why the site rests
     Peer last_peer;
   };
   const LaneInfo* lane_info(std::uint32_t lane) const {
@@ -132,6 +160,14 @@ class Dispatcher final : public queue::Intake {
     bool has_asked = false;
     bool is_idle = false;
     bool is_leaving = false;  ///< it was told to end
+    // Of a lane with a provider.
+    shaping::Channel* channel = nullptr;
+    std::string source;
+    std::size_t member = 0;
+    std::uint16_t source_id = 0;
+    std::uint32_t in_flight = 0;  ///< transactions that its channel counts
+    bool has_obeyed = false;      ///< what the last transaction was told about the source
+    bool is_counted = false;      ///< in its provider's connections by site
   };
 
   /// A message's recipients on their way to the worker that owns them.
@@ -158,8 +194,33 @@ class Dispatcher final : public queue::Intake {
   void settle_alarms(base::Time now);
   void serve_idle(base::Time now);
   void open_connections(base::Time now);
-  void open_connection(std::uint32_t lane);
+  void open_connection(std::uint32_t lane, const Egress::Way* way);
   void arm_timer();
+
+  // What sources and providers' limits ask for (dispatcher_egress.cpp).
+  std::optional<Egress::Way> find_way(std::uint32_t lane);
+  void park(std::uint32_t lane, base::Time until);
+  void look_again(Egress::Provider& provider, base::Time at);
+  void make_due(Egress::Provider& provider);
+  void make_all_due();
+  void free_parked(base::Time now);
+  enum class Turn : std::uint8_t { Its, Waits, Leaves };
+  Turn turn_of(const Link& link);
+  void serve_idle_paced(std::uint32_t lane, base::Time now);
+  void began(Link& link, std::uint32_t recipients);
+  bool must_make_room(const Link& link) const;
+  std::uint16_t id_of_source(std::string_view name);
+  base::Task<bool> turn_to_begin(std::uint64_t link);
+  shaping::Classification classified(const Plan& plan, const Peer& peer, Phase phase,
+                                     const smtp::Reply& reply, bool is_local) const;
+  void learn(Link& link, const LaneInfo& info, const Settlement::Context& context,
+             std::vector<Verdict>& verdicts);
+  bool obey(Link& link, const LaneInfo& info, const shaping::Classification& what,
+            base::Time sent_at);
+  bool learn_from_failure(Link& link, const LaneInfo& info, const ConnectionEnd& end);
+  void raise_alert(const Link& link, const LaneInfo& info, const shaping::Classification& what,
+                   const smtp::Reply& reply);
+  void note_learnt();
 
   // What delivery.connections asks for.
   std::uint32_t next_lane(base::Time now);
@@ -170,7 +231,7 @@ class Dispatcher final : public queue::Intake {
   bool must_leave(const Link& link) const;
   void dismiss(std::uint64_t id, Link& link);
 
-  queue::LaneLimits limits_of(const Plan& plan) const;
+  queue::LaneLimits limits_of(const Plan& plan, std::string_view way) const;
   void assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
               const queue::RetryPolicy& retry, base::Duration valid_for);
   void move_domain(std::uint32_t domain, unsigned owner);
@@ -209,7 +270,7 @@ class Dispatcher final : public queue::Intake {
   void dismiss_readers();
   void grant(std::uint64_t link, std::vector<Job> jobs);
   void ended(std::uint64_t link, ConnectionEnd end);
-  void site_failed(std::uint32_t lane, const ConnectionEnd& end);
+  void site_failed(const Link& link, const ConnectionEnd& end);
   void put_back(base::MessageId id, const std::vector<std::uint32_t>& recipients);
   void settled(JobResult result, std::shared_ptr<const message::Meta> meta, std::uint64_t link);
 
@@ -225,6 +286,14 @@ class Dispatcher final : public queue::Intake {
   Settlement settlement_;
   Orders orders_;
   base::TaskGroup tasks_;
+  Egress egress_;
+  std::vector<Egress::Provider*> due_;  ///< where something may have been freed
+  std::uint64_t suspensions_seen_ = 0;
+  std::uint32_t idle_hand_ = 0;  ///< the lane whose idle connections come first
+  std::vector<std::string> source_ids_;
+  std::map<std::string, base::Time> alerted_;  ///< until when it is not said again
+  std::function<void()> learnt_;
+  bool is_learnt_told_ = false;
   std::vector<LaneInfo> lanes_;
   std::map<std::uint64_t, Link> links_;
   std::uint64_t next_link_ = 1;
@@ -253,6 +322,8 @@ class Dispatcher final : public queue::Intake {
   base::Gauge& queued_gauge_;
   base::Gauge& connections_gauge_;
   base::Counter& connection_waits_;
+  base::Counter& limited_;
+  base::Counter& throttled_;
 };
 
 }  // namespace ekiden::delivery

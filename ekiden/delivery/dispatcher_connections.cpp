@@ -30,6 +30,11 @@ void Dispatcher::open_connections(base::Time now) {
       stop_waiting();
       return;
     }
+    std::optional<Egress::Way> way;
+    if (lanes_[lane].provider != nullptr) {
+      way = find_way(lane);
+      if (!way) continue;  // parked
+    }
     const ConnectionLimit::Answer answer = parts_.neighbours.connections().take(
         parts_.worker.index, scheduler_.connections(lane) == 0);
     wake_worker(answer.wake);
@@ -38,22 +43,39 @@ void Dispatcher::open_connections(base::Time now) {
       return;
     }
     is_waiting_ = false;
-    open_connection(lane);
+    open_connection(lane, way ? &*way : nullptr);
   }
   wake();
 }
 
-void Dispatcher::open_connection(std::uint32_t lane) {
+void Dispatcher::open_connection(std::uint32_t lane, const Egress::Way* way) {
   scheduler_.opened(lane);
   const std::uint64_t id = next_link_++;
-  // The first connection of a site stays with its owner, the others go round.
-  const unsigned worker = scheduler_.connections(lane) == 1
+  std::shared_ptr<const Plan> plan = lanes_[lane].plan;
+  if (way != nullptr) plan = Egress::plan_for(plan, *way);
+  // The first connection of a site stays with its owner, the others go round; where each
+  // transaction is asked for they all stay.
+  const unsigned worker = scheduler_.connections(lane) == 1 || plan->is_paced
                               ? parts_.worker.index
                               : next_worker_++ % parts_.neighbours.count();
-  links_[id] = {.lane = lane, .worker = worker};
+  Link& link = links_[id];
+  link.lane = lane;
+  link.worker = worker;
+  if (way != nullptr) {
+    link.channel = way->channel;
+    link.source = way->name;
+    link.member = way->member;
+    if (way->source != nullptr) link.source_id = id_of_source(way->name);
+    if (!lanes_[lane].way.empty()) {
+      ++lanes_[lane].provider->connections[scheduler_.site_of(lane)];
+      link.is_counted = true;
+    }
+    if (link.channel != nullptr) link.channel->opened(moment());
+    // Others may be able to open one too.
+    if (!lanes_[lane].provider->parked.empty()) make_due(*lanes_[lane].provider);
+  }
   Dispatcher& there = parts_.neighbours.at(worker);
   const unsigned here = parts_.worker.index;
-  std::shared_ptr<const Plan> plan = lanes_[lane].plan;
   if (worker == here) {
     tasks_.spawn(run_connection(id, here, std::move(plan)));
   } else {
@@ -86,6 +108,9 @@ void Dispatcher::serve(std::uint64_t id, Link& link, base::Time now) {
   }
   std::vector<Job> jobs;
   std::vector<queue::Pick> absent;
+  const bool has_provider = lanes_[link.lane].provider != nullptr;
+  queue::Taking taking;
+  taking.source = link.source_id;
   if (!is_stopping_ && parts_.spool.status().accepts_updates) {
     // What names its recipient goes to one at a time.
     queue::WantsSingle wants_single;
@@ -95,10 +120,25 @@ void Dispatcher::serve(std::uint64_t id, Link& link, base::Time now) {
       };
     }
     while (link.wants > 0) {
-      std::optional<queue::Pick> pick = scheduler_.pick(link.lane, now, wants_single);
+      if (has_provider && scheduler_.ready(link.lane) > 0) {
+        const Turn turn = turn_of(link);
+        if (turn == Turn::Leaves && jobs.empty()) {
+          dismiss(id, link);
+          return;
+        }
+        if (turn != Turn::Its) {
+          wake();  // another source may open a connection
+          break;
+        }
+        if (link.channel != nullptr) taking.recipients_max = link.channel->recipients_max();
+      }
+      std::optional<queue::Pick> pick = scheduler_.pick(link.lane, now, wants_single, taking);
       if (!pick) break;
       --link.wants;
       ++link.turns;
+      if (has_provider && pick->resident) {
+        began(link, static_cast<std::uint32_t>(pick->recipients.size()));
+      }
       if (pick->resident) {
         jobs.push_back(job_of(*pick, pick->resident));
       } else {
@@ -125,8 +165,15 @@ void Dispatcher::serve(std::uint64_t id, Link& link, base::Time now) {
 
 /// Idle connections come before new ones. The one that rested least is the likeliest to live.
 void Dispatcher::serve_idle(base::Time now) {
-  for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane) {
+  const auto count = static_cast<std::uint32_t>(lanes_.size());
+  for (std::uint32_t n = 0; n < count; ++n) {
+    // Lanes that share a limit take turns.
+    const std::uint32_t lane = (idle_hand_ + n) % count;
     std::deque<std::uint64_t>& idle = lanes_[lane].idle;
+    if (lanes_[lane].provider != nullptr) {
+      if (!idle.empty()) serve_idle_paced(lane, now);
+      continue;
+    }
     while (!idle.empty() && scheduler_.ready(lane) > 0 && scheduler_.resting_until(lane) <= now &&
            !scheduler_.is_suspended(lane)) {
       const std::uint64_t id = idle.back();
@@ -136,9 +183,10 @@ void Dispatcher::serve_idle(base::Time now) {
       place->second.is_idle = false;
       place->second.wants = std::max(place->second.wants, 1U);
       serve(id, place->second, now);
-      if (place->second.is_idle) return;
+      if (place->second.is_idle) break;
     }
   }
+  if (count > 0) idle_hand_ = (idle_hand_ + 1) % count;
 }
 
 void Dispatcher::grant(std::uint64_t id, std::vector<Job> jobs) {
@@ -187,11 +235,18 @@ void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> 
   const auto place = links_.find(id);
   Settlement::Context context{
       result.id, std::move(meta), std::move(result.peer), {}, {}, result.duration, {}, nullptr};
-  if (place != links_.end()) {
-    const std::uint32_t lane = place->second.lane;
+  Link* const link = place != links_.end() ? &place->second : nullptr;
+  if (link != nullptr) {
+    const std::uint32_t lane = link->lane;
     const LaneInfo& info = lanes_[lane];
     context.route = info.plan->route;
-    context.source = info.plan->source_name;
+    context.source = info.provider != nullptr ? link->source : info.plan->source_name;
+    if (link->channel != nullptr && link->in_flight > 0) {
+      --link->in_flight;
+      link->channel->ended();
+      // One that asks alone has its answer.
+      if (link->channel->learnt() && !info.provider->parked.empty()) make_due(*info.provider);
+    }
     context.retry = info.retry;
     if (result.duration.count() > 0) scheduler_.note_duration(lane, result.duration);
   }
@@ -223,6 +278,8 @@ void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> 
     verdicts.push_back(std::move(verdict));
   }
   if (!verdicts.empty()) {
+    if (link != nullptr && options_.providers != nullptr)
+      learn(*link, lanes_[link->lane], context, verdicts);
     settlement_.settle(context, std::move(verdicts));
     orders_.carry_out(context, tried);
   }
@@ -234,20 +291,35 @@ void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> 
 void Dispatcher::ended(std::uint64_t id, ConnectionEnd end) {
   const auto place = links_.find(id);
   if (place == links_.end()) return;
-  const Link link = place->second;
+  Link link = std::move(place->second);
   links_.erase(place);
   std::erase(lanes_[link.lane].idle, id);
   if (!link.has_asked) scheduler_.served(link.lane);
   scheduler_.closed(link.lane);
   if (link.is_leaving) --leaving_;
   wake_worker(parts_.neighbours.connections().give_back());
-  if (end.is_failure && !is_stopping_) site_failed(link.lane, end);
+  const LaneInfo& info = lanes_[link.lane];
+  if (link.channel != nullptr) {
+    link.channel->ended(link.in_flight);
+    link.channel->closed();
+  }
+  if (info.provider != nullptr) {
+    if (link.is_counted) {
+      const auto open = info.provider->connections.find(scheduler_.site_of(link.lane));
+      if (open != info.provider->connections.end() && --open->second == 0)
+        info.provider->connections.erase(open);
+    }
+    make_due(*info.provider);
+  }
+  if (end.is_failure && !is_stopping_ && !learn_from_failure(link, info, end))
+    site_failed(link, end);
   wake();
 }
 
 /// The connection failed as a whole. The site rests, and a bounded number of those that wait are
 /// told; the rest stay parked until the site answers or their time is over.
-void Dispatcher::site_failed(std::uint32_t lane, const ConnectionEnd& end) {
+void Dispatcher::site_failed(const Link& link, const ConnectionEnd& end) {
+  const std::uint32_t lane = link.lane;
   LaneInfo& info = lanes_[lane];
   info.last_failure = end.reply;
   info.last_peer = end.peer;
@@ -258,7 +330,7 @@ void Dispatcher::site_failed(std::uint32_t lane, const ConnectionEnd& end) {
   Settlement::Context context;
   context.peer = end.peer;
   context.route = info.plan->route;
-  context.source = info.plan->source_name;
+  context.source = info.provider != nullptr ? link.source : info.plan->source_name;
   context.retry = info.retry;
   Routed routed;
   routed.name = info.plan->route;
@@ -303,7 +375,7 @@ base::Task<void> Dispatcher::run_connection(std::uint64_t id, unsigned owner,
   connections_gauge_.set(connections_);
   ConnectionEnd end;
   {
-    ConnectionFeed feed(*this, owner, id, options_.batch);
+    ConnectionFeed feed(*this, owner, id, options_.batch, plan->is_paced);
     end = co_await parts_.run(plan, feed);
     feed.return_unused();
   }

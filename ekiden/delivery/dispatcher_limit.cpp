@@ -69,6 +69,7 @@ void Dispatcher::give_way() {
 /// It asks for more while a site without any connection waits.
 bool Dispatcher::must_leave(const Link& link) const {
   if (link.turns == 0 || leaving_ >= kLeavingMax) return false;
+  if (lanes_[link.lane].provider != nullptr && must_make_room(link)) return true;
   if (!parts_.neighbours.connections().is_starving()) return false;
   return scheduler_.connections(link.lane) > 1 || link.turns >= kTurnsMax;
 }
@@ -90,10 +91,13 @@ void Dispatcher::dismissed(std::uint64_t id, unsigned owner) {
 
 void Dispatcher::set_options(DispatcherOptions options, SettlementOptions settlement) {
   options_ = options;
+  egress_.set_sources(options_.sources);
+  make_all_due();
   settlement_.set_options(std::move(settlement));
   // Sites with a queue would keep theirs until the next message for them.
   for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane)
-    if (lanes_[lane].plan) scheduler_.set_limits(lane, limits_of(*lanes_[lane].plan));
+    if (lanes_[lane].plan)
+      scheduler_.set_limits(lane, limits_of(*lanes_[lane].plan, lanes_[lane].way));
   wake();
   wake_worker(parts_.neighbours.connections().set_max(options_.connections_max));
 }

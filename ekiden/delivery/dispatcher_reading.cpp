@@ -34,7 +34,13 @@ base::Task<void> Dispatcher::load_and_grant(std::uint64_t link, std::vector<queu
     // The connection may have given up meanwhile.
     if (links_.count(link) == 0) break;
     std::optional<Job> job = co_await load_job(picks[at], std::move(charge));
-    if (job) jobs.push_back(std::move(*job));
+    if (!job) continue;
+    jobs.push_back(std::move(*job));
+    const bool is_turn = co_await turn_to_begin(link);
+    if (is_turn) continue;
+    // Its place in the line is kept, and what was read with it while there is room.
+    put_back(jobs.back().id, jobs.back().recipients);
+    jobs.pop_back();
   }
   for (std::size_t left = picks.size(); left > at; --left)
     put_back(picks[left - 1].id, picks[left - 1].recipients);

@@ -26,4 +26,13 @@ std::string_view phase_name(Phase phase) {
   return "";
 }
 
+std::string limit_key(const Plan& plan) {
+  return plan.profile == nullptr ? std::string() : owner_key(plan);
+}
+
+const std::string& owner_key(const Plan& plan) {
+  const bool is_known = plan.profile != nullptr && plan.profile->name != "default";
+  return is_known ? plan.profile->name : plan.site;
+}
+
 }  // namespace ekiden::delivery

@@ -12,6 +12,7 @@
 #include "ekiden/message/envelope.hpp"
 #include "ekiden/net/endpoint.hpp"
 #include "ekiden/policy/mta_sts_policy.hpp"
+#include "ekiden/shaping/profile.hpp"
 #include "ekiden/smtp/reply.hpp"
 #include "ekiden/spool/spool.hpp"
 
@@ -48,11 +49,23 @@ struct Plan {
   std::optional<net::Address> source4, source6;
   std::string source_name;  ///< for events
   std::string ehlo_name;
+  /// The families that are tried, in this order; empty: both, IPv6 first.
+  std::vector<shaping::Family> families;
+  /// Whose limits hold, with the providers that it is of; null: none but ours.
+  std::shared_ptr<const shaping::Profile> profile;
+  /// Transactions are handed out one by one, on the site's owner, as a rate allows.
+  bool is_paced = false;
   bool may_use_private = false;  ///< next hops in loopback or private space are fine
   bool prefers_bdat = false;
   std::uint32_t recipients_per_transaction_max = 100;
   std::uint32_t messages_per_connection_max = 1000;
 };
+
+/// Under what a provider's limits count: its name, and for the default profile the site. Empty
+/// where no profile holds.
+std::string limit_key(const Plan& plan);
+/// What the worker that owns the plan's mail is found by: the limit's key, else the site.
+const std::string& owner_key(const Plan& plan);
 
 /// One message for some of its recipients, all of one domain: one SMTP transaction.
 struct Job {
@@ -105,9 +118,12 @@ struct ConnectionEnd {
   bool is_failure = false;
   Phase phase = Phase::Connect;
   smtp::Reply reply;          ///< the last peer's, or ours
+  bool is_local = false;      ///< the reply is ours
   bool is_permanent = false;  ///< null MX and 556 only: bounce; all else is deferred
   Peer peer;
   std::uint32_t transactions = 0;
+  /// Nothing could be tried: the source's address is not on this machine.
+  bool is_source_missing = false;
 };
 
 /// Where a connection gets its work and leaves the results. Implemented by the dispatcher.

@@ -39,6 +39,7 @@ struct RouteOptions {
   bool may_use_private = false;  ///< MX hosts in private space; named hosts always may
   std::uint32_t recipients_per_transaction_max = 100;
   std::uint32_t messages_per_connection_max = 1000;
+  std::string provider;  ///< whose limits hold; empty: of the MX host, and none for named hosts
 };
 
 /// One route, ready for use.

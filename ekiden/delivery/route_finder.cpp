@@ -42,7 +42,11 @@ void RouteFinder::replace(std::shared_ptr<const RouteSet> routes) {
     routed->retry = routes_->retry[routed_.size()];
     routed->name = route.name;
     routed->index = routed_.size();
-    if (routed->kind == Routed::Kind::Direct) routed->plan = finished(plan_for_hosts(route));
+    if (routed->kind == Routed::Kind::Direct) {
+      Plan plan = plan_for_hosts(route);
+      apply_profile(*routes_, route, {}, plan);
+      routed->plan = finished(std::move(plan));
+    }
     routed_.push_back(std::move(routed));
   }
 }
@@ -71,6 +75,47 @@ std::shared_ptr<const Routed> RouteFinder::route(std::string_view domain,
   if (by_next_hop_.size() >= kNextHopsMax) by_next_hop_.clear();
   by_next_hop_.emplace(std::move(key), routed);
   return routed;
+}
+
+/// The limits and wishes of whoever takes this mail. Hosts that a route names are one's own or a
+/// partner's: only a route's `provider` gives them limits.
+void RouteFinder::apply_profile(const RouteSet& routes, const Route& route, std::string_view domain,
+                                Plan& plan) {
+  const std::shared_ptr<const shaping::Providers>& providers = routes.providers;
+  if (providers == nullptr) return;
+  const shaping::Profile* profile = nullptr;
+  if (!route.options.provider.empty()) {
+    profile = providers->find_by_name(route.options.provider);
+    plan.site += " as " + route.options.provider;
+  } else if (route.next_hop.kind == NextHop::Kind::Mx) {
+    std::string_view host;
+    if (!plan.targets.empty()) host = plan.targets.front().host;
+    profile = &providers->find(host, domain);
+    // Domains of one site may be of several providers, when their hosts tell nothing.
+    if (profile != &providers->find(host, {})) plan.site += " by " + profile->name;
+  }
+  if (profile == nullptr) return;
+  plan.profile = std::shared_ptr<const shaping::Profile>(providers, profile);
+  const shaping::Limits& limits = profile->limits;
+  plan.recipients_per_transaction_max =
+      std::min(plan.recipients_per_transaction_max, limits.recipients_per_transaction);
+  plan.messages_per_connection_max =
+      std::min(plan.messages_per_connection_max, limits.messages_per_connection);
+  plan.families = profile->families;
+  if (plan.tls != TlsPolicy::Opportunistic) return;  // the route says otherwise
+  switch (profile->tls) {
+    case shaping::TlsWish::Opportunistic:
+      break;
+    case shaping::TlsWish::Required:
+      plan.tls = TlsPolicy::Required;
+      break;
+    case shaping::TlsWish::Verified:
+      plan.tls = TlsPolicy::Verified;
+      break;
+    case shaping::TlsWish::Off:
+      plan.tls = TlsPolicy::Off;
+      break;
+  }
 }
 
 /// What the recipient domain itself wishes: domains that share their hosts may wish differently.
@@ -103,6 +148,7 @@ base::Task<MxPlanned> RouteFinder::plan_mx(std::string domain, std::size_t route
   std::string name = domain;
   MxFound found = co_await find_mx_plan(resolver_, routes->table.routes()[route],
                                         std::move(options), std::move(name));
+  if (found.plan) apply_profile(*routes, routes->table.routes()[route], domain, *found.plan);
   if (found.plan && !domain.starts_with('[')) {
     co_await add_policies(std::move(domain), uses_dane, found);
   }

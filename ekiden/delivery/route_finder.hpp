@@ -10,6 +10,7 @@
 #include "ekiden/delivery/routing.hpp"
 #include "ekiden/dns/resolver.hpp"
 #include "ekiden/policy/mta_sts_finder.hpp"
+#include "ekiden/shaping/providers.hpp"
 
 namespace ekiden::delivery {
 
@@ -21,6 +22,7 @@ struct RouteSet {
   MxOptions mx;
   std::string ehlo_name;
   std::string source_name = "default";
+  std::shared_ptr<const shaping::Providers> providers;  ///< null: nobody's limits hold
 };
 
 /// The configured routes and the DNS, as one worker asks them.
@@ -39,6 +41,8 @@ class RouteFinder final : public Routing {
 
  private:
   std::shared_ptr<const Plan> finished(Plan plan) const;
+  static void apply_profile(const RouteSet& routes, const Route& route, std::string_view domain,
+                            Plan& plan);
   base::Task<void> add_policies(std::string domain, bool uses_dane, MxFound& found);
 
   std::shared_ptr<const RouteSet> routes_;

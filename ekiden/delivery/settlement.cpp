@@ -96,6 +96,8 @@ events::Event Settlement::event_of(const Context& context, const Verdict& verdic
   event.attempt_us = static_cast<std::uint64_t>(context.duration.count());
   event.may_be_duplicate = verdict.may_be_duplicate || (entry.flags & queue::kMayBeDuplicate) != 0;
   event.detail = verdict.detail;
+  event.reason = verdict.reason;
+  event.fault = verdict.fault;
   return event;
 }
 

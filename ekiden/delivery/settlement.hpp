@@ -42,6 +42,8 @@ struct Verdict {
   bool needs_relayed_dsn = false;
   bool is_attempt = true;  ///< counts as one
   std::string detail;      ///< for the event, in words
+  /// What the reply meant; names that live for ever, empty: nobody asked.
+  std::string_view reason, fault;
 };
 
 /// Turns verdicts into the one disposition of each recipient: progress and event on disk, a DSN

@@ -54,6 +54,7 @@ struct RecipientEntry {
   std::uint16_t wheel_slot = UINT16_MAX;
   std::uint16_t attempts = 0;
   std::uint16_t reply_code = 0;
+  std::uint16_t source = 0;  ///< of the last attempt, as its dispatcher numbers them; 0: none
   Place place = Place::Free;
   std::uint8_t flags = 0;
 };

@@ -232,9 +232,15 @@ void Scheduler::forget_domain(std::uint32_t at) {
   domains_[at].lane = kNone;
 }
 
-std::uint32_t Scheduler::lane(std::string_view site, const LaneLimits& limits) {
+std::uint32_t Scheduler::lane(std::string_view site, const LaneLimits& limits,
+                              std::string_view way) {
+  std::string key(site);
+  if (!way.empty()) {
+    key += '#';
+    key += way;
+  }
   const auto [place, is_new] =
-      lane_index_.try_emplace(std::string(site), static_cast<std::uint32_t>(lanes_.size()));
+      lane_index_.try_emplace(std::move(key), static_cast<std::uint32_t>(lanes_.size()));
   if (is_new) {
     lanes_.push_back({.site = std::string(site), .source = {}, .limits = limits, .ready = {}});
     lanes_.back().is_suspended = suspended_.contains(Suspendable::Site, site);
@@ -249,14 +255,23 @@ std::uint32_t Scheduler::find_lane(std::string_view site) const {
 
 void Scheduler::list_lane(std::uint32_t at) {
   Lane& lane = lanes_[at];
-  if (lane.is_listed) return;
+  if (lane.is_listed || lane.is_limited) return;
   lane.is_listed = true;
   wanting_.push_back(at);
 }
 
+void Scheduler::free(std::uint32_t at, base::Time now) {
+  Lane& lane = lanes_[at];
+  if (!lane.is_limited) return;
+  lane.is_limited = false;
+  // The time that it was held is no lag of ours.
+  lane.rests_until = std::max(lane.rests_until, now);
+  if (lane.ready.size() > 0) list_lane(at);
+}
+
 bool Scheduler::wants_connection(std::uint32_t at, base::Time now) const {
   const Lane& lane = lanes_[at];
-  if (lane.is_suspended || lane.rests_until > now) return false;
+  if (lane.is_suspended || lane.is_limited || lane.rests_until > now) return false;
   // A site that failed is asked by one connection first.
   const std::uint32_t allowed = lane.failures > 0       ? 1
                                 : lane.ready.high() > 0 ? lane.limits.connections_max
@@ -270,7 +285,7 @@ std::uint32_t Scheduler::next_wanting_connection(base::Time now, Wanting wanting
     if (wanting_next_ >= wanting_.size()) wanting_next_ = 0;
     const std::uint32_t at = wanting_[wanting_next_];
     Lane& lane = lanes_[at];
-    if (lane.ready.size() == 0) {
+    if (lane.ready.size() == 0 || lane.is_limited) {
       lane.is_listed = false;
       wanting_[wanting_next_] = wanting_.back();
       wanting_.pop_back();
@@ -298,7 +313,7 @@ void Scheduler::closed(std::uint32_t lane) {
 }
 
 std::optional<Pick> Scheduler::pick(std::uint32_t at, base::Time now,
-                                    const WantsSingle& wants_single) {
+                                    const WantsSingle& wants_single, const Taking& taking) {
   Lane& lane = lanes_[at];
   if (lane.is_suspended || lane.rests_until > now) return std::nullopt;
   std::uint32_t first = lane.ready.peek(false);
@@ -311,7 +326,8 @@ std::optional<Pick> Scheduler::pick(std::uint32_t at, base::Time now,
   RecipientEntry& leader = recipients_[first];
   const std::uint32_t message_slot = leader.message;
   const MessageEntry& message = messages_[message_slot];
-  if (lane.transaction < kBriskTransaction && lane.connections > 0) {
+  if (lane.transaction < kBriskTransaction && lane.connections > 0 && !lane.limits.is_paced &&
+      !lane.is_limited) {
     const base::Time since = std::max(base::from_unix_us(leader.due_us), lane.rests_until);
     lag_ = now - since;
     lag_at_ = now;
@@ -320,7 +336,8 @@ std::optional<Pick> Scheduler::pick(std::uint32_t at, base::Time now,
   Pick pick{message_slot, message.id, message.resident, {}};
   const std::uint32_t domain = leader.domain;
   std::uint32_t others = 0;
-  std::uint32_t most = lane.limits.recipients_per_transaction_max;
+  std::uint32_t most =
+      std::min(lane.limits.recipients_per_transaction_max, std::max(1U, taking.recipients_max));
   if (wants_single) {
     const auto [tenant, stream] = class_names(message.klass);
     if (wants_single(tenant, stream)) most = 1;
@@ -336,6 +353,7 @@ std::optional<Pick> Scheduler::pick(std::uint32_t at, base::Time now,
     others += slot != first ? 1 : 0;
     lane.ready.take(recipients_, slot, message.klass);
     move_to(slot, Place::InFlight);
+    entry.source = taking.source;
     ++lane.in_flight;
     wheel_.cancel(slot);
     pick.recipients.push_back(entry.index);
@@ -519,7 +537,7 @@ bool Scheduler::is_idle_until(const RecipientEntry& entry, base::Time after) con
       return base::from_unix_us(entry.due_us) > after;
     case Place::Ready: {
       const Lane& lane = lanes_[entry.lane];
-      return lane.is_suspended ||
+      return lane.is_suspended || lane.is_limited ||
              std::max(base::from_unix_us(entry.due_us), lane.rests_until) > after;
     }
     case Place::Free:

@@ -46,6 +46,7 @@ struct LaneLimits {
   std::uint32_t bulk_connections_max = 16;
   std::uint32_t recipients_per_transaction_max = 100;
   bool mixes_domains = false;  ///< one transaction may carry several domains
+  bool is_paced = false;       ///< by a provider's limits: that it waits is no lag of ours
 };
 
 /// One transaction's worth, taken from a lane.
@@ -58,6 +59,12 @@ struct Pick {
 
 /// Whether messages of this tenant and stream go to one recipient in a transaction.
 using WantsSingle = std::function<bool(std::string_view tenant, std::string_view stream)>;
+
+/// What a connection may take.
+struct Taking {
+  std::uint32_t recipients_max = UINT32_MAX;  ///< besides the lane's own limit
+  std::uint16_t source = 0;                   ///< kept in the recipient's entry
+};
 
 /// Which lanes are asked whether they want a connection.
 enum class Wanting : std::uint8_t {
@@ -103,6 +110,9 @@ class Scheduler {
   std::uint32_t next_unresolved();
   std::uint32_t domain_count() const { return static_cast<std::uint32_t>(domains_.size()); }
   const std::string& domain_name(std::uint32_t domain) const { return domains_[domain].name; }
+  /// kNone while its plan is not known.
+  std::uint32_t lane_of(std::uint32_t domain) const { return domains_[domain].lane; }
+  std::uint32_t waiting(std::uint32_t domain) const { return domains_[domain].waiting.size; }
   /// The domain's recipients are delivered through `lane` until `expires`.
   void assign_domain(std::uint32_t domain, std::uint32_t lane, base::Time expires, base::Time now);
   /// No plan for now. All its due recipients are handed to the caller, who settles each.
@@ -112,7 +122,8 @@ class Scheduler {
 
   // --- lanes
 
-  std::uint32_t lane(std::string_view site, const LaneLimits& limits);
+  /// One for each site and way (queue::way_of_key) to it.
+  std::uint32_t lane(std::string_view site, const LaneLimits& limits, std::string_view way = {});
   std::uint32_t find_lane(std::string_view site) const;
   const std::string& site_of(std::uint32_t lane) const { return lanes_[lane].site; }
   const LaneLimits& limits(std::uint32_t lane) const { return lanes_[lane].limits; }
@@ -128,12 +139,21 @@ class Scheduler {
   void served(std::uint32_t lane);
   void closed(std::uint32_t lane);
   std::uint32_t ready(std::uint32_t lane) const { return lanes_[lane].ready.size(); }
+  /// Of them, those of high streams.
+  std::uint32_t urgent(std::uint32_t lane) const { return lanes_[lane].ready.high(); }
   std::uint32_t connections(std::uint32_t lane) const { return lanes_[lane].connections; }
 
   /// The next transaction for a connection of the lane, marked in flight; nothing when none is
   /// ready or the lane rests.
   std::optional<Pick> pick(std::uint32_t lane, base::Time now,
-                           const WantsSingle& wants_single = nullptr);
+                           const WantsSingle& wants_single = nullptr,
+                           const Taking& taking = Taking());
+
+  /// A provider's limit holds the lane: no connection, and it is not looked at again until it is
+  /// freed.
+  void limit(std::uint32_t lane) { lanes_[lane].is_limited = true; }
+  void free(std::uint32_t lane, base::Time now);
+  bool is_limited(std::uint32_t lane) const { return lanes_[lane].is_limited; }
 
   /// No connection until then: the site does not answer, or an operator said so.
   void rest(std::uint32_t lane, base::Time until);
@@ -168,6 +188,10 @@ class Scheduler {
   base::Time delay_notice(std::uint32_t slot) const;
   std::uint32_t recipient_slots() const { return recipients_.end(); }
 
+  /// It goes another way from its next attempt on. In flight, or waiting for its time.
+  void set_way(std::uint32_t slot, std::string_view domain_key) {
+    recipients_[slot].domain = domain(domain_key);
+  }
   /// Its outcome is being written: it leaves the lists and its timer.
   void settle(std::uint32_t slot);
   /// Back to waiting. The caller has counted the attempt in `attempts`.
@@ -239,7 +263,8 @@ class Scheduler {
     /// Smoothed. Nobody is brisk until shown to be.
     base::Duration transaction = kBriskTransaction;
     bool is_suspended = false;
-    bool is_listed = false;  ///< in wanting_
+    bool is_limited = false;  ///< then never in wanting_ for long
+    bool is_listed = false;   ///< in wanting_
   };
   struct ClassNames {
     std::string tenant, stream;

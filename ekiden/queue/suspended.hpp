@@ -16,6 +16,7 @@ class Suspended {
  public:
   void set(Suspendable kind, std::string_view name, bool is_suspended) {
     auto& names = names_[static_cast<std::size_t>(kind)];
+    ++changes_;
     if (is_suspended) {
       names.emplace(name);
     } else if (const auto found = names.find(name); found != names.end()) {
@@ -25,8 +26,11 @@ class Suspended {
   bool contains(Suspendable kind, std::string_view name) const {
     return names_[static_cast<std::size_t>(kind)].contains(name);
   }
+  /// Grows with each change.
+  std::uint64_t changes() const { return changes_; }
 
  private:
+  std::uint64_t changes_ = 0;
   std::array<std::set<std::string, std::less<>>, 5> names_;
 };
 

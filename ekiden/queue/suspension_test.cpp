@@ -159,5 +159,23 @@ TEST(DomainKey, HasTheDomainAndTheNextHopApart) {
   EXPECT_EQ(next_hop_of_key("a.example"), "");
 }
 
+TEST(DomainKey, SaysThePoolAndTheWishForASource) {
+  const std::string key = domain_key("a.example", "[::1]:25", "bulk");
+  EXPECT_EQ(key, "a.example=[::1]:25#bulk");
+  EXPECT_EQ(domain_of_key(key), "a.example");
+  EXPECT_EQ(next_hop_of_key(key), "[::1]:25");
+  EXPECT_EQ(way_of_key(key), "bulk");
+  EXPECT_EQ(way_of_key("a.example"), "");
+  const std::string kept = with_wish(key, '@', "one");
+  EXPECT_EQ(pool_of_way(way_of_key(kept)), "bulk");
+  EXPECT_EQ(kept_source_of_way(way_of_key(kept)), "one");
+  EXPECT_EQ(shunned_source_of_way(way_of_key(kept)), "");
+  const std::string shunned = with_wish(kept, '!', "two");
+  EXPECT_EQ(shunned, "a.example=[::1]:25#bulk!two") << "one wish at a time";
+  EXPECT_EQ(shunned_source_of_way(way_of_key(shunned)), "two");
+  EXPECT_EQ(domain_of_key(domain_key("a.example", "", "bulk")), "a.example");
+  EXPECT_EQ(next_hop_of_key(domain_key("a.example", "", "bulk")), "");
+}
+
 }  // namespace
 }  // namespace ekiden::queue

@@ -24,7 +24,7 @@ class Transaction:
         self.recipients = []  # [(address, parameters)]: those accepted
         self.data = b""
         self.used_bdat = False
-        self.tls, self.login = session.tls, session.login
+        self.tls, self.login, self.client = session.tls, session.login, session.client
 
     @property
     def addresses(self):
@@ -48,6 +48,7 @@ class Session:
         self.login = None
         self.rcpt_count = 0
         self.transactions = 0
+        self.client = None  # the address that it comes from
 
     def secured(self, writer):
         layer = writer.get_extra_info("ssl_object")
@@ -127,6 +128,7 @@ class Peer:
         self._tasks.add(task)
         self._writers.add(writer)
         session = Session(len(self.sessions))
+        session.client = writer.get_extra_info("peername")[0]
         self.sessions.append(session)
         if self.implicit_tls:
             session.secured(writer)

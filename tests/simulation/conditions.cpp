@@ -91,6 +91,28 @@ Conditions::Conditions(base::Random& random) {
   settings.spool.disk_reserve = std::uint64_t{segment_octets} * 4;
   settings.events.backlog_max = chance(random, 200) ? 64 << 10 : 64 << 20;
   draw_limits(random, settings);
+  // Follows from what was drawn: no seed becomes another one for it.
+  is_paced = settings.retry.first.count() % 3 == 0;
+  if (!is_paced) return;
+  for (const net::Address& address : kSources) {
+    config::Source source;
+    source.name = address.to_string();
+    source.hostname = "relay.example";
+    source.ipv4 = address;
+    settings.source.push_back(source);
+  }
+  settings.source[0].families = {config::IpFamily::Ipv4};
+  settings.source[1].families = {config::IpFamily::Ipv4};
+  if (settings.retry.first.count() % 2 == 0) return;
+  config::Pool pool;
+  pool.name = "bulk";
+  pool.streams = {"bulk"};
+  pool.sources = {{settings.source[0].name, 1}};
+  settings.pool.push_back(pool);
+  pool = {};
+  pool.name = "rest";
+  pool.sources = {{settings.source[0].name, 1}, {settings.source[1].name, 2}};
+  settings.pool.push_back(pool);
 }
 
 void Conditions::draw_listeners(base::Random& random) {
@@ -252,6 +274,7 @@ void Conditions::trouble(base::Random& random, Names& names) const {
 
 std::string Conditions::text() const {
   std::string text = std::to_string(workers) + " workers, " + std::to_string(lives) + " lives";
+  if (is_paced) text += ", sources";
   for (unsigned i = 0; i < kPlagues; ++i)
     if ((plagues & (1U << i)) != 0) text += ", " + std::string(kNames[i]);
   return text;

@@ -55,6 +55,8 @@ struct Conditions {
   std::uint32_t segment_octets = 1 << 20;
   base::Duration post_delay_max{};
   std::size_t body_octets_max = 20'000;
+  /// Mail leaves from two sources, and one provider limits both.
+  bool is_paced = false;
   config::Settings settings;
 
   /// Settings for a reload, or for another start: as drawn at first with some things changed.

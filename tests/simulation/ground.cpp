@@ -6,6 +6,17 @@ net::Endpoint endpoint(const char* address, std::uint16_t port) {
   return {boost::asio::ip::make_address(address), port};
 }
 
+std::shared_ptr<const shaping::Providers> carrier() {
+  const std::string text =
+      "mx = [\"mx.one.example\", \"mx.six.example\"]\n[limits]\nconnections = " +
+      std::to_string(kCarrierConnections) +
+      "\nmessages_per_connection = " + std::to_string(kCarrierMessages) + "\nrate = \"" +
+      std::to_string(kCarrierRate) + "/min\"\n";
+  const std::string usual = "[limits]\nconnections = 100\nmessages_per_connection = 1000\n";
+  return shaping::build_providers({{"default.toml", usual, ""}, {"carrier.toml", text, ""}})
+      .providers;
+}
+
 config::Settings plain_settings() {
   config::Settings settings;
   settings.node.hostname = "relay.example";

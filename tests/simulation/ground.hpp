@@ -4,6 +4,7 @@
 
 #include "ekiden/config/settings.hpp"
 #include "ekiden/net/endpoint.hpp"
+#include "ekiden/shaping/providers.hpp"
 
 /// Who is where in the simulated internet. Every scenario stands on this ground.
 namespace ekiden::simulation {
@@ -21,6 +22,16 @@ inline const net::Endpoint kStranger = endpoint("30.0.0.7", 40000);        ///< 
 inline const net::Endpoint kReceiver = endpoint("20.0.0.1");
 inline const net::Endpoint kSenders = endpoint("20.0.0.2");  ///< of sender.example: takes reports
 inline const net::Endpoint kOther = endpoint("20.0.0.3");
+
+// A provider with two of the sites, and what it takes of each source.
+inline constexpr const char* kCarrierSites[] = {"mx.one.example", "mx.six.example"};
+inline constexpr std::uint32_t kCarrierRate = 40;  ///< transactions
+inline constexpr base::Duration kCarrierPer = std::chrono::minutes(1);
+inline constexpr std::uint32_t kCarrierConnections = 3;
+inline constexpr std::uint32_t kCarrierMessages = 10;  ///< in a connection
+inline const net::Address kSources[] = {boost::asio::ip::make_address("10.0.0.11"),
+                                        boost::asio::ip::make_address("10.0.0.12")};
+std::shared_ptr<const shaping::Providers> carrier();
 
 /// A relay for 10.0.0.0/8, two listeners for two streams, everything else as by default.
 config::Settings plain_settings();

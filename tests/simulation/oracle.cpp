@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ekiden/base/text.hpp"
+#include "tests/simulation/ground.hpp"
 
 namespace ekiden::simulation {
 namespace {
@@ -25,6 +26,8 @@ constexpr base::Duration kRestMax = minutes(20);
 constexpr std::size_t kHandedMax = 8;
 /// What a message takes in the scheduler before it can be handed out: DNS and the like.
 constexpr base::Duration kReadyWithin = seconds(2);
+/// A command's way to a host, at most, and the time until it is written.
+constexpr base::Duration kUnderWay = std::chrono::milliseconds(500);
 
 std::string field(std::string_view octets, std::string_view name, std::size_t from = 0) {
   const std::string start = "\r\n" + std::string(name) + ":";
@@ -83,6 +86,7 @@ Verdicts Oracle::judge() {
   }
   check_urgency();
   check_limits();
+  if (history_.is_paced) check_pace();
   check_events();
   return std::move(verdicts_);
 }
@@ -336,8 +340,9 @@ void Oracle::check_time(const Submission& mail, const std::string& recipient, co
 /// Bulk mail that begins at a site while urgent mail for it waits.
 void Oracle::check_urgency() {
   // What was deferred or could not be resolved does not wait for its turn.
+  // Sources of different pools have paces of their own.
   if (history_.has_bad_network || history_.has_bad_peers || history_.has_operators ||
-      history_.has_storms)
+      history_.has_storms || history_.is_paced)
     return;
   std::uint32_t connections = 0;
   for (const config::Settings& settings : history_.settings) {
@@ -375,6 +380,44 @@ void Oracle::check_urgency() {
     if (overtook > connections * kHandedMax)
       find(mail->token + " is transactional and " + std::to_string(overtook) +
            " bulk transactions began while it waited");
+  }
+}
+
+/// What each source may do to the carrier, as its hosts saw it.
+void Oracle::check_pace() {
+  std::map<net::Address, std::vector<base::Steady>> by_client;
+  for (const char* name : kCarrierSites) {
+    const auto site = sites_.find(name);
+    if (site == sites_.end()) continue;
+    if (site->second.messages_most > kCarrierMessages)
+      find(site->first + " got " + std::to_string(site->second.messages_most) +
+           " messages in a connection where its provider takes " +
+           std::to_string(kCarrierMessages));
+    for (const Site::Start& start : site->second.starts)
+      by_client[start.client].push_back(start.instant);
+  }
+  for (const auto& [name, most] : history_.connections_most) {
+    const bool is_carriers = std::find(std::begin(kCarrierSites), std::end(kCarrierSites), name) !=
+                             std::end(kCarrierSites);
+    if (is_carriers && most > kCarrierConnections * std::size(kSources))
+      find(std::to_string(most) + " connections to " + name + " where its provider takes " +
+           std::to_string(kCarrierConnections) + " of each source");
+  }
+  for (auto& [client, starts] : by_client) {
+    if (std::find(std::begin(kSources), std::end(kSources), client) == std::end(kSources))
+      find(client.to_string() + " is no source, and mail came from it");
+    std::sort(starts.begin(), starts.end());
+    for (std::size_t first = 0; first + kCarrierRate < starts.size(); ++first) {
+      const base::Steady from = starts[first], to = starts[first + kCarrierRate];
+      if (to - from >= kCarrierPer - kUnderWay) continue;
+      // The next life knows nothing of the last one's.
+      const bool is_new_life =
+          std::any_of(history_.crashes.begin(), history_.crashes.end(),
+                      [&](const History::Crash& c) { return c.when >= from && c.when <= to; });
+      if (is_new_life) continue;
+      return find(client.to_string() + " began " + std::to_string(kCarrierRate + 1) +
+                  " transactions with the carrier within " + base::format_duration(to - from));
+    }
   }
 }
 

@@ -35,7 +35,8 @@ struct History {
   std::vector<Span> events_trouble;
   base::Duration jumped{};  ///< of the wall clock, both ways added up
   bool has_bad_network = false, has_bad_peers = false, has_bad_clients = false;
-  bool has_rot = false;  ///< nothing can be promised of what was damaged
+  bool is_paced = false;  ///< by the carrier's limits, each source
+  bool has_rot = false;   ///< nothing can be promised of what was damaged
   bool has_operators = false, has_storms = false, has_moving_hosts = false;
   std::uint64_t memory_most = 0;  ///< octets of messages in memory that no connection excuses
   unsigned clients_most = 0;      ///< sessions that were greeted, at once
@@ -87,6 +88,7 @@ class Oracle {
   void check_time(const Submission& mail, const std::string& recipient, const Ends& ends);
   void check_urgency();
   void check_limits();
+  void check_pace();
   void check_events();
   bool is_excusable(const Receipt& receipt) const;
   /// Nothing that a disk had to keep can be counted on.

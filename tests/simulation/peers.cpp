@@ -289,6 +289,7 @@ std::string Receiver::refusal() const {
 
 base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
   World& world = internet_.world();
+  const net::Address client = raw->remote().address;
   LineStream stream(std::move(raw));
   std::string reply = "220 " + site_.name + " ESMTP\r\n";
   if (happens(temper.defers_connection)) reply = "421 4.3.2 later\r\n";
@@ -327,7 +328,7 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
       receipt = {};
       chunks.clear();
       receipt.reverse_path = between_brackets(*line);
-      site_.starts.push_back({world.steady(), receipt.reverse_path});
+      site_.starts.push_back({world.steady(), receipt.reverse_path, client});
       site_.messages_most = std::max(site_.messages_most, ++messages);
       if (has_announced && temper.messages_max > 0 && messages > temper.messages_max)
         site_.broken_limits.push_back("message " + std::to_string(messages) +

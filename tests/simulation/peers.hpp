@@ -64,6 +64,7 @@ struct Site {
   struct Start {
     base::Steady instant;
     std::string reverse_path;
+    net::Address client;
   };
   std::vector<Start> starts;               ///< of transactions
   std::size_t recipients_most = 0;         ///< in one transaction

@@ -164,11 +164,12 @@ bool SimulatedRelay::start(const config::Settings& settings, std::string& proble
     for (const Wrappers& wrappers : ground_.wrappers) r.spool->add(wrappers.spool);
     return std::make_unique<Door>(r.spool->top());
   };
-  r.relay = std::make_unique<apps::Relay>(
-      apps::Surroundings{std::move(workers), r.disk.top(), r.committer, r.clock, r.pool.top(),
-                         r.events, r.clock, r.sink.top(), accounts, r.random, r.metrics, wrap_spool,
-                         ground_.segment_octets},
-      wrapped(settings));
+  apps::Surroundings surroundings{
+      std::move(workers), r.disk.top(), r.committer,           r.clock,  r.pool.top(),
+      r.events,           r.clock,      r.sink.top(),          accounts, r.random,
+      r.metrics,          wrap_spool,   ground_.segment_octets};
+  surroundings.providers = ground_.providers;
+  r.relay = std::make_unique<apps::Relay>(std::move(surroundings), wrapped(settings));
   if (!r.relay->open(problem)) return false;
   r.relay->start([&r](std::string said) { r.problem = std::move(said); });
   return true;

@@ -49,6 +49,7 @@ struct RelayGround {
   base::Duration post_delay_max = kPostDelayMax;
   Secrecy* secrecy = nullptr;          ///< null: no TLS
   const Accounts* accounts = nullptr;  ///< null: nobody may log in
+  std::shared_ptr<const shaping::Providers> providers = nullptr;
   /// The first nearest to the ground.
   std::vector<Wrappers> wrappers;
 };

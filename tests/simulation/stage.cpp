@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "tests/simulation/faults.hpp"
+#include "tests/simulation/ground.hpp"
 
 namespace ekiden::simulation {
 namespace {
@@ -39,6 +40,7 @@ Stage::Stage(std::uint64_t seed, Trace trace, Fault fault)
     if (conditions.lives > 1 && chance(700)) ambush(milliseconds(chance(500) ? 4 : 150));
   });
   settings = conditions.settings;
+  history.is_paced = conditions.is_paced;
   history.has_bad_network = conditions.has(Plague::BadNetwork);
   history.has_bad_peers = conditions.has(Plague::BadPeers);
   history.has_bad_clients = conditions.has(Plague::BadClients);
@@ -61,6 +63,7 @@ RelayGround Stage::ground() {
   ground.post_delay_max = conditions.post_delay_max;
   ground.secrecy = secrecy ? &*secrecy : nullptr;
   ground.accounts = &accounts;
+  if (conditions.is_paced) ground.providers = carrier();
   ground.wrappers.push_back(wrappers_for(fault, world));
   Wrappers watching;
   watching.spool = ledger.wrap();
