@@ -282,6 +282,44 @@ struct Assign {
     *v = std::move(values);
     return {};
   }
+  Complaint operator()(std::optional<net::Address>* v) const {
+    const auto* text = node.as_string();
+    boost::system::error_code error;
+    if (text != nullptr) {
+      const net::Address address = boost::asio::ip::make_address(text->get(), error);
+      if (!error) {
+        *v = address;
+        return {};
+      }
+    }
+    return takes("an address like \"192.0.2.1\" or \"2001:db8::1\"", node);
+  }
+  Complaint operator()(Weights* v) const {
+    constexpr std::size_t kEntriesMax = 1'000;
+    constexpr std::int64_t kWeightMax = 1'000'000;
+    Weights values;
+    if (const auto* list = node.as_array()) {
+      if (list->size() > kEntriesMax) return {"has more than 1000 entries", {}, &node};
+      for (const toml::node& element : *list) {
+        const auto* text = element.as_string();
+        if (text == nullptr) return takes("names", element);
+        values[text->get()] = 1;
+      }
+    } else if (const auto* table = node.as_table()) {
+      if (table->size() > kEntriesMax) return {"has more than 1000 entries", {}, &node};
+      for (const auto& [name, value] : *table) {
+        const auto* weight = value.as_integer();
+        if (weight == nullptr || weight->get() < 1 || weight->get() > kWeightMax)
+          return takes("weights from 1 to 1000000", value);
+        values[std::string(name.str())] = static_cast<std::uint32_t>(weight->get());
+      }
+    } else {
+      return takes("a list of names, or a table of names to weights like " + key.example, node);
+    }
+    if (values.empty() && key.is_required) return {"is empty", {}, &node};
+    *v = std::move(values);
+    return {};
+  }
   Complaint operator()(const Choice& choice) const {
     const auto index = word_index(choice.words, node);
     if (!index) return takes_word(choice.words, node);

@@ -344,6 +344,11 @@ std::vector<Key> route_keys(Route& v) {
        .value = &v.bdat,
        .doc = "Send with BDAT wherever the next hop offers CHUNKING, not only where a message "
               "needs it."},
+      {.name = "provider",
+       .value = &v.provider,
+       .doc = "The provider whose limits hold on this route (docs/SHAPING.md). Without it: with "
+              "\"mx\" that of the MX host, and for hosts that are named here none.",
+       .example = "\"gmail\""},
       {.name = "retry",
        .value = RetryTable{&v.retry},
        .doc = "Any key of [retry], for this route.",
@@ -484,6 +489,10 @@ std::vector<Key> shaping_keys(Shaping& v) {
            "check` reads them all (docs/SHAPING.md).",
        .example = "\"/etc/ekiden/providers\"",
        .text = TextKind::Directory},
+      {.name = "limits",
+       .value = &v.limits,
+       .doc = "Obey the providers' limits, and learn from their replies. Without it only "
+              "[delivery] bounds what is sent."},
   };
 }
 
@@ -511,6 +520,12 @@ const std::vector<Section>& sections() {
       {"dns", false, "How names are resolved."},
       {"delivery", false, "How mail leaves."},
       {"route", true, "Recipient domains that do not simply follow their MX. First match wins."},
+      {"source", true,
+       "An address that mail leaves from, with the name that it goes by. Without any, mail leaves "
+       "as the machine chooses, under node.hostname (docs/EGRESS.md)."},
+      {"pool", true,
+       "Sources that share the mail of tenants, streams or routes. The first pool whose conditions "
+       "hold is taken, so the last has none. Without any, all sources share all mail."},
       {"retry", false, "When a deferred recipient is tried again, and until when."},
       {"rewrite", true,
        "Addresses and headers to be rewritten. Every rule whose conditions hold acts, in the order "
@@ -566,6 +581,8 @@ std::vector<Key> keys_of(const Section& section, Settings& s, std::size_t i) {
   if (name == "dns") return dns_keys(s.dns);
   if (name == "delivery") return delivery_keys(s.delivery);
   if (name == "route") return route_keys(s.route[i]);
+  if (name == "source") return source_keys(s.source[i]);
+  if (name == "pool") return pool_keys(s.pool[i]);
   if (name == "retry") return retry_keys(s.retry);
   if (name == "rewrite") return rewrite_keys(s.rewrite[i]);
   if (name == "dsn") return dsn_keys(s.dsn);
@@ -583,6 +600,8 @@ std::size_t entries_of(const Section& section, const Settings& s) {
   if (section.name == "inbound_domain") return s.inbound_domain.size();
   if (section.name == "http") return s.http.size();
   if (section.name == "route") return s.route.size();
+  if (section.name == "source") return s.source.size();
+  if (section.name == "pool") return s.pool.size();
   if (section.name == "rewrite") return s.rewrite.size();
   return 1;
 }
@@ -592,6 +611,8 @@ void add_entry(const Section& section, Settings& s) {
   if (section.name == "inbound_domain") s.inbound_domain.emplace_back();
   if (section.name == "http") s.http.emplace_back();
   if (section.name == "route") s.route.emplace_back();
+  if (section.name == "source") s.source.emplace_back();
+  if (section.name == "pool") s.pool.emplace_back();
   if (section.name == "rewrite") s.rewrite.emplace_back();
 }
 

@@ -37,8 +37,8 @@ using Value =
     std::variant<bool*, std::uint16_t*, std::uint32_t*, double*, Duration*,
                  std::optional<Duration>*, Size*, Rate*, std::string*, std::vector<std::string>*,
                  net::Endpoint*, std::vector<net::Endpoint>*, std::vector<net::AddressBlock>*,
-                 NextHop*, std::map<std::string, net::Endpoint>*, TextTable*, Choice, Choices,
-                 RetryTable>;
+                 NextHop*, std::map<std::string, net::Endpoint>*, TextTable*,
+                 std::optional<net::Address>*, Weights*, Choice, Choices, RetryTable>;
 
 /// What a text holds beside being a text. Lists: a table's values may be lists.
 enum class TextKind { Plain, HostName, File, Directory, Url, Domains, Lists };
@@ -67,6 +67,9 @@ const std::vector<Section>& sections();
 std::vector<Key> keys_of(const Section& section, Settings& settings, std::size_t index = 0);
 /// Those of one [[rewrite]].
 std::vector<Key> rewrite_keys(Rewrite& rewrite);
+/// Those of one [[source]] and one [[pool]].
+std::vector<Key> source_keys(Source& source);
+std::vector<Key> pool_keys(Pool& pool);
 /// The keys of [retry], bound to one value of them.
 std::vector<Key> retry_keys(Retry& retry);
 

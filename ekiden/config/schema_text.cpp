@@ -80,6 +80,8 @@ std::string type_text(const Key& key) {
       return key.text == TextKind::Lists ? "table of texts to a text or a list of them"
                                          : "table of texts to texts";
     }
+    std::string operator()(std::optional<net::Address>*) const { return "address"; }
+    std::string operator()(Weights*) const { return "list of names, or table of names to weights"; }
     std::string operator()(const Choice& c) const { return "one of " + one_of(c.words); }
     std::string operator()(const Choices& c) const { return "list of " + one_of(c.words); }
     std::string operator()(RetryTable) const { return "table"; }
@@ -148,6 +150,18 @@ std::string format_toml(const Value& value) {
         std::vector<std::string> items;
         for (const std::string& value : values) items.push_back(quoted(value));
         text += quoted(name) + " = " + (items.size() == 1 ? items.front() : list_text(items));
+      }
+      return text + " }";
+    }
+    std::string operator()(std::optional<net::Address>* v) const {
+      return quoted(*v ? (*v)->to_string() : std::string());
+    }
+    std::string operator()(Weights* v) const {
+      if (v->empty()) return "{ }";
+      std::string text = "{ ";
+      for (const auto& [name, weight] : *v) {
+        if (text.size() > 2) text += ", ";
+        text += quoted(name) + " = " + std::to_string(weight);
       }
       return text + " }";
     }

@@ -142,10 +142,33 @@ struct Route {
   std::string password_file;
   RouteTls tls = RouteTls::Opportunistic;
   bool bdat = false;
-  Retry retry;  ///< [retry] with the route's own keys over it
+  std::string provider;  ///< the profile whose limits hold; empty: by MX, and none for hosts
+  Retry retry;           ///< [retry] with the route's own keys over it
 
   // Derived by the reader.
   std::string password;  ///< of the file, its line end removed
+};
+
+enum class IpFamily : std::uint8_t { Ipv6, Ipv4 };
+
+/// A local address that mail leaves from, and the name that goes with it.
+struct Source {
+  std::string name;
+  std::optional<net::Address> ipv4, ipv6;  ///< neither: as the machine chooses
+  /// As others see it, where NAT stands between; nothing: the same.
+  std::optional<net::Address> public_ipv4, public_ipv6;
+  std::string hostname;  ///< said in EHLO; never empty after reading: node.hostname when not set
+  std::vector<IpFamily> families = {IpFamily::Ipv6, IpFamily::Ipv4};  ///< in the order tried
+  bool warm_up = false;
+};
+
+/// Names and their shares.
+using Weights = std::map<std::string, std::uint32_t>;
+
+struct Pool {
+  std::string name;
+  Weights sources;
+  std::vector<std::string> tenants, streams, routes;  ///< empty: any
 };
 
 /// Names to one text each, or to several where the key takes lists.
@@ -223,6 +246,7 @@ struct Passwords {
 /// How mail is paced towards providers (ekiden/shaping).
 struct Shaping {
   std::string rules_dir;  ///< empty: what is compiled in
+  bool limits = true;
 };
 
 struct Log {
@@ -240,6 +264,8 @@ struct Settings {
   Dns dns;
   Delivery delivery;
   std::vector<Route> route;
+  std::vector<Source> source;
+  std::vector<Pool> pool;
   Retry retry;
   std::vector<Rewrite> rewrite;
   Dsn dsn;

@@ -409,7 +409,7 @@ class Validator : private Findings {
                           : "route.username has no effect without route.password_file");
       }
       const bool is_sent = has_hosts || v.next_hop.kind == NextHop::Kind::Mx;
-      for (const char* key : {".tls", ".bdat"}) {
+      for (const char* key : {".tls", ".bdat", ".provider"}) {
         if (has_hop && !is_sent && has(path + key)) {
           refuse(path + key, "route" + std::string(key) + " has no effect: nothing is sent");
         }
@@ -500,6 +500,7 @@ class Validator : private Findings {
 void validate(Loaded& loaded, const std::set<std::string>& refused,
               const Surroundings& surroundings) {
   Validator(loaded, refused, surroundings).run();
+  validate_egress(loaded, refused, surroundings);
   validate_rewrite(loaded, refused, surroundings);
 }
 

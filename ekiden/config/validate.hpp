@@ -15,6 +15,10 @@ namespace ekiden::config {
 void validate(Loaded& loaded, const std::set<std::string>& refused,
               const Surroundings& surroundings);
 
+/// The same for [[source]] and [[pool]]; validate() calls it.
+void validate_egress(Loaded& loaded, const std::set<std::string>& refused,
+                     const Surroundings& surroundings);
+
 /// The same for [[rewrite]]; validate() calls it.
 void validate_rewrite(Loaded& loaded, const std::set<std::string>& refused,
                       const Surroundings& surroundings);

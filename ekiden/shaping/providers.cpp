@@ -268,9 +268,26 @@ LoadedProviders load_providers(const std::string& rules_dir) {
 
 void check_rules(config::Loaded& loaded) {
   const std::string& folder = loaded.settings.shaping.rules_dir;
-  if (!loaded.ok() || folder.empty()) return;
-  const auto diagnostics = load_providers(folder).diagnostics;
-  loaded.diagnostics.insert(loaded.diagnostics.end(), diagnostics.begin(), diagnostics.end());
+  const auto& routes = loaded.settings.route;
+  const bool names_any = std::any_of(routes.begin(), routes.end(),
+                                     [](const config::Route& r) { return !r.provider.empty(); });
+  if (!loaded.ok() || (folder.empty() && !names_any)) return;
+  const LoadedProviders made = load_providers(folder);
+  loaded.diagnostics.insert(loaded.diagnostics.end(), made.diagnostics.begin(),
+                            made.diagnostics.end());
+  if (!made.providers) return;
+  std::vector<std::string> names;
+  for (const auto& profile : made.providers->all()) names.push_back(profile->name);
+  for (std::size_t i = 0; i < routes.size(); ++i) {
+    const std::string& name = routes[i].provider;
+    if (name.empty() || made.providers->find_by_name(name) != nullptr) continue;
+    const auto at = loaded.origins.find("route[" + std::to_string(i) + "].provider");
+    const config::Origin where = at == loaded.origins.end() ? config::Origin{} : at->second;
+    loaded.diagnostics.push_back(
+        {config::Severity::Error, loaded.file, where.line, where.column,
+         "route.provider: there is no provider \"" + base::printable(name, 60) + "\"",
+         config::find_nearest(name, names)});
+  }
 }
 
 }  // namespace ekiden::shaping

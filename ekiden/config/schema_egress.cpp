@@ -1,0 +1,88 @@
+// The keys of [[source]] and [[pool]].
+#include "ekiden/config/schema.hpp"
+
+namespace ekiden::config {
+
+std::vector<Key> source_keys(Source& v) {
+  Choices families{[&v] {
+                     std::vector<std::size_t> all;
+                     for (const IpFamily f : v.families) all.push_back(static_cast<std::size_t>(f));
+                     return all;
+                   },
+                   [&v](std::vector<std::size_t> all) {
+                     v.families.clear();
+                     for (const std::size_t i : all) v.families.push_back(static_cast<IpFamily>(i));
+                   },
+                   {"ipv6", "ipv4"}};
+  return {
+      {.name = "name",
+       .value = &v.name,
+       .doc = "What pools, commands and events call it: letters, digits, \"-\", \"_\", \".\".",
+       .example = "\"mail1\"",
+       .is_required = true},
+      {.name = "ipv4",
+       .value = &v.ipv4,
+       .doc = "The local IPv4 address. A source that has an address of one family only never uses "
+              "the other; one without any leaves as the machine chooses. Where an address is not "
+              "on the machine the source rests, and its share goes to the others.",
+       .example = "\"192.0.2.1\""},
+      {.name = "ipv6",
+       .value = &v.ipv6,
+       .doc = "The local IPv6 address. Give one only if its PTR record names the EHLO name: large "
+              "providers refuse mail from others.",
+       .example = "\"2001:db8::1\""},
+      {.name = "public_ipv4",
+       .value = &v.public_ipv4,
+       .doc = "The address as others see it, where NAT stands between. What checks PTR, SPF and "
+              "block lists asks about it.",
+       .example = "\"203.0.113.1\""},
+      {.name = "public_ipv6",
+       .value = &v.public_ipv6,
+       .doc = "The same for IPv6.",
+       .example = "\"2001:db8:1::1\""},
+      {.name = "hostname",
+       .value = &v.hostname,
+       .doc = "The name said in EHLO. It should be what the address's PTR record says, and point "
+              "back to it. Without it, node.hostname.",
+       .example = "\"mail1.example.jp\"",
+       .text = TextKind::HostName},
+      {.name = "families",
+       .value = std::move(families),
+       .doc = "The families to use, in the order in which they are tried. A provider's profile may "
+              "narrow or turn it."},
+      {.name = "warm_up",
+       .value = &v.warm_up,
+       .doc = "The address is new: what it sends to each provider grows day by day along that "
+              "provider's ramp (docs/EGRESS.md). Mail beyond it leaves from the pool's other "
+              "sources, or waits."},
+  };
+}
+
+std::vector<Key> pool_keys(Pool& v) {
+  return {
+      {.name = "name",
+       .value = &v.name,
+       .doc = "What commands and events call it: letters, digits, \"-\", \"_\", \".\".",
+       .example = "\"bulk\"",
+       .is_required = true},
+      {.name = "sources",
+       .value = &v.sources,
+       .doc = "Names of sources; in a table, their shares as well.",
+       .example = "{ mail1 = 3, mail2 = 1 }",
+       .is_required = true},
+      {.name = "tenants",
+       .value = &v.tenants,
+       .doc = "Takes the mail of these tenants only.",
+       .example = "[\"default\"]"},
+      {.name = "streams",
+       .value = &v.streams,
+       .doc = "Takes mail of these streams only.",
+       .example = "[\"bulk\"]"},
+      {.name = "routes",
+       .value = &v.routes,
+       .doc = "Takes mail of these routes only: \"mx\", or a next hop as it stands in [[route]].",
+       .example = "[\"mx\"]"},
+  };
+}
+
+}  // namespace ekiden::config
