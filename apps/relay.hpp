@@ -8,11 +8,13 @@
 
 #include "ekiden/account/secret.hpp"
 #include "ekiden/account/snapshot.hpp"
+#include "ekiden/auth/alignment_desk.hpp"
 #include "ekiden/base/metrics.hpp"
 #include "ekiden/base/worker.hpp"
 #include "ekiden/config/settings.hpp"
 #include "ekiden/delivery/connection.hpp"
 #include "ekiden/delivery/dispatcher.hpp"
+#include "ekiden/delivery/message_signer.hpp"
 #include "ekiden/delivery/route_finder.hpp"
 #include "ekiden/dns/resolver.hpp"
 #include "ekiden/events/sink.hpp"
@@ -23,6 +25,7 @@
 #include "ekiden/policy/mta_sts_book.hpp"
 #include "ekiden/policy/mta_sts_fetch.hpp"
 #include "ekiden/rewrite/rules.hpp"
+#include "ekiden/shaping/providers.hpp"
 #include "ekiden/smtp/sasl.hpp"
 #include "ekiden/spool/disk.hpp"
 #include "ekiden/spool/journal.hpp"
@@ -62,6 +65,11 @@ struct Surroundings {
   const account::HashKey* secret = nullptr;
   /// MTA-STS policies that are known. Null: none are looked for.
   policy::MtaStsBook* mta_sts = nullptr;
+  /// What is known of senders' domains. Null: alignment is not judged.
+  auth::DomainBook* domains = nullptr;
+  const auth::PublicSuffixList* suffixes = nullptr;  ///< null: none
+  /// What replies mean, for bounces that come back. Null: they are not read.
+  std::shared_ptr<const shaping::Providers> replies = nullptr;
 };
 
 /// The rules of [[rewrite]]; null when there are none.
@@ -143,6 +151,8 @@ delivery::DispatcherOptions dispatcher_options(const config::Settings& settings,
                                                const Rewriting& rewriting);
 delivery::ConnectionOptions connection_options(const config::Settings& settings,
                                                const Rewriting& rewriting);
+auth::AlignmentOptions alignment_options(const config::Settings& settings);
+delivery::SigningOptions signing_options(const config::Settings& settings);
 policy::MtaStsOptions mta_sts_options(const config::Settings& settings);
 /// One for each [[listener]], in its order.
 std::vector<std::shared_ptr<const inbound::ListenerOptions>> listener_options(
