@@ -29,6 +29,7 @@
 #include "ekiden/delivery/message_signer.hpp"
 #include "ekiden/events/store.hpp"
 #include "ekiden/net/unix_socket.hpp"
+#include "ekiden/shaping/providers.hpp"
 #include "ekiden/spool/posix_disk.hpp"
 
 namespace ekiden::apps {
@@ -121,6 +122,11 @@ int serve(config::Loaded loaded) {
   surroundings.signer = &signer;
   surroundings.mta_sts = &policies;
   surroundings.providers = shaping::load_providers(settings->shaping.rules_dir).providers;
+  auth::DomainBook domains;
+  // Without the list, names without a DMARC record are organizations of their own.
+  const Result<auth::PublicSuffixList> suffixes = auth::PublicSuffixList::load_newest();
+  surroundings.domains = &domains;
+  if (suffixes) surroundings.suffixes = &*suffixes;
   Relay relay(std::move(surroundings), settings);
   if (!relay.open(problem)) return fail(problem);
 

@@ -280,6 +280,54 @@ delivery::ConnectionOptions connection_options(const config::Settings& settings,
   return options;
 }
 
+auth::AlignmentOptions alignment_options(const config::Settings& settings) {
+  auth::AlignmentOptions options;
+  options.place.hostname = settings.node.hostname;
+  const Result<std::string> hostname = smtp::canonical_domain(settings.node.hostname);
+  if (hostname) options.place.hostname = *hostname;
+  const auto add = [&options](const std::optional<net::Address>& seen,
+                              const std::optional<net::Address>& local) {
+    const std::optional<net::Address>& address = seen ? seen : local;
+    auto& all = options.place.addresses;
+    if (address && std::find(all.begin(), all.end(), *address) == all.end())
+      all.push_back(*address);
+  };
+  for (const config::Source& source : settings.source) {
+    add(source.public_ipv4, source.ipv4);
+    add(source.public_ipv6, source.ipv6);
+  }
+  const auto mode_of = [](config::AlignmentMode mode) {
+    switch (mode) {
+      case config::AlignmentMode::Off:
+        return auth::AlignmentMode::Off;
+      case config::AlignmentMode::Warn:
+        return auth::AlignmentMode::Warn;
+      case config::AlignmentMode::Hold:
+        return auth::AlignmentMode::Hold;
+      case config::AlignmentMode::Refuse:
+        return auth::AlignmentMode::Refuse;
+    }
+    return auth::AlignmentMode::Warn;
+  };
+  for (const config::Alignment& alignment : settings.alignment) {
+    if (alignment.tenant == "*") {
+      options.mode = mode_of(alignment.mode);
+    } else {
+      options.modes.emplace_back(alignment.tenant, mode_of(alignment.mode));
+    }
+  }
+  return options;
+}
+
+delivery::SigningOptions signing_options(const config::Settings& settings) {
+  delivery::SigningOptions options;
+  options.relay_domain = settings.signing.relay_domain;
+  options.oversigned = settings.signing.oversign;
+  options.seals = settings.signing.arc;
+  options.hostname = settings.node.hostname;
+  return options;
+}
+
 policy::MtaStsOptions mta_sts_options(const config::Settings& settings) {
   policy::MtaStsOptions options;
   options.is_on = settings.delivery.mta_sts == config::MtaSts::On;

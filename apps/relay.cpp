@@ -17,6 +17,7 @@ namespace ekiden::apps {
 /// afterwards.
 struct Relay::Part {
   static std::unique_ptr<policy::MtaStsFinder> policies_of(RelayWorker& at, Relay& relay);
+  static std::unique_ptr<auth::AlignmentDesk> alignment_of(RelayWorker& at, Relay& relay);
 
   Part(RelayWorker& at, Relay& relay, std::shared_ptr<const delivery::RouteSet> routes,
        inbound::ClientLimits& limits, inbound::Instruments& instruments,
@@ -24,6 +25,7 @@ struct Relay::Part {
       : place(at),
         port(relay.mail_->attach(at.worker.executor)),
         policies(policies_of(at, relay)),
+        alignment(alignment_of(at, relay)),
         routing(std::move(routes), at.resolver, policies.get()),
         connection_tasks(at.worker),
         connection{at.worker,
@@ -35,7 +37,8 @@ struct Relay::Part {
                    tls_memory,
                    at.start_tls,
                    connection_options(*relay.settings_, relay.rewriting_),
-                   relay.surroundings_.signer},
+                   relay.surroundings_.signer,
+                   alignment.get()},
         probe(connection, routing, probe_memory),
         verifier(probe),
         dispatcher(
@@ -49,7 +52,8 @@ struct Relay::Part {
         ids(node_id(*relay.settings_), static_cast<std::uint8_t>(at.worker.index),
             at.worker.random),
         listeners({at.worker, *relay.mail_, *port, dispatcher, ids, relay.surroundings_.accounts,
-                   limits, instruments, at.sasl, &verifier, at.tls, at.proxy, &at.resolver}) {}
+                   limits, instruments, at.sasl, &verifier, at.tls, at.proxy, &at.resolver,
+                   alignment.get(), &relay.surroundings_.pool, relay.surroundings_.providers}) {}
 
   /// A reload's share of this worker.
   void apply(const std::shared_ptr<const delivery::RouteSet>& routes,
@@ -61,6 +65,7 @@ struct Relay::Part {
   RelayWorker& place;
   std::unique_ptr<spool::Port> port;
   std::unique_ptr<policy::MtaStsFinder> policies;
+  std::unique_ptr<auth::AlignmentDesk> alignment;
   delivery::RouteFinder routing;
   delivery::TlsMemory tls_memory;
   base::TaskGroup connection_tasks;
@@ -105,6 +110,19 @@ std::unique_ptr<policy::MtaStsFinder> Relay::Part::policies_of(RelayWorker& at, 
                                                 mta_sts_options(*relay.settings_));
 }
 
+std::unique_ptr<auth::AlignmentDesk> Relay::Part::alignment_of(RelayWorker& at, Relay& relay) {
+  const Surroundings& around = relay.surroundings_;
+  if (around.domains == nullptr) return nullptr;
+  auth::AlignmentDesk::Parts parts{at.worker, at.resolver, *around.domains, around.suffixes, {}};
+  if (around.signer != nullptr) {
+    parts.signing_domains = [signer = around.signer](const message::Meta& meta) {
+      return signer->signing_domains(meta);
+    };
+  }
+  return std::make_unique<auth::AlignmentDesk>(std::move(parts),
+                                               alignment_options(*relay.settings_));
+}
+
 Relay::Relay(Surroundings surroundings, std::shared_ptr<const config::Settings> settings)
     : surroundings_(std::move(surroundings)),
       settings_(std::move(settings)),
@@ -117,6 +135,8 @@ Relay::Relay(Surroundings surroundings, std::shared_ptr<const config::Settings> 
                                               surroundings_.random);
   if (surroundings_.wrap_spool) wrapper_ = surroundings_.wrap_spool(*journal_);
   mail_ = wrapper_ ? wrapper_.get() : journal_.get();
+  if (surroundings_.signer != nullptr)
+    surroundings_.signer->set_options(signing_options(*settings_));
   std::vector<base::Executor*> executors;
   for (const RelayWorker& place : surroundings_.workers)
     executors.push_back(&place.worker.executor);
@@ -212,6 +232,10 @@ bool Relay::reload(std::shared_ptr<const config::Settings> settings, std::string
   const std::shared_ptr<const config::Settings> old = std::exchange(settings_, settings);
   rewriting_ = std::move(*rewriting);
   budget_.set(settings->spool.memory_budget);
+  if (surroundings_.signer != nullptr)
+    surroundings_.signer->set_options(signing_options(*settings));
+  // What is known depends on our addresses.
+  if (surroundings_.domains != nullptr) surroundings_.domains->clear();
   const auto listeners = listener_options(*settings, rewriting_);
   struct Gathered {
     std::mutex mutex;
@@ -251,6 +275,7 @@ void Relay::Part::apply(const std::shared_ptr<const delivery::RouteSet>& routes,
   routing.replace(routes);
   connection.options = connection_options(settings, rewriting);
   if (policies) policies->set_options(mta_sts_options(settings));
+  if (alignment) alignment->set_options(alignment_options(settings));
   probe.set_options(connection.options);
   dispatcher.set_options(dispatcher_options(settings, rewriting, providers),
                          settlement_options(settings));
@@ -292,6 +317,7 @@ void Relay::stop(base::Duration budget, base::Work done) {
         if (!std::exchange(*are_sessions_over, true)) one_done();
       };
       if (part.policies) part.policies->close();
+      if (part.alignment) part.alignment->close();
       part.listeners.close();
       part.listeners.when_empty(sessions_over);
       part.dispatcher.stop(one_done);
@@ -306,12 +332,14 @@ void Relay::stop(base::Duration budget, base::Work done) {
 }
 
 void Relay::abandon() {
+  if (surroundings_.signer != nullptr) surroundings_.signer->abandon();
   for (const auto& part : parts_) {
     part->dispatcher.drop_waiting();
     part->connection_tasks.abandon();
     part->probe.abandon();
     part->place.resolver.abandon();
     if (part->policies) part->policies->abandon();
+    if (part->alignment) part->alignment->abandon();
     part->port->abandon();
   }
   writer_.reset();

@@ -8,11 +8,13 @@
 
 #include "ekiden/account/secret.hpp"
 #include "ekiden/account/snapshot.hpp"
+#include "ekiden/auth/alignment_desk.hpp"
 #include "ekiden/base/metrics.hpp"
 #include "ekiden/base/worker.hpp"
 #include "ekiden/config/settings.hpp"
 #include "ekiden/delivery/connection.hpp"
 #include "ekiden/delivery/dispatcher.hpp"
+#include "ekiden/delivery/message_signer.hpp"
 #include "ekiden/delivery/route_finder.hpp"
 #include "ekiden/dns/resolver.hpp"
 #include "ekiden/events/sink.hpp"
@@ -65,6 +67,9 @@ struct Surroundings {
   policy::MtaStsBook* mta_sts = nullptr;
   /// Whose limits hold and what replies mean. Null: nobody's, and nobody asks.
   std::shared_ptr<const shaping::Providers> providers = nullptr;
+  /// What is known of senders' domains. Null: alignment is not judged.
+  auth::DomainBook* domains = nullptr;
+  const auth::PublicSuffixList* suffixes = nullptr;  ///< null: none
 };
 
 /// The rules of [[rewrite]]; null when there are none.
@@ -154,6 +159,8 @@ delivery::DispatcherOptions dispatcher_options(
     std::shared_ptr<const shaping::Providers> providers = nullptr);
 delivery::ConnectionOptions connection_options(const config::Settings& settings,
                                                const Rewriting& rewriting);
+auth::AlignmentOptions alignment_options(const config::Settings& settings);
+delivery::SigningOptions signing_options(const config::Settings& settings);
 policy::MtaStsOptions mta_sts_options(const config::Settings& settings);
 /// One for each [[listener]], in its order.
 std::vector<std::shared_ptr<const inbound::ListenerOptions>> listener_options(

@@ -90,6 +90,7 @@ void add_check(CLI::App& app, Context& context) {
   group->require_subcommand(1);
   add_check_spf(*group, context);
   add_check_dmarc(*group, context);
+  add_check_alignment(*group, context);
   add_check_dkim(*group, context);
   add_check_organizational_domain(*group, context);
   add_check_dane(*group, context);

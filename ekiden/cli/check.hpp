@@ -34,6 +34,7 @@ void add_check_command(CLI::App& group, Context& context, CheckCommand command);
 
 // Groups of checks; each adds its commands to `ekiden check`.
 void add_check_spf(CLI::App& group, Context& context);
+void add_check_alignment(CLI::App& group, Context& context);
 void add_check_dmarc(CLI::App& group, Context& context);
 /// DKIM and ARC.
 void add_check_dkim(CLI::App& group, Context& context);

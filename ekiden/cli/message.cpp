@@ -54,6 +54,8 @@ void show_message(Context& context, const std::string& id) {
   context.print_field("client", text_of(*result, "client"));
   context.print_field("identity", text_of(*result, "identity"));
   context.print_field("subject", text_of(*result, "subject"));
+  const std::string alignment = text_of(*result, "alignment");
+  if (!alignment.empty()) context.print_field("alignment", alignment);
   context.print_field("size", format_octets(number_of(*result, "size")));
   Table table({"RECIPIENT", "STATE", "TRIES", "NEXT", "EXPIRES", "LAST REPLY"});
   for (const auto& value : result->at("recipients").as_array()) {

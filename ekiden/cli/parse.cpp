@@ -4,6 +4,7 @@
 #include "ekiden/base/text.hpp"
 #include "ekiden/cli/check.hpp"
 #include "ekiden/cli/mail_file.hpp"
+#include "ekiden/cli/parse_feedback.hpp"
 #include "ekiden/message/header_scan.hpp"
 #include "ekiden/message/mailbox.hpp"
 #include "ekiden/message/structure.hpp"
@@ -169,6 +170,8 @@ void add_parse(CLI::App& app, Context& context) {
       {"message", "FILE", "The message; - reads standard input", CheckFlag::Kind::Place}};
   message.evaluate = parse_message;
   add_check_command(*group, context, std::move(message));
+
+  add_parse_feedback(*group, context);
 }
 
 }  // namespace ekiden::cli

@@ -530,6 +530,10 @@ const std::vector<Section>& sections() {
       {"rewrite", true,
        "Addresses and headers to be rewritten. Every rule whose conditions hold acts, in the order "
        "of the file, on what those before it made (docs/REWRITING.md)."},
+      {"signing", false, "Signatures of mail that leaves (docs/AUTHENTICATION.md)."},
+      {"alignment", true,
+       "What becomes of a tenant's mail that would fail at those who receive it. Without any, it "
+       "is warned of."},
       {"dsn", false, "Delivery status notifications."},
       {"spool", false, "Messages on disk."},
       {"events", false, "The record of what happened to each message."},
@@ -585,6 +589,8 @@ std::vector<Key> keys_of(const Section& section, Settings& s, std::size_t i) {
   if (name == "pool") return pool_keys(s.pool[i]);
   if (name == "retry") return retry_keys(s.retry);
   if (name == "rewrite") return rewrite_keys(s.rewrite[i]);
+  if (name == "signing") return signing_keys(s.signing);
+  if (name == "alignment") return alignment_keys(s.alignment[i]);
   if (name == "dsn") return dsn_keys(s.dsn);
   if (name == "spool") return spool_keys(s.spool);
   if (name == "events") return events_keys(s.events);
@@ -603,6 +609,7 @@ std::size_t entries_of(const Section& section, const Settings& s) {
   if (section.name == "source") return s.source.size();
   if (section.name == "pool") return s.pool.size();
   if (section.name == "rewrite") return s.rewrite.size();
+  if (section.name == "alignment") return s.alignment.size();
   return 1;
 }
 
@@ -614,6 +621,7 @@ void add_entry(const Section& section, Settings& s) {
   if (section.name == "source") s.source.emplace_back();
   if (section.name == "pool") s.pool.emplace_back();
   if (section.name == "rewrite") s.rewrite.emplace_back();
+  if (section.name == "alignment") s.alignment.emplace_back();
 }
 
 }  // namespace ekiden::config

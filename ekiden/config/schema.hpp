@@ -70,6 +70,9 @@ std::vector<Key> rewrite_keys(Rewrite& rewrite);
 /// Those of one [[source]] and one [[pool]].
 std::vector<Key> source_keys(Source& source);
 std::vector<Key> pool_keys(Pool& pool);
+/// Those of [signing] and of one [[alignment]].
+std::vector<Key> signing_keys(Signing& signing);
+std::vector<Key> alignment_keys(Alignment& alignment);
 /// The keys of [retry], bound to one value of them.
 std::vector<Key> retry_keys(Retry& retry);
 

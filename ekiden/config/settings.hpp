@@ -203,6 +203,19 @@ struct Rewrite {
   TextPairs sender_entries, recipient_entries, alias_entries;
 };
 
+struct Signing {
+  std::string relay_domain;  ///< canonical; empty: no second signature
+  std::vector<std::string> oversign = {"From"};
+  bool arc = true;
+};
+
+enum class AlignmentMode : std::uint8_t { Off, Warn, Hold, Refuse };
+
+struct Alignment {
+  std::string tenant;  ///< "*": every other
+  AlignmentMode mode = AlignmentMode::Warn;
+};
+
 enum class DsnFailure : std::uint8_t { Send, EventsOnly };
 
 struct Dsn {
@@ -268,6 +281,8 @@ struct Settings {
   std::vector<Pool> pool;
   Retry retry;
   std::vector<Rewrite> rewrite;
+  Signing signing;
+  std::vector<Alignment> alignment;
   Dsn dsn;
   Spool spool;
   Events events;

@@ -502,6 +502,7 @@ void validate(Loaded& loaded, const std::set<std::string>& refused,
   Validator(loaded, refused, surroundings).run();
   validate_egress(loaded, refused, surroundings);
   validate_rewrite(loaded, refused, surroundings);
+  validate_identity(loaded, refused, surroundings);
 }
 
 }  // namespace ekiden::config

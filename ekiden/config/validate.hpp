@@ -19,6 +19,10 @@ void validate(Loaded& loaded, const std::set<std::string>& refused,
 void validate_egress(Loaded& loaded, const std::set<std::string>& refused,
                      const Surroundings& surroundings);
 
+/// The same for [signing] and [[alignment]]; validate() calls it.
+void validate_identity(Loaded& loaded, const std::set<std::string>& refused,
+                       const Surroundings& surroundings);
+
 /// The same for [[rewrite]]; validate() calls it.
 void validate_rewrite(Loaded& loaded, const std::set<std::string>& refused,
                       const Surroundings& surroundings);

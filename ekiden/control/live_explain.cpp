@@ -201,6 +201,7 @@ base::Task<Outcome<MessageView>> LiveNode::show(base::MessageId message) {
   if (!details.client_name.empty()) view.client += " (" + details.client_name + ")";
   view.identity = details.identity;
   view.internet_message_id = details.message_id;
+  view.alignment = details.alignment;
   view.subject = details.subject;
   view.size = loaded->body.size;
   auto read = [this, &loaded](base::Completion<Result<base::Octets>> done) {

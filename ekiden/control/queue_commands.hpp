@@ -82,6 +82,7 @@ struct MessageView {
   base::MessageId id;
   base::Time accepted{};
   std::string sender, tenant, stream, client, identity, internet_message_id, subject;
+  std::string alignment;  ///< as message::Details has it
   std::uint64_t size = 0;
   std::vector<QueuedRecipient> recipients;  ///< `state` may also be a final one here
   std::string header;                       ///< as stored, without the body

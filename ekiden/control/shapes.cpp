@@ -137,8 +137,9 @@ json::object to_json(const Explanation& e) {
 json::object to_json(const MessageView& m) {
   return object_of("message", m.id, "accepted", m.accepted, "sender", Always{m.sender}, "tenant",
                    m.tenant, "stream", m.stream, "client", m.client, "identity", m.identity,
-                   "internet_message_id", m.internet_message_id, "subject", m.subject, "size",
-                   m.size, "recipients", m.recipients, "header", header_text(m.header));
+                   "internet_message_id", m.internet_message_id, "subject", m.subject, "alignment",
+                   m.alignment, "size", m.size, "recipients", m.recipients, "header",
+                   header_text(m.header));
 }
 
 json::object to_json(const OperationView& o) {

@@ -17,6 +17,10 @@
 #include "ekiden/spool/spool.hpp"
 #include "ekiden/tls/dane.hpp"
 
+namespace ekiden::auth {
+class AlignmentDesk;
+}
+
 namespace ekiden::delivery {
 
 class MessageSigner;
@@ -66,7 +70,8 @@ struct ConnectionContext {
   TlsMemory& tls_memory;
   StartTls start_tls;
   ConnectionOptions options;
-  MessageSigner* signer = nullptr;  ///< null: nothing is signed
+  MessageSigner* signer = nullptr;           ///< null: nothing is signed
+  auth::AlignmentDesk* alignment = nullptr;  ///< null: alignment is not judged
 };
 
 /// Runs one connection of a plan to its end: finds a host that takes it, hands over jobs from

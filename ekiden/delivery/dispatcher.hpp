@@ -256,8 +256,7 @@ class Dispatcher final : public queue::Intake {
   base::Task<void> move_on(Reroute request, std::shared_ptr<Tally> tally);
 
   /// The job keeps the resident alive, and with it the message's share of the memory budget.
-  static Job job_of(const queue::Pick& pick,
-                    const std::shared_ptr<const queue::Resident>& resident);
+  Job job_of(const queue::Pick& pick, const std::shared_ptr<const queue::Resident>& resident) const;
 
   // The owner's side of a connection.
   void ask(std::uint64_t link, std::uint32_t wants);
@@ -271,6 +270,8 @@ class Dispatcher final : public queue::Intake {
   void grant(std::uint64_t link, std::vector<Job> jobs);
   void ended(std::uint64_t link, ConnectionEnd end);
   void site_failed(const Link& link, const ConnectionEnd& end);
+  void hold_unaligned(const Settlement::Context& context, std::uint32_t recipient,
+                      const smtp::Reply& why);
   void put_back(base::MessageId id, const std::vector<std::uint32_t>& recipients);
   void settled(JobResult result, std::shared_ptr<const message::Meta> meta, std::uint64_t link);
 

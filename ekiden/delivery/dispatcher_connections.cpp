@@ -16,9 +16,17 @@ constexpr unsigned kDoublingsMax = 16;
 }  // namespace
 
 Job Dispatcher::job_of(const queue::Pick& pick,
-                       const std::shared_ptr<const queue::Resident>& resident) {
-  return {pick.id, std::shared_ptr<const message::Meta>(resident, resident->meta.get()),
+                       const std::shared_ptr<const queue::Resident>& resident) const {
+  Job job{pick.id, std::shared_ptr<const message::Meta>(resident, resident->meta.get()),
           resident->body, pick.recipients};
+  if (job.meta->details.alignment.empty()) return job;
+  for (const std::uint32_t recipient : pick.recipients) {
+    const std::uint32_t slot = scheduler_.find(pick.id, recipient);
+    if (slot == queue::kNone) continue;
+    if ((scheduler_.recipient(slot).flags & queue::kAlignmentJudged) != 0)
+      job.is_alignment_judged = true;
+  }
+  return job;
 }
 
 // --- the owner's side
@@ -257,6 +265,10 @@ void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> 
       untried.push_back(recipient.recipient);
       continue;
     }
+    if (recipient.outcome == Outcome::Held) {
+      hold_unaligned(context, recipient.recipient, recipient.reply);
+      continue;
+    }
     Verdict verdict{.recipient = recipient.recipient,
                     .reply = std::move(recipient.reply),
                     .phase = recipient.phase,
@@ -286,6 +298,18 @@ void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> 
   if (!untried.empty()) put_back(context.id, untried);
   // What it had in memory goes about now.
   serve_readers();
+}
+
+void Dispatcher::hold_unaligned(const Settlement::Context& context, std::uint32_t recipient,
+                                const smtp::Reply& why) {
+  const std::uint32_t slot = scheduler_.find(context.id, recipient);
+  if (slot == queue::kNone || scheduler_.recipient(slot).place != queue::Place::InFlight) return;
+  const std::uint8_t flags = scheduler_.recipient(slot).flags;
+  scheduler_.set_flags(slot, static_cast<std::uint8_t>(flags | queue::kAlignmentJudged));
+  scheduler_.hold(slot);
+  Settlement::Context own = context;
+  own.peer = {};  // No peer has seen it.
+  settlement_.record_hold(own, recipient, true, why.text());
 }
 
 void Dispatcher::ended(std::uint64_t id, ConnectionEnd end) {

@@ -75,12 +75,15 @@ struct Job {
   std::vector<std::uint32_t> recipients;  ///< indexes into meta->envelope.recipients
   /// Only asks the peer about its recipients; there is no body. Taken at RCPT counts as Delivered.
   bool is_probe = false;
+  /// It was held for its alignment once, and released.
+  bool is_alignment_judged = false;
 };
 
 enum class Outcome : std::uint8_t {
   Delivered,
   Deferred,  ///< an attempt was used up
   Bounced,
+  Held,      ///< it may not leave before an operator has seen it; no attempt was used up
   NotTried,  ///< give it again at once, in a new transaction; no attempt was used up
 };
 

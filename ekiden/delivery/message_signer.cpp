@@ -1,17 +1,32 @@
 #include "ekiden/delivery/message_signer.hpp"
 
+#include <algorithm>
+
+#include "ekiden/auth/authentication_results.hpp"
 #include "ekiden/auth/error.hpp"
 #include "ekiden/base/log.hpp"
+#include "ekiden/base/text.hpp"
 #include "ekiden/message/header_scan.hpp"
 #include "ekiden/smtp/address.hpp"
 
 namespace ekiden::delivery {
 namespace {
 
-auth::DkimSignerOptions signer_options(base::Time now) {
+/// The relay signs with one key of each kind at most.
+constexpr std::size_t kRelayKeysMax = 2;
+
+auth::DkimSignerOptions signer_options(const SigningPlan& plan, base::Time now) {
   auth::DkimSignerOptions options;
   options.signed_at = now;
+  if (plan.options != nullptr) options.oversigned = plan.options->oversigned;
   return options;
+}
+
+/// Where an alias stood: "rfc822;info@example.jp" names the domain that mail came to.
+std::string domain_of_orcpt(std::string_view orcpt) {
+  const std::size_t semicolon = orcpt.find(';');
+  return semicolon == std::string_view::npos ? std::string()
+                                             : smtp::domain_of(orcpt.substr(semicolon + 1));
 }
 
 }  // namespace
@@ -30,29 +45,84 @@ std::shared_ptr<const MessageSigner::Index> MessageSigner::index() const {
   return built;
 }
 
-std::shared_ptr<const SigningPlan> MessageSigner::plan_for(const message::Meta& meta) const {
-  const message::Details& details = meta.details;
-  if (!details.is_own && !details.is_generated) return nullptr;
-  const std::shared_ptr<const Index> index = this->index();
-  if (index->by_domain.empty()) return nullptr;
+void MessageSigner::set_options(SigningOptions options) {
+  options_.store(std::make_shared<const SigningOptions>(std::move(options)));
+}
+
+void MessageSigner::add_keys(const Index& index, std::string_view domain, const std::string& tenant,
+                             std::size_t max, SigningPlan& plan) {
+  const auto found = index.by_domain.find(domain);
+  if (found == index.by_domain.end()) return;
+  std::size_t added = 0;
+  for (const account::DomainKey* key : found->second) {
+    if (added >= max) return;
+    if (!key->tenant.empty() && key->tenant != tenant) continue;
+    plan.keys.push_back(key);
+    ++added;
+  }
+}
+
+void MessageSigner::add_author_keys(const Index& index, const message::Details& details,
+                                    SigningPlan& plan) const {
   const std::string domain = smtp::domain_of(details.header_from);
-  for (std::string_view name = domain; !name.empty();) {
-    const auto found = index->by_domain.find(name);
-    if (found != index->by_domain.end()) {
-      auto plan = std::make_shared<SigningPlan>();
-      for (const account::DomainKey* key : found->second) {
-        const bool is_for_it = key->tenant.empty() || key->tenant == details.tenant;
-        if (is_for_it && plan->keys.size() < kSigningKeysMax) plan->keys.push_back(key);
-      }
-      if (!plan->keys.empty()) {
-        plan->owner = index->owner;
-        return plan;
-      }
-    }
+  for (std::string_view name = domain; !name.empty() && plan.keys.empty();) {
+    add_keys(index, name, details.tenant, kSigningKeysMax, plan);
     const std::size_t dot = name.find('.');
     name = dot == std::string_view::npos ? std::string_view() : name.substr(dot + 1);
   }
-  return nullptr;
+}
+
+/// RFC 8617 §4.1.3 knows rsa-sha256 only.
+void MessageSigner::add_sealing_key(const Index& index, const message::Meta& meta,
+                                    SigningPlan& plan) const {
+  std::vector<std::string> domains;
+  for (const message::Recipient& recipient : meta.envelope.recipients) {
+    domains.push_back(smtp::domain_of(recipient.address));
+    if (!recipient.orcpt.empty()) domains.push_back(domain_of_orcpt(recipient.orcpt));
+  }
+  domains.push_back(plan.options->relay_domain);
+  for (const std::string& domain : domains) {
+    SigningPlan all;
+    add_keys(index, domain, meta.details.tenant, kSigningKeysMax, all);
+    for (const account::DomainKey* key : all.keys) {
+      if (key->type != "rsa") continue;
+      plan.keys.push_back(key);
+      return;
+    }
+  }
+}
+
+std::shared_ptr<const SigningPlan> MessageSigner::plan_for(const message::Meta& meta) const {
+  const message::Details& details = meta.details;
+  const std::shared_ptr<const Index> index = this->index();
+  if (index->by_domain.empty()) return nullptr;
+  auto plan = std::make_shared<SigningPlan>();
+  plan->options = options_.load();
+  plan->owner = index->owner;
+  plan->seals = !details.is_own && !details.is_generated;
+  if (plan->seals) {
+    // What claims to be our results is ours only where we evaluated the message.
+    if (plan->options->seals && details.is_authenticated) add_sealing_key(*index, meta, *plan);
+  } else {
+    add_author_keys(*index, details, *plan);
+    const std::string& relay = plan->options->relay_domain;
+    const bool is_signed_for = !plan->keys.empty() && plan->keys.front()->domain == relay;
+    if (!relay.empty() && !is_signed_for)
+      add_keys(*index, relay, details.tenant, kRelayKeysMax, *plan);
+  }
+  if (plan->keys.empty()) return nullptr;
+  return plan;
+}
+
+std::vector<std::string> MessageSigner::signing_domains(const message::Meta& meta) const {
+  std::vector<std::string> domains;
+  const std::shared_ptr<const SigningPlan> plan = plan_for(meta);
+  if (plan == nullptr || plan->seals) return domains;
+  for (const account::DomainKey* key : plan->keys) {
+    if (std::find(domains.begin(), domains.end(), key->domain) == domains.end())
+      domains.push_back(key->domain);
+  }
+  return domains;
 }
 
 Result<std::vector<auth::DkimIdentity>> MessageSigner::open_keys(const SigningPlan& plan) {
@@ -100,6 +170,44 @@ void MessageSigner::keep(Kept what, const std::string& fields) {
   kept_order_.pop_front();
 }
 
+std::optional<MessageSigner::Claim> MessageSigner::try_claim(const Kept& what) {
+  const std::lock_guard lock(mutex_);
+  if (!claims_.try_emplace(what).second) return std::nullopt;
+  return Claim(*this, what);
+}
+
+void MessageSigner::wait_for(const Kept& what, base::Executor& home, base::Completion<bool> wake) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto claim = claims_.find(what);
+    if (claim != claims_.end()) {
+      claim->second.push_back({&home, std::move(wake)});
+      return;
+    }
+  }
+  home.post([wake = std::move(wake)]() mutable { wake(true); });
+}
+
+void MessageSigner::release(const Kept& what) {
+  std::vector<Waiter> waiters;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto claim = claims_.find(what);
+    if (claim == claims_.end()) return;
+    waiters = std::move(claim->second);
+    claims_.erase(claim);
+  }
+  for (Waiter& waiter : waiters)
+    waiter.home->post([wake = std::move(waiter.wake)]() mutable { wake(true); });
+}
+
+void MessageSigner::abandon() {
+  // What dies with one may release another.
+  std::map<Kept, std::vector<Waiter>> claims;
+  const std::lock_guard lock(mutex_);
+  claims.swap(claims_);
+}
+
 void MessageSigner::note_signed(const SigningPlan& plan, base::Time now) {
   const std::lock_guard lock(mutex_);
   for (const account::DomainKey* key : plan.keys) signed_[key->id] = now;
@@ -112,7 +220,7 @@ std::map<std::int64_t, base::Time> MessageSigner::take_signed() {
 
 Signing::Signing(MessageSigner& signer, std::shared_ptr<const SigningPlan> plan, base::Time now,
                  bool is_seven_bit)
-    : signer_(signer), plan_(std::move(plan)), now_(now), dkim_(signer_options(now)) {
+    : signer_(signer), plan_(std::move(plan)), now_(now), dkim_(signer_options(*plan_, now)) {
   if (is_seven_bit) converter_.emplace(message::Conversion::SevenBit);
 }
 
@@ -125,7 +233,8 @@ Result<void> Signing::feed(std::string_view octets) {
 
 Result<void> Signing::take(std::string_view octets) {
   if (has_begun_) {
-    dkim_.update_body(octets);
+    if (arc_) arc_->update_body(octets);
+    if (!plan_->seals) dkim_.update_body(octets);
     return {};
   }
   const std::size_t before = header_.size();
@@ -138,15 +247,45 @@ Result<void> Signing::take(std::string_view octets) {
   const std::string body = header_.substr(end);
   header_.resize(end);
   if (const auto begun = begin(); !begun) return begun;
-  dkim_.update_body(body);
-  return {};
+  return take(body);
 }
 
 Result<void> Signing::begin() {
   has_begun_ = true;
+  if (plan_->seals) {
+    begin_seal();
+    header_.clear();
+    return {};
+  }
   const Result<void> begun = dkim_.begin(header_);
   header_.clear();
   return begun;
+}
+
+/// RFC 8617 §5.1: behind our own results only, which say what became of the chain as it came.
+void Signing::begin_seal() {
+  const std::string& hostname = plan_->options->hostname;
+  results_ = auth::collect_results(header_, hostname);
+  if (results_ == "none") return;
+  auto identities = signer_.open_keys(*plan_);
+  if (!identities) return;
+  auth::ArcValidator validator;
+  validator.begin(header_);
+  const std::optional<auth::Verdict> earlier = auth::find_result(results_, "arc");
+  if (earlier == auth::Verdict::Pass || earlier == auth::Verdict::Fail) {
+    chain_ = validator.trust(earlier == auth::Verdict::Pass ? auth::ArcStatus::Pass
+                                                            : auth::ArcStatus::Fail);
+  } else {
+    // Our results name a chain wherever there is one: without, the first set is ours.
+    chain_ = validator.trust(auth::ArcStatus::None);
+    if (chain_.status == auth::ArcStatus::None && chain_.instance > 0) return;
+  }
+  auth::ArcSealerOptions options;
+  options.identity = std::move(identities->front());
+  options.authserv_id = hostname;
+  options.signed_at = now_;
+  arc_.emplace(std::move(options));
+  if (!arc_->begin(header_)) arc_.reset();
 }
 
 Result<std::string> Signing::finish() {
@@ -157,6 +296,15 @@ Result<std::string> Signing::finish() {
   }
   if (!has_begun_) {
     if (const auto begun = begin(); !begun) return begun.error();
+  }
+  if (plan_->seals) {
+    Result<std::string> set = arc_ ? arc_->finish(chain_, results_) : std::string();
+    if (!set) {
+      base::log::warning("seal_failed", {{"reason", set.error().message()}});
+      return std::string();
+    }
+    if (!set->empty()) signer_.note_signed(*plan_, now_);
+    return set;
   }
   const auto identities = signer_.open_keys(*plan_);
   if (!identities) return identities.error();

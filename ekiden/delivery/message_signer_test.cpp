@@ -26,12 +26,13 @@ struct MessageSignerTest : testing::Test {
   ~MessageSignerTest() override { std::filesystem::remove_all(folder); }
 
   void add(std::string domain, std::string selector, std::string tenant = "",
-           account::DomainKeyState state = account::DomainKeyState::Active) {
-    const auth::PrivateKey made = auth::PrivateKey::make(auth::KeyType::Ed25519).value();
+           account::DomainKeyState state = account::DomainKeyState::Active,
+           auth::KeyType type = auth::KeyType::Ed25519) {
+    const auth::PrivateKey made = auth::PrivateKey::make(type).value();
     account::DomainKey key;
     key.domain = std::move(domain);
     key.selector = std::move(selector);
-    key.type = "ed25519";
+    key.type = type == auth::KeyType::Rsa ? "rsa" : "ed25519";
     key.tenant = std::move(tenant);
     key.record = made.to_record().value();
     key.sealed = account::seal(secret, account::kDomainKeyPurpose, made.to_pem().value(), random);
@@ -173,6 +174,112 @@ TEST_F(MessageSignerTest, KeepsWhatItMadeWithinItsLimit) {
     signer->keep(other, "x");
   }
   EXPECT_FALSE(signer->find_kept(what)) << "the oldest goes first";
+}
+
+TEST_F(MessageSignerTest, TheRelaySignsBehindTheAuthor) {
+  add("example.org", "author");
+  add("relay.test", "relay");
+  EXPECT_EQ(selectors(meta_of("a@example.org")), "example.org/author");
+  SigningOptions options;
+  options.relay_domain = "relay.test";
+  options.oversigned = {"From", "Subject", "Reply-To"};
+  signer->set_options(options);
+  EXPECT_EQ(selectors(meta_of("a@example.org")), "example.org/author relay.test/relay");
+  EXPECT_EQ(selectors(meta_of("a@other.test")), "relay.test/relay") << "authors without a key too";
+  EXPECT_EQ(selectors(meta_of("a@relay.test")), "relay.test/relay") << "once is enough";
+  EXPECT_EQ(selectors(meta_of("a@example.org", false)), "none");
+  EXPECT_EQ(signer->signing_domains(meta_of("a@example.org")),
+            (std::vector<std::string>{"example.org", "relay.test"}));
+
+  const std::string octets = "From: a@example.org\r\nSubject: s\r\n\r\nbody\r\n";
+  Signing signing(*signer, signer->plan_for(meta_of("a@example.org")), kNow, false);
+  ASSERT_TRUE(signing.feed(octets));
+  const std::string fields = signing.finish().value();
+  EXPECT_EQ(verdicts(fields + octets), "author=pass relay=pass ");
+  EXPECT_EQ(verdicts(fields + "Reply-To: x@y.test\r\n" + octets), "author=fail relay=fail ")
+      << "what is oversigned cannot be added";
+}
+
+TEST_F(MessageSignerTest, MailThatIsPassedOnIsSealedBehindOurResults) {
+  add("own.test", "ed");
+  add("own.test", "rsa", "", account::DomainKeyState::Active, auth::KeyType::Rsa);
+  SigningOptions options;
+  options.hostname = "relay.test";
+  signer->set_options(options);
+  message::Meta meta = meta_of("friend@else.test", false);
+  meta.envelope.recipients = {{"me@far.test", "rfc822;me@own.test", 0, ""}};
+  EXPECT_EQ(signer->plan_for(meta), nullptr) << "what we have not evaluated is not sealed";
+  meta.details.is_authenticated = true;
+  const auto plan = signer->plan_for(meta);
+  ASSERT_NE(plan, nullptr);
+  EXPECT_TRUE(plan->seals);
+  EXPECT_EQ(plan->keys.front()->selector, "rsa") << "the alias's domain, and RSA only";
+
+  const auto seal = [&](const std::string& octets) {
+    Signing signing(*signer, plan, kNow, false);
+    for (const char c : octets) EXPECT_TRUE(signing.feed(std::string_view(&c, 1)));
+    return signing.finish().value();
+  };
+  const std::string mail = "From: friend@else.test\r\nSubject: s\r\n\r\nbody\r\n";
+  const std::string results = "Authentication-Results: relay.test; spf=pass; dkim=none\r\n";
+  const std::string first = seal(results + mail);
+  EXPECT_NE(first.find("ARC-Seal: "), std::string::npos) << first;
+  EXPECT_NE(first.find("cv=none"), std::string::npos) << first;
+  EXPECT_NE(first.find("i=1"), std::string::npos);
+  EXPECT_EQ(seal(mail), "") << "nothing to say, nothing sealed";
+  EXPECT_EQ(seal(results + first + mail), "") << "a chain that our results do not tell of";
+
+  const std::string passed = "Authentication-Results: relay.test; spf=pass; arc=pass\r\n";
+  EXPECT_NE(seal(passed + first + mail).find("cv=pass"), std::string::npos);
+  const std::string failed = "Authentication-Results: relay.test; spf=pass; arc=fail\r\n";
+  const std::string broken = seal(failed + first + mail);
+  // RFC 8617 §5.1.1, §5.1.2: said once, over that set alone; then the chain is left alone.
+  EXPECT_NE(broken.find("cv=fail"), std::string::npos) << broken;
+  EXPECT_EQ(seal(failed + broken + first + mail), "");
+  EXPECT_EQ(seal("Authentication-Results: relay.test; spf=pass\r\nSubject: x\r\n\r\n"), "")
+      << "without From it goes on without";
+
+  options.seals = false;
+  signer->set_options(options);
+  EXPECT_EQ(signer->plan_for(meta), nullptr);
+}
+
+struct WaitingExecutor final : base::Executor {
+  void post(base::Work work) override { waiting.push_back(std::move(work)); }
+  void run() {
+    std::vector<base::Work> now = std::exchange(waiting, {});
+    for (base::Work& work : now) work();
+  }
+  std::vector<base::Work> waiting;
+};
+
+TEST_F(MessageSignerTest, OfTwoThatNeedTheSameFieldsOneMakesThem) {
+  MessageSigner::Kept what, other;
+  what.keys = {1};
+  other.keys = {2};
+  WaitingExecutor home;
+  int woken = 0;
+  std::optional<MessageSigner::Claim> claim = signer->try_claim(what);
+  ASSERT_TRUE(claim);
+  EXPECT_FALSE(signer->try_claim(what));
+  EXPECT_TRUE(signer->try_claim(other)) << "other fields are another's work";
+  signer->wait_for(what, home, [&](bool) { ++woken; });
+  signer->wait_for(what, home, [&](bool) { ++woken; });
+  home.run();
+  EXPECT_EQ(woken, 0);
+  claim.reset();
+  home.run();
+  EXPECT_EQ(woken, 2) << "who waits is told, and looks for what was made";
+  EXPECT_TRUE(signer->try_claim(what));
+  signer->wait_for(other, home, [&](bool) { ++woken; });
+  home.run();
+  EXPECT_EQ(woken, 3) << "nobody has it any more";
+  claim = signer->try_claim(what);
+  signer->wait_for(what, home, [&](bool) { ++woken; });
+  signer->abandon();
+  claim.reset();
+  home.run();
+  EXPECT_EQ(woken, 3) << "the threads have ended: nobody is woken";
 }
 
 }  // namespace

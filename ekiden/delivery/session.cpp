@@ -273,6 +273,7 @@ base::Task<void> Session::work() {
         current_ = std::move(waiting_);
         if (wants_head(current_->job)) co_await load_head(*current_);
         bool is_ready = take_off(*current_) == Taken::Ready;
+        if (is_ready) is_ready = co_await align(*current_);
         if (is_ready) is_ready = co_await sign(*current_);
         if (!is_ready) {
           finish(*std::exchange(current_, nullptr));
@@ -413,6 +414,7 @@ base::Task<std::string_view> Session::find_rider() {
   auto flight = std::make_unique<Flight>(std::move(*job));
   if (wants_head(flight->job)) co_await load_head(*flight);
   bool is_ready = take_off(*flight) == Taken::Ready;
+  if (is_ready) is_ready = co_await align(*flight);
   if (is_ready) is_ready = co_await sign(*flight);
   if (!is_ready) {
     finish(*flight);

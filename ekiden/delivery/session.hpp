@@ -76,6 +76,7 @@ class Session {
   base::Task<void> load_head(Flight& flight);
   void rewrite(Flight& flight);
   bool convert(Flight& flight);
+  base::Task<bool> align(Flight& flight);
   base::Task<bool> sign(Flight& flight);
   base::Task<Result<std::string>> make_signature(const Flight& flight,
                                                  std::shared_ptr<Signing> signing);

@@ -72,7 +72,20 @@ base::Task<bool> Session::sign(Flight& flight) {
 
   Preparation& preparation = flight.preparation;
   MessageSigner::Kept what = kept_of(flight.job, preparation, *plan);
-  if (std::optional<std::string> kept = signer->find_kept(what)) {
+  std::optional<std::string> kept = signer->find_kept(what);
+  std::optional<MessageSigner::Claim> claim;
+  while (!kept) {
+    claim = signer->try_claim(what);
+    // Whoever had it before may have made them between the two questions.
+    kept = signer->find_kept(what);
+    if (claim) break;
+    auto begin = [&](base::Completion<bool> wake) {
+      signer->wait_for(what, parts_.context.worker.executor, std::move(wake));
+    };
+    (void)co_await base::suspend<bool>(std::move(begin));
+    kept = signer->find_kept(what);
+  }
+  if (kept) {
     preparation.signature = std::move(*kept);
   } else {
     const bool converts = preparation.needs_seven_bit && !flight.job.body.is_in_memory();

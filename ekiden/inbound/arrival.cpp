@@ -206,11 +206,15 @@ smtp::Reply Arrival::take_header(std::string_view octets, const Client& client,
   header = std::move(fixed->header);
   header_octets = fixed->header_octets;
   // RFC 8601 §5: nobody but us says what we found.
+  details.is_authenticated = authentication_ != nullptr;
   if (authentication_ != nullptr) {
     header = auth::remove_forged_results(header, options_.hostname);
   }
-  if (options_.rewriting != nullptr) return rewrite_message(header);
-  return taken();
+  if (options_.rewriting != nullptr) {
+    smtp::Reply verdict = rewrite_message(header);
+    if (!verdict.is_positive()) return verdict;
+  }
+  return align(header);
 }
 
 smtp::Reply Arrival::take_ekiden_headers(
@@ -389,9 +393,12 @@ base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Clien
     body.octets = base::Octets(std::move(whole));
   }
   meta_->details.size = body.size;
+  if (rewriting_ != nullptr && !rewriting_->bounces.empty()) co_await read_bounce(body);
 
   spool::Transaction transaction = make_transaction(body);
   if (rewriting_ != nullptr) add_reports(transaction, body);
+  if (alignment_ != nullptr) add_alignment(transaction);
+  std::vector<spool::Progress> progress = transaction.messages.front().progress;
   stop_expecting();
   const Result<void> stored = co_await submit(services_.port, std::move(transaction));
   if (!stored) {
@@ -406,8 +413,9 @@ base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Clien
   instruments.message_octets.add(body.size);
   instruments.recipients.add(meta_->envelope.recipients.size());
   std::string text = "Ok: queued as " + base::format_message_id(id_);
-  queue::Accepted accepted{id_, meta_, std::move(body)};
+  queue::Accepted accepted{id_, meta_, std::move(body), std::move(progress)};
   services_.intake.take(std::move(accepted));
+  if (alignment_ != nullptr && alignment_->later) decide_alignment_later();
   if (rewriting_ != nullptr) {
     for (queue::Accepted& report : rewriting_->reports) {
       instruments.generated.add();

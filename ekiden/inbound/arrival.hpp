@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "ekiden/feedback/bounce.hpp"
 #include "ekiden/inbound/admission.hpp"
 #include "ekiden/inbound/authentication.hpp"
 #include "ekiden/inbound/services.hpp"
@@ -76,6 +77,13 @@ class Arrival {
   smtp::Reply rewrite_message(std::string& header);
   /// The reports that aliases owe (RFC 3461), and `returned` events; into the transaction.
   void add_reports(spool::Transaction& transaction, const spool::Body& body);
+  /// What a bounce in memory says; on the pool.
+  base::Task<void> read_bounce(const spool::Body& body);
+  /// Whether the message as it will leave aligns (arrival_alignment.cpp). Positive, or the refusal.
+  smtp::Reply align(std::string_view header);
+  /// Who is held, and the warning; into the transaction.
+  void add_alignment(spool::Transaction& transaction);
+  void decide_alignment_later();
   spool::Transaction make_transaction(spool::Body body);
   bool must_shorten(const Octets& seen, const Client& client) const;
   /// Strangers' mail for our own domains, unless told otherwise.
@@ -99,14 +107,24 @@ class Arrival {
     std::vector<std::string> aliases;
     std::size_t alias_recipients = 0;
     std::vector<rewrite::TokenContent> bounces;
+    feedback::Bounce said;                     ///< by the message itself, when it is one
     std::vector<message::Recipient> expanded;  ///< with NOTIFY=SUCCESS, now several
     std::vector<queue::Accepted> reports;
   };
   Rewriting& rewriting();
 
+  /// What only mail has whose alignment is wrong, or not known yet.
+  struct AlignmentNote {
+    auth::AlignmentRuling ruling;
+    std::vector<std::uint32_t> held;  ///< recipients
+    bool warns = false;
+    std::optional<auth::AlignmentCase> later;
+  };
+
   Services& services_;
   const ListenerOptions& options_;
   std::unique_ptr<Rewriting> rewriting_;
+  std::unique_ptr<AlignmentNote> alignment_;
   base::MessageId id_;
   std::shared_ptr<message::Meta> meta_;
   std::unique_ptr<spool::LargeWriter> writer_;

@@ -13,6 +13,17 @@ namespace {
 /// Reports on aliases of one message; a client that asks for more gets no further ones.
 constexpr std::size_t kReportsMax = 100;
 
+void describe(const feedback::BouncedRecipient& who, events::Event& event) {
+  event.recipient = who.recipient;
+  event.remote_host = who.remote_host;
+  event.reply_code = who.code;
+  event.enhanced_code = who.status;
+  event.reply = who.reply;
+  if (who.kind != feedback::BounceKind::Failed) return;
+  event.reason = shaping::name_of(who.why.reason);
+  event.fault = shaping::name_of(who.why.fault);
+}
+
 }  // namespace
 
 Arrival::Rewriting& Arrival::rewriting() {
@@ -77,7 +88,7 @@ smtp::Reply Arrival::rewrite_message(std::string& header) {
 
 void Arrival::add_reports(spool::Transaction& transaction, const spool::Body& body) {
   const base::Time now = meta_->details.received;
-  // RFC 3461 §5.2.7: an alias of several recipients has done its part; each of them gets NOTIFY
+  // RFC 3461 §5.2.7.3: an alias of several recipients has done its part; each of them gets NOTIFY
   // without SUCCESS.
   for (const message::Recipient& alias : rewriting_->expanded) {
     message::DsnRequest request;
@@ -129,19 +140,51 @@ void Arrival::add_reports(spool::Transaction& transaction, const spool::Body& bo
   // A bounce tells of mail that was delivered: an observation, no second disposition.
   for (const rewrite::TokenContent& about : rewriting_->bounces) {
     if (!meta_->envelope.reverse_path.empty()) break;
+    const feedback::Bounce& said = rewriting_->said;
     events::Event event;
+    event.kind = events::Kind::Returned;
+    switch (said.kind) {
+      case feedback::BounceKind::None:
+      case feedback::BounceKind::Failed:
+        break;
+      case feedback::BounceKind::Complaint:
+        event.kind = events::Kind::Complained;
+        break;
+      default:
+        continue;  // a delay, a success, somebody who is away: nothing came back
+    }
     event.message = about.id;
     event.recipient_index = about.recipient;
-    event.kind = events::Kind::Returned;
+    if (!said.recipients.empty()) describe(said.recipients.front(), event);
     event.time = now;
     event.tenant = meta_->details.tenant;
     event.subject = meta_->details.subject;
     event.client_address = meta_->details.client_address;
-    event.detail = "bounced after delivery: message " + base::format_message_id(id_);
-    event.id = events::event_id(about.id, about.recipient, events::Kind::Returned,
+    const bool is_complaint = event.kind == events::Kind::Complained;
+    event.detail = is_complaint ? "complained of: message " : "bounced after delivery: message ";
+    event.detail += base::format_message_id(id_);
+    event.id = events::event_id(about.id, about.recipient, event.kind,
                                 static_cast<std::uint32_t>(id_.low));
     transaction.events.push_back(events::encode_event(event));
   }
+}
+
+/// A bounce in a file stays unread: what it says stands at its top, and its token tells the rest.
+base::Task<void> Arrival::read_bounce(const spool::Body& body) {
+  if (services_.pool == nullptr || services_.providers == nullptr || !body.is_in_memory())
+    co_return;
+  base::Executor& home = services_.worker.executor;
+  auto begin = [&](base::Completion<feedback::Bounce> done) {
+    auto work = [octets = body.octets, providers = services_.providers, &home,
+                 done = std::move(done)]() mutable {
+      feedback::Bounce bounce = feedback::parse_bounce(octets.view(), *providers);
+      home.post([bounce = std::move(bounce), done = std::move(done)]() mutable {
+        done(std::move(bounce));
+      });
+    };
+    services_.pool->post(std::move(work));
+  };
+  rewriting_->said = co_await base::suspend<feedback::Bounce>(std::move(begin));
 }
 
 }  // namespace ekiden::inbound

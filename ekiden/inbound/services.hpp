@@ -1,11 +1,13 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "ekiden/account/snapshot.hpp"
+#include "ekiden/auth/alignment_desk.hpp"
 #include "ekiden/base/ids.hpp"
 #include "ekiden/base/metrics.hpp"
 #include "ekiden/base/worker.hpp"
@@ -14,6 +16,7 @@
 #include "ekiden/inbound/layer.hpp"
 #include "ekiden/inbound/recipient_verifier.hpp"
 #include "ekiden/queue/intake.hpp"
+#include "ekiden/shaping/providers.hpp"
 #include "ekiden/smtp/sasl.hpp"
 #include "ekiden/spool/spool.hpp"
 
@@ -49,11 +52,14 @@ struct Services {
   const account::SnapshotSource& accounts;
   ClientLimits& limits;
   Instruments& instruments;
-  smtp::SaslServer* sasl = nullptr;       ///< null: no AUTH
-  RecipientVerifier* verifier = nullptr;  ///< null: a recipient to verify gets 451
-  Layer* tls = nullptr;                   ///< null: no STARTTLS, no implicit TLS
-  Layer* proxy = nullptr;                 ///< null: no PROXY header is understood
-  dns::Resolver* resolver = nullptr;      ///< null: nothing is authenticated
+  smtp::SaslServer* sasl = nullptr;          ///< null: no AUTH
+  RecipientVerifier* verifier = nullptr;     ///< null: a recipient to verify gets 451
+  Layer* tls = nullptr;                      ///< null: no STARTTLS, no implicit TLS
+  Layer* proxy = nullptr;                    ///< null: no PROXY header is understood
+  dns::Resolver* resolver = nullptr;         ///< null: nothing is authenticated
+  auth::AlignmentDesk* alignment = nullptr;  ///< null: own clients' mail is not judged
+  base::Executor* pool = nullptr;            ///< null: bounces are not read
+  std::shared_ptr<const shaping::Providers> providers = nullptr;  ///< what replies mean; or null
 };
 
 /// One worker's own: what its sessions share beside the services.

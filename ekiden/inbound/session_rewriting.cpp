@@ -18,7 +18,7 @@ std::string original_recipient(const smtp::RcptCommand& rcpt) {
   return "rfc822;" + smtp::encode_xtext(text);
 }
 
-/// RFC 3461 §5.2.7: of several, none reports success; the alias does.
+/// RFC 3461 §5.2.7.3: of several, none reports success; the alias does.
 std::uint8_t notify_of_member(std::uint8_t notify) {
   if ((notify & message::kNotifySuccess) == 0) return notify;
   const auto rest = static_cast<std::uint8_t>(notify & ~message::kNotifySuccess);

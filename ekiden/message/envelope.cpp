@@ -29,7 +29,13 @@ constexpr std::uint8_t kVersion = 1;
 constexpr std::uint64_t kRecipientsMax = 1'000'000;
 constexpr std::uint64_t kTagsMax = 1'000;
 
-enum Flag : std::uint8_t { kEightBit = 1, kUtf8Header = 2, kGenerated = 4, kOwn = 8 };
+enum Flag : std::uint8_t {
+  kEightBit = 1,
+  kUtf8Header = 2,
+  kGenerated = 4,
+  kOwn = 8,
+  kAuthenticated = 16
+};
 
 class BlockWriter {
  public:
@@ -116,10 +122,12 @@ void write_details(std::string& out, const Details& details) {
   w.varint(details.size);
   w.u8(static_cast<std::uint8_t>(
       (details.is_eight_bit ? kEightBit : 0) | (details.has_utf8_header ? kUtf8Header : 0) |
-      (details.is_generated ? kGenerated : 0) | (details.is_own ? kOwn : 0)));
+      (details.is_generated ? kGenerated : 0) | (details.is_own ? kOwn : 0) |
+      (details.is_authenticated ? kAuthenticated : 0)));
   w.varint(details.tags.size());
   for (const std::string& tag : details.tags) w.text(tag);
-  if (!details.listener.empty()) w.text(details.listener);
+  if (!details.listener.empty() || !details.alignment.empty()) w.text(details.listener);
+  if (!details.alignment.empty()) w.text(details.alignment);
 }
 
 /// `next_hop`: that of recipients without one of their own.
@@ -143,11 +151,13 @@ bool read_details(base::ByteReader r, Details& details, std::string_view& next_h
   details.has_utf8_header = (flags & kUtf8Header) != 0;
   details.is_generated = (flags & kGenerated) != 0;
   details.is_own = (flags & kOwn) != 0;
+  details.is_authenticated = (flags & kAuthenticated) != 0;
   const std::uint64_t count = r.varint();
   if (!r.ok() || count > kTagsMax || count > r.rest().size()) return false;
   details.tags.resize(count);
   for (std::string& tag : details.tags) tag = r.text();
   if (!r.at_end()) details.listener = r.text();
+  if (!r.at_end()) details.alignment = r.text();
   return r.ok();
 }
 

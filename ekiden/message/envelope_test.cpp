@@ -29,6 +29,8 @@ Meta full_meta() {
   meta.details.client_name = "client.example";
   meta.details.identity = "app";
   meta.details.listener = "0.0.0.0:587";
+  meta.details.is_authenticated = true;
+  meta.details.alignment = "aligned: DKIM d=example.jp";
   meta.details.protocol = "ESMTPSA";
   meta.details.header_from = "from@example.jp";
   meta.details.subject = "件名";

@@ -36,7 +36,8 @@ const char* place_name(Place place);
 enum ProgressFlag : std::uint8_t {
   kHeld = 1,
   kDelayNoticeSent = 2,
-  kMayBeDuplicate = 4,  ///< an earlier attempt was lost after the final dot
+  kMayBeDuplicate = 4,   ///< an earlier attempt was lost after the final dot
+  kAlignmentJudged = 8,  ///< held for its alignment once; who releases it wants it to leave
 };
 
 /// One queued recipient, 72 octets.
