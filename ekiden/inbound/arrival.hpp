@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "ekiden/account/suppression.hpp"
 #include "ekiden/inbound/admission.hpp"
 #include "ekiden/inbound/authentication.hpp"
 #include "ekiden/inbound/services.hpp"
@@ -77,6 +78,9 @@ class Arrival {
   /// The reports that aliases owe (RFC 3461), and `returned` events; into the transaction.
   void add_reports(spool::Transaction& transaction, const spool::Body& body);
   spool::Transaction make_transaction(spool::Body body);
+  /// Recipients on the suppression list, with why; fills suppressed_.
+  void find_suppressed(const Client& client);
+  std::size_t mailed() const { return meta_->envelope.recipients.size() - suppressed_.size(); }
   bool must_shorten(const Octets& seen, const Client& client) const;
   /// Strangers' mail for our own domains, unless told otherwise.
   bool must_authenticate(const Client& client) const;
@@ -107,6 +111,8 @@ class Arrival {
   Services& services_;
   const ListenerOptions& options_;
   std::unique_ptr<Rewriting> rewriting_;
+  /// Recipients that get nothing, by index.
+  std::vector<std::pair<std::uint32_t, account::SuppressionReason>> suppressed_;
   base::MessageId id_;
   std::shared_ptr<message::Meta> meta_;
   std::unique_ptr<spool::LargeWriter> writer_;

@@ -59,6 +59,9 @@ struct Pick {
 /// Whether messages of this tenant and stream go to one recipient in a transaction.
 using WantsSingle = std::function<bool(std::string_view tenant, std::string_view stream)>;
 
+/// What is known of tenants' streams; `is_suspended` is not read.
+using ShareOf = std::function<Klass(std::string_view tenant, std::string_view stream)>;
+
 /// Which lanes are asked whether they want a connection.
 enum class Wanting : std::uint8_t {
   Any,
@@ -204,6 +207,9 @@ class Scheduler {
   };
   std::uint32_t lane_count() const { return static_cast<std::uint32_t>(lanes_.size()); }
   LaneView view(std::uint32_t lane) const;
+  /// How urgent streams are and how they share, for those that wait and those that come. Without
+  /// it "transactional" is High, everything else Normal, and all weigh the same.
+  void set_shares(ShareOf share_of);
   std::pair<std::string_view, std::string_view> class_names(std::uint32_t klass) const {
     return {classes_[klass].tenant, classes_[klass].stream};
   }
@@ -245,6 +251,7 @@ class Scheduler {
     std::string tenant, stream;
     Klass how;
   };
+  Klass share_of(std::string_view tenant, std::string_view stream) const;
 
   std::uint32_t domain(std::string_view name);
   std::uint32_t klass(std::string_view tenant, std::string_view stream);
@@ -275,6 +282,7 @@ class Scheduler {
   /// Lanes with something ready, looked at in turn.
   std::vector<std::uint32_t> wanting_;
   std::size_t wanting_next_ = 0;
+  ShareOf share_of_;
   std::vector<ClassNames> classes_;
   Suspended suspended_;
   std::array<std::uint32_t, kPlaces> places_{};
