@@ -15,6 +15,15 @@ namespace {
 
 constexpr const char* kSuspensionsFile = "/suspensions.json";
 
+/// Whoever changed the control store is answered when what they changed counts.
+base::Task<control::Answer> refresh(std::function<void(base::Work)> look) {
+  auto begin = [&look](base::Completion<bool> done) {
+    look([done = std::move(done)]() mutable { done(true); });
+  };
+  (void)co_await base::suspend<bool>(std::move(begin));
+  co_return control::Answer(boost::json::object{});
+}
+
 /// Writes on the pool, answers on the worker.
 control::SaveOctets saver(base::Executor& pool, base::Executor& home, std::string path) {
   return [&pool, &home, path = std::move(path)](std::string octets,
@@ -38,6 +47,10 @@ ControlPlane::ControlPlane(Parts parts)
            [this](control::NodeStatus& status) { describe(status); }, parts_.reload, parts_.drain}),
       server_(parts_.worker) {
   control::add_handlers(server_, node_, parts_.worker.clock);
+  server_.add(std::string(control::kStoreRefresh),
+              [look = parts_.refresh_store](const control::Request&, control::ResponseWriter&) {
+                return refresh(look);
+              });
 }
 
 bool ControlPlane::restore(std::string& problem) {
