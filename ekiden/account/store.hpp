@@ -140,6 +140,7 @@ class Store final : public SnapshotSource {
   Result<void> suppress(const Suppression& entry);
   /// How far a reader has come; empty: nowhere yet.
   Result<std::string> reader_position(std::string_view reader);
+  /// And failures that are too long ago to count. Gives how many entries there were.
   Result<std::uint64_t> drop_expired_suppressions(base::Time now);
 
   /// Errors: UnknownTenant, DuplicateName, TooMany.

@@ -276,7 +276,11 @@ Result<std::uint64_t> Store::drop_expired_suppressions(base::Time now) {
   if (!erase) return erase.error();
   if (const auto done = erase->bind(base::to_unix_us(now)).run(); !done) return done.error();
   const auto removed = static_cast<std::uint64_t>(database_.rows_changed());
-  if (removed == 0) return removed;
+  auto forget = database_.prepare("DELETE FROM soft_failures WHERE last_us<?");
+  if (!forget) return forget.error();
+  if (const auto done = forget->bind(base::to_unix_us(now - kSoftFailureMemory)).run(); !done)
+    return done.error();
+  if (removed == 0 && database_.rows_changed() == 0) return removed;
   if (const auto trimmed = trim_suppression_changes(); !trimmed) return trimmed.error();
   if (const auto done = transaction->commit(); !done) return done.error();
   suppressions_changed();

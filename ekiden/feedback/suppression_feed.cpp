@@ -100,7 +100,8 @@ struct SuppressionFeed::State : std::enable_shared_from_this<State> {
         reader(store, std::move(directory), std::move(providers)),
         interval(i),
         added(metrics.counter("ekiden_suppressions_added_total",
-                              "Addresses that outcomes put on the suppression list")) {}
+                              "Bounces, complaints and unsubscribes that suppress their address")) {
+  }
 
   base::Worker& worker;
   base::Executor& blocking;
