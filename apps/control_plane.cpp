@@ -16,6 +16,15 @@ namespace {
 
 constexpr const char* kSuspensionsFile = "/suspensions.json";
 
+/// Whoever changed the control store is answered when what they changed counts.
+base::Task<control::Answer> refresh(std::function<void(base::Work)> look) {
+  auto begin = [&look](base::Completion<bool> done) {
+    look([done = std::move(done)]() mutable { done(true); });
+  };
+  (void)co_await base::suspend<bool>(std::move(begin));
+  co_return control::Answer(boost::json::object{});
+}
+
 /// Writes on the pool, answers on the worker.
 control::SaveOctets saver(base::Executor& pool, base::Executor& home, std::string path) {
   return [&pool, &home, path = std::move(path)](std::string octets,
@@ -40,6 +49,10 @@ ControlPlane::ControlPlane(Parts parts)
       server_(parts_.worker) {
   control::add_handlers(server_, node_, parts_.worker.clock);
   control::add_egress_handlers(server_, parts_.relay.neighbours(), parts_.worker.executor);
+  server_.add(std::string(control::kStoreRefresh),
+              [look = parts_.refresh_store](const control::Request&, control::ResponseWriter&) {
+                return refresh(look);
+              });
 }
 
 bool ControlPlane::restore(std::string& problem) {

@@ -24,6 +24,8 @@ class ControlPlane {
     std::string config_file;
     std::function<void(base::Completion<control::Reloaded>)> reload;
     std::function<void()> drain;
+    /// Looks whether the control store has changed; then calls back on the worker.
+    std::function<void(base::Work)> refresh_store;
   };
   explicit ControlPlane(Parts parts);
 

@@ -1,6 +1,7 @@
 #include "apps/http_endpoints.hpp"
 
 #include <algorithm>
+#include <memory>
 
 #include "ekiden/api/monitoring.hpp"
 
@@ -15,16 +16,30 @@ base::Task<Result<std::unique_ptr<net::Stream>>> secure(TlsContexts& tls, base::
   co_return co_await tls::accept(*context, std::move(stream), clock.steady() + kHandshakeMax);
 }
 
+// Bits of the index of `servers_`.
+constexpr std::size_t kMetrics = 1, kPublic = 2;
+
+/// For strangers: what they may send is a few words.
+api::HttpOptions public_options() {
+  api::HttpOptions options;
+  options.connections_max = 1024;
+  options.body_octets_max = 16 * 1024;
+  options.idle_max = std::chrono::seconds(15);
+  return options;
+}
+
 }  // namespace
 
 HttpEndpoints::HttpEndpoints(base::Worker& worker, net::Network& network, TlsContexts& tls,
-                             Relay& relay, base::Metrics& metrics)
+                             Relay& relay, base::Metrics& metrics,
+                             api::Unsubscribing& unsubscribing)
     : network_(network),
       tls_(tls),
       relay_(relay),
       balance_(metrics),
-      with_metrics_(worker),
-      without_(worker) {
+      unsubscribing_(unsubscribing),
+      servers_{api::HttpServer(worker), api::HttpServer(worker),
+               api::HttpServer(worker, public_options()), api::HttpServer(worker)} {
   base::Gauge& messages = metrics.gauge("ekiden_spool_messages", "Live messages in the spool");
   base::Gauge& recipients =
       metrics.gauge("ekiden_spool_recipients", "Recipients in the spool without a disposition");
@@ -35,25 +50,33 @@ HttpEndpoints::HttpEndpoints(base::Worker& worker, net::Network& network, TlsCon
   base::Gauge& batches = metrics.gauge("ekiden_spool_batches", "Batches written since start");
   base::Gauge& waiting =
       metrics.gauge("ekiden_events_waiting", "Events that are not in the event store yet");
-  api::add_metrics_route(
-      with_metrics_, metrics,
-      [this, &messages, &recipients, &quarantined, &disk, &syncs, &batches, &waiting] {
-        const spool::Status status = relay_.spool().status();
-        messages.set(static_cast<std::int64_t>(status.messages));
-        recipients.set(static_cast<std::int64_t>(status.recipients));
-        quarantined.set(static_cast<std::int64_t>(status.quarantined));
-        disk.set(static_cast<std::int64_t>(status.disk_octets));
-        syncs.set(static_cast<std::int64_t>(status.syncs));
-        batches.set(static_cast<std::int64_t>(status.batches));
-        waiting.set(static_cast<std::int64_t>(status.events_waiting));
-        balance_.refresh();
-      });
-  for (api::HttpServer* server : {&with_metrics_, &without_})
-    api::add_health_route(*server, [this] { return health(); });
+  const auto refresh = [this, &messages, &recipients, &quarantined, &disk, &syncs, &batches,
+                        &waiting] {
+    const spool::Status status = relay_.spool().status();
+    messages.set(static_cast<std::int64_t>(status.messages));
+    recipients.set(static_cast<std::int64_t>(status.recipients));
+    quarantined.set(static_cast<std::int64_t>(status.quarantined));
+    disk.set(static_cast<std::int64_t>(status.disk_octets));
+    syncs.set(static_cast<std::int64_t>(status.syncs));
+    batches.set(static_cast<std::int64_t>(status.batches));
+    waiting.set(static_cast<std::int64_t>(status.events_waiting));
+    balance_.refresh();
+  };
+  for (std::size_t i = 0; i < servers_.size(); ++i) {
+    api::add_health_route(servers_[i], [this] { return health(); });
+    if ((i & kMetrics) != 0) api::add_metrics_route(servers_[i], metrics, refresh);
+    if ((i & kPublic) != 0) unsubscribing_.serve_from(servers_[i]);
+  }
 }
 
 void HttpEndpoints::stop(base::Work done) {
-  with_metrics_.stop([this, done = std::move(done)]() mutable { without_.stop(std::move(done)); });
+  auto last = std::make_shared<base::Work>(std::move(done));
+  auto left = std::make_shared<std::size_t>(servers_.size());
+  for (api::HttpServer& server : servers_) {
+    server.stop([last, left] {
+      if (--*left == 0) (*last)();
+    });
+  }
 }
 
 api::Health HttpEndpoints::health() const {
@@ -71,14 +94,16 @@ api::Health HttpEndpoints::health() const {
 
 bool HttpEndpoints::listen(const config::Settings& settings, std::string& problem) {
   for (const config::Http& http : settings.http) {
-    const bool has_metrics = std::find(http.services.begin(), http.services.end(),
-                                       config::HttpService::Metrics) != http.services.end();
+    const auto serves = [&http](config::HttpService service) {
+      return std::find(http.services.begin(), http.services.end(), service) != http.services.end();
+    };
     api::Secure wrap;
     if (http.tls == config::HttpTls::Implicit)
       wrap = [this](std::unique_ptr<net::Stream> stream) {
         return secure(tls_, relay_.clock(), std::move(stream));
       };
-    api::HttpServer& server = has_metrics ? with_metrics_ : without_;
+    api::HttpServer& server = servers_[(serves(config::HttpService::Metrics) ? kMetrics : 0) |
+                                       (serves(config::HttpService::Public) ? kPublic : 0)];
     const Result<net::Endpoint> local = server.listen(network_, http.address, std::move(wrap));
     if (local) continue;
     problem = "cannot listen on http.address " + net::format_endpoint(http.address) + ": " +

@@ -28,6 +28,7 @@
 #include "ekiden/delivery/key_watch.hpp"
 #include "ekiden/delivery/message_signer.hpp"
 #include "ekiden/events/store.hpp"
+#include "ekiden/feedback/suppression_feed.hpp"
 #include "ekiden/net/unix_socket.hpp"
 #include "ekiden/shaping/providers.hpp"
 #include "ekiden/spool/posix_disk.hpp"
@@ -70,6 +71,9 @@ int serve(config::Loaded loaded) {
   Result<std::unique_ptr<account::Store>> accounts =
       account::Store::open(data_dir, runtime.worker(0).clock.now(), &problem);
   if (!accounts) return fail("the control store in " + data_dir + " cannot be opened: " + problem);
+  // From the first message on it is known who may send what, and who gets none.
+  if (const auto read = (*accounts)->refresh(); !read)
+    return fail("the control store in " + data_dir + " cannot be read: " + read.error().message());
   const Result<account::HashKey> node_key = account::load_node_key(data_dir, random);
   if (!node_key)
     return fail(data_dir + "/secret.key cannot be read: " + node_key.error().message());
@@ -85,6 +89,10 @@ int serve(config::Loaded loaded) {
   if (!read_tls_files(*settings, runtime.worker(0).clock.now(), tls_files, problem))
     return fail(problem);
   tls_files.put_in_force(tls);
+
+  const shaping::LoadedProviders providers = shaping::load_providers(settings->shaping.rules_dir);
+  if (!providers.providers)
+    return fail("shaping.rules_dir cannot be used; see `ekiden config check`");
 
   events::Store event_store(events_thread.loop().clock(),
                             {data_dir + "/events", settings->events.retention});
@@ -134,13 +142,22 @@ int serve(config::Loaded loaded) {
 
   std::promise<int> finished;
   std::function<void(int)> stop;
-  HttpEndpoints http(first, places.front()->network, tls, relay, metrics);
+  std::optional<account::StoreWatcher> watcher;
+  api::Unsubscribing unsubscribing({first, runtime.pool(), **accounts, *node_key,
+                                    data_dir + "/events",
+                                    [&](std::string event, base::Completion<Result<void>> done) {
+                                      relay.record(std::move(event), std::move(done));
+                                    },
+                                    metrics});
+  HttpEndpoints http(first, places.front()->network, tls, relay, metrics, unsubscribing);
   Reloader reloader({loaded.file, first, runtime.pool(), relay, tls});
   ControlPlane control(
       {first, runtime.pool(), relay, metrics, loaded.file,
        [&](base::Completion<control::Reloaded> done) { reloader.reload(std::move(done)); },
        // In a turn of its own, so that whoever asked is answered.
-       [&] { first.executor.post([&] { stop(0); }); }});
+       [&] { first.executor.post([&] { stop(0); }); },
+       // The socket answers from a little before the watcher is there until a little after.
+       [&](base::Work done) { watcher ? watcher->look(std::move(done)) : done(); }});
   if (!control.restore(problem)) return fail(problem);
 
   bool is_stopping = false;
@@ -153,15 +170,17 @@ int serve(config::Loaded loaded) {
     relay.stop(relay.settings()->node.shutdown_timeout,
                [&finished, code] { finished.set_value(code); });
   };
-  std::optional<account::StoreWatcher> watcher;
   std::optional<delivery::KeyWatch> key_watch;
+  std::optional<feedback::SuppressionFeed> suppression_feed;
   Signals signals(
       first.io.context(), [&] { stop(0); }, [&] { reloader.reload([](control::Reloaded) {}); });
 
   events_thread.start();
   runtime.start();
   first.executor.post([&] {
-    watcher.emplace(first, runtime.pool(), **accounts);
+    watcher.emplace(first, runtime.pool(), **accounts, [&] { relay.refresh_streams(); });
+    suppression_feed.emplace(first, runtime.pool(), **accounts, data_dir + "/events",
+                             providers.providers, metrics);
     key_watch.emplace(first, places.front()->resolver, runtime.pool(), **accounts, signer);
     relay.start([&](std::string said) {
       if (said.empty()) (void)control.start(said);
@@ -181,6 +200,7 @@ int serve(config::Loaded loaded) {
   const int code = finished.get_future().get();
   runtime.stop();
   events_thread.stop();
+  suppression_feed.reset();
   key_watch.reset();
   watcher.reset();
   relay.abandon();
@@ -188,6 +208,8 @@ int serve(config::Loaded loaded) {
   runtime.drop();
   policies_file.save_now();
   egress_file.save_now();
+  if (const auto saved = (*accounts)->save_usage(); !saved)
+    base::log::error("usage_not_saved", {{"reason", saved.error().message()}});
   events_thread.loop().drop();
   base::log::info("stopped", {});
   base::log::stop();

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "apps/next_hop_verifier.hpp"
+#include "ekiden/account/tenant.hpp"
 #include "ekiden/base/log.hpp"
 #include "ekiden/delivery/tls_memory.hpp"
 #include "ekiden/inbound/admission.hpp"
@@ -78,6 +79,18 @@ struct Relay::Part {
 };
 
 namespace {
+
+/// By the newest picture of the control store, which it keeps.
+queue::ShareOf shares_of(const account::SnapshotSource& accounts) {
+  return [snapshot = accounts.current()](std::string_view tenant, std::string_view stream) {
+    const account::TenantRules* rules =
+        snapshot == nullptr ? nullptr : snapshot->find_tenant(tenant);
+    const account::Stream found = account::stream_of(rules, stream);
+    return queue::Klass{found.kind == account::StreamKind::Transactional ? queue::Level::High
+                                                                         : queue::Level::Normal,
+                        found.weight};
+  };
+}
 
 /// A server of policies is verified like the hosts of a route that asks for it, and no session with
 /// it is kept.
@@ -168,6 +181,8 @@ Result<void> Relay::open(std::string& problem) {
     parts_.push_back(std::make_unique<Part>(place, *this, routes, shared_->limits,
                                             shared_->instruments, shared_->probe_memory));
 
+  // What is recovered joins its class at once.
+  for (const auto& part : parts_) part->dispatcher.set_shares(shares_of(surroundings_.accounts));
   std::uint64_t messages = 0;
   const Result<void> recovered = mail_->recover([&](const spool::Recovered& found) {
     ++messages;
@@ -345,6 +360,21 @@ void Relay::abandon() {
   writer_.reset();
   wrapper_.reset();
   journal_.reset();
+}
+
+void Relay::refresh_streams() {
+  for (const auto& owned : parts_) {
+    Part& part = *owned;
+    part.place.worker.executor.post([&part, shares = shares_of(surroundings_.accounts)]() mutable {
+      part.dispatcher.set_shares(std::move(shares));
+    });
+  }
+}
+
+void Relay::record(std::string encoded_event, base::Completion<Result<void>> done) {
+  spool::Transaction transaction;
+  transaction.events.push_back(std::move(encoded_event));
+  parts_.front()->port->submit(std::move(transaction), std::move(done));
 }
 
 std::uint64_t Relay::sessions() const {

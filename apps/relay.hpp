@@ -117,6 +117,12 @@ class Relay {
   /// follow.
   void abandon();
 
+  /// Tenants' streams may have been changed: every worker shares its lanes out by what they are
+  /// now. On any thread.
+  void refresh_streams();
+  /// Makes an event durable that is no message's own doing. On worker 0.
+  void record(std::string encoded_event, base::Completion<Result<void>> done);
+
   spool::Journal& spool() { return *journal_; }
   delivery::Neighbours& neighbours() { return *neighbours_; }
   std::shared_ptr<const config::Settings> settings() const { return settings_; }

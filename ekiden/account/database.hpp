@@ -29,6 +29,9 @@ class Statement {
   /// Steps to the end, dropping rows.
   Result<void> run();
 
+  /// Ready to bind and step again.
+  void reset();
+
   std::int64_t integer(int column) const;
   /// Valid until the next step.
   std::string_view text(int column) const;
@@ -59,6 +62,10 @@ class Database {
   Result<void> run(const std::string& sql);
   Result<std::int64_t> integer(std::string_view sql);
   std::int64_t last_row_id() const { return sqlite3_last_insert_rowid(db_.get()); }
+  /// So that `last_row_id` tells whether the next statement inserts.
+  void forget_last_row_id() { sqlite3_set_last_insert_rowid(db_.get(), 0); }
+  /// Of all statements on this connection.
+  std::int64_t all_rows_changed() const { return sqlite3_total_changes64(db_.get()); }
   std::int64_t rows_changed() const { return sqlite3_changes64(db_.get()); }
 
  private:

@@ -36,6 +36,8 @@ std::string_view describe(Errc errc) {
       return "no such tenant";
     case Errc::NotFound:
       return "no such user";
+    case Errc::InUse:
+      return "it still has users or signing keys, or is the default tenant";
     case Errc::BadSecretKey:
       return "secret.key is not 32 octets, or cannot be read";
     case Errc::OutOfMemory:

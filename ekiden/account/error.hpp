@@ -35,6 +35,8 @@ enum class Errc {
   UnknownTenant,
   /// No such credential.
   NotFound,
+  /// The tenant has credentials or keys, or is the default one.
+  InUse,
   /// data_dir/secret.key is not 32 octets, or cannot be read.
   BadSecretKey,
   /// The password function could not get its memory.

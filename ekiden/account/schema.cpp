@@ -3,6 +3,7 @@
 #include <array>
 #include <string>
 
+#include "ekiden/account/audit.hpp"
 #include "ekiden/account/error.hpp"
 
 namespace ekiden::account {
@@ -68,6 +69,84 @@ CREATE TABLE domain_keys(
   UNIQUE(domain, selector)
 ) STRICT;
 )",
+    // 3: what tenants may do and have used, who is suppressed, domains that are proven, and an
+    // audit log whose entries hold each other. `chain_audit` does the rest.
+    R"(
+CREATE TABLE tenant_settings(
+  tenant TEXT PRIMARY KEY,
+  settings TEXT NOT NULL                 -- JSON
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE credential_limits(
+  name TEXT PRIMARY KEY,
+  limits TEXT NOT NULL                   -- JSON
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE usage(
+  subject TEXT PRIMARY KEY,              -- 'tenant NAME', 'user NAME'
+  day INTEGER NOT NULL,
+  day_count INTEGER NOT NULL,
+  month INTEGER NOT NULL,
+  month_count INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE suppressions(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant TEXT NOT NULL,
+  address TEXT NOT NULL,
+  stream TEXT NOT NULL,                  -- '': all, '+bulk': all but transactional ones
+  reason TEXT NOT NULL,
+  created_us INTEGER NOT NULL,
+  expires_us INTEGER NOT NULL,           -- 0: never
+  note TEXT NOT NULL,
+  source TEXT NOT NULL,
+  UNIQUE(tenant, address, stream, reason)
+) STRICT;
+-- Which addresses changed, for a node that has the others in memory.
+CREATE TABLE suppression_changes(
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant TEXT NOT NULL,
+  address TEXT NOT NULL
+) STRICT;
+CREATE TRIGGER suppression_added AFTER INSERT ON suppressions BEGIN
+  INSERT INTO suppression_changes(tenant, address) VALUES(new.tenant, new.address);
+END;
+CREATE TRIGGER suppression_changed AFTER UPDATE ON suppressions BEGIN
+  INSERT INTO suppression_changes(tenant, address) VALUES(new.tenant, new.address);
+END;
+CREATE TRIGGER suppression_removed AFTER DELETE ON suppressions BEGIN
+  INSERT INTO suppression_changes(tenant, address) VALUES(old.tenant, old.address);
+END;
+
+CREATE TABLE soft_failures(
+  tenant TEXT NOT NULL,
+  address TEXT NOT NULL,
+  failures INTEGER NOT NULL,
+  last_us INTEGER NOT NULL,
+  last_event TEXT NOT NULL,
+  PRIMARY KEY(tenant, address)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cursors(
+  name TEXT PRIMARY KEY,
+  position TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sender_domains(
+  tenant TEXT NOT NULL,
+  name TEXT NOT NULL,
+  token TEXT NOT NULL,
+  created_us INTEGER NOT NULL,
+  proven_us INTEGER NOT NULL,            -- 0: not yet
+  proof TEXT NOT NULL,                   -- 'txt', 'dkim'
+  PRIMARY KEY(tenant, name)
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE audit ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+ALTER TABLE audit ADD COLUMN before TEXT NOT NULL DEFAULT '';
+ALTER TABLE audit ADD COLUMN after TEXT NOT NULL DEFAULT '';
+ALTER TABLE audit ADD COLUMN hash TEXT NOT NULL DEFAULT '';
+)",
 };
 
 }  // namespace
@@ -96,9 +175,12 @@ Result<void> migrate_schema(Database& database, base::Time now) {
     if (*tables != 0) return make_error_code(Errc::Corrupt);
   }
   for (auto step = static_cast<std::size_t>(*before); step < kSteps.size(); ++step) {
-    if (const auto done = database.run(kSteps[step]); !done) return done;
+    const std::string_view sql = kSteps[step];
+    if (const auto done = database.run(std::string(sql)); !done) return done;
+    if (sql.find("ALTER TABLE audit ADD COLUMN hash") == std::string_view::npos) continue;
+    if (const auto done = chain_audit(database); !done) return done;
   }
-  std::string end = "INSERT OR IGNORE INTO tenants VALUES('default', ";
+  std::string end = "INSERT OR IGNORE INTO tenants(name, created_us) VALUES('default', ";
   end += std::to_string(base::to_unix_us(now)) + "); PRAGMA application_id=";
   end += std::to_string(kApplicationId) + "; PRAGMA user_version=" + std::to_string(kSteps.size());
   if (const auto done = database.run(end); !done) return done;

@@ -10,6 +10,10 @@
 
 namespace ekiden::account {
 
+class SuppressionSet;
+struct TenantRules;
+struct CredentialRules;
+
 /// Who may submit, for whom, from where.
 struct Credential {
   std::int64_t id = 0;
@@ -34,6 +38,18 @@ class Snapshot {
   virtual ~Snapshot() = default;
   virtual const Credential* find_by_name(std::string_view name) const = 0;
   virtual const Credential* find_by_certificate(std::string_view sha256_hex) const = 0;
+  /// What is set of a tenant; null: nothing, and nothing limits it.
+  virtual const TenantRules* find_tenant(std::string_view name) const {
+    (void)name;
+    return nullptr;
+  }
+  /// The limits of a credential; null: none.
+  virtual const CredentialRules* find_limits(std::string_view name) const {
+    (void)name;
+    return nullptr;
+  }
+  /// Whether anything is set of any tenant or credential: without, nobody asks.
+  virtual bool has_rules() const { return false; }
   /// Whether any credential has SCRAM keys; without one the mechanisms are not offered.
   virtual bool has_scram() const { return false; }
 };
@@ -43,6 +59,8 @@ class SnapshotSource {
  public:
   virtual ~SnapshotSource() = default;
   virtual std::shared_ptr<const Snapshot> current() const = 0;
+  /// Who gets no mail; null: nobody.
+  virtual std::shared_ptr<const SuppressionSet> suppressions() const { return nullptr; }
 };
 
 }  // namespace ekiden::account

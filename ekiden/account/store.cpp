@@ -95,6 +95,18 @@ std::optional<Credential> credential_of(const Statement& row) {
   return c;
 }
 
+/// What may be told of a credential, for the audit log.
+std::string described(const Credential& c) {
+  const auto same = [](const std::string& text) { return text; };
+  const auto text_of = [](const net::AddressBlock& block) { return block.text(); };
+  std::string out = "tenant=" + c.tenant + " stream=" + c.stream;
+  if (!c.streams.empty()) out += " streams=" + joined(c.streams, same);
+  if (!c.sender_domains.empty()) out += " sender_domains=" + joined(c.sender_domains, same);
+  if (!c.networks.empty()) out += " networks=" + joined(c.networks, text_of);
+  if (!c.certificate_sha256.empty()) out += " certificate=" + c.certificate_sha256;
+  return out;
+}
+
 }  // namespace
 
 Result<void> check_user_name(std::string_view name) {
@@ -174,7 +186,8 @@ Result<std::int64_t> Store::add(const Credential& c, const Secrets& secrets, con
   insert->bind(base::to_unix_us(author.now)).bind(base::to_unix_us(author.now));
   if (const auto done = insert->run(); !done) return done.error();
   const std::int64_t id = database_.last_row_id();
-  if (const auto noted = note(author, "user.add", c.name, "tenant " + c.tenant); !noted) {
+  if (const auto noted = note(author, "user.add", c.name, "tenant " + c.tenant, {}, described(c));
+      !noted) {
     return noted.error();
   }
   if (const auto done = transaction->commit(); !done) return done.error();
@@ -205,11 +218,24 @@ Result<void> Store::remove(std::string_view name, const Author& author) {
   const std::lock_guard lock(mutex_);
   auto transaction = Transaction::begin(database_);
   if (!transaction) return transaction.error();
-  auto erase = database_.prepare("DELETE FROM credentials WHERE name=?");
-  if (!erase) return erase.error();
-  if (const auto done = erase->bind(name).run(); !done) return done;
-  if (database_.rows_changed() == 0) return make_error_code(Errc::NotFound);
-  if (const auto noted = note(author, "user.remove", name, ""); !noted) return noted;
+  auto select =
+      database_.prepare("SELECT " + std::string(kColumns) + " FROM credentials WHERE name=?");
+  if (!select) return select.error();
+  const auto row = select->bind(name).step();
+  if (!row) return row.error();
+  if (*row == Statement::Step::End) return make_error_code(Errc::NotFound);
+  const auto gone = credential_of(*select);
+  for (const char* sql :
+       {"DELETE FROM credentials WHERE name=?", "DELETE FROM credential_limits WHERE name=?"}) {
+    auto erase = database_.prepare(sql);
+    if (!erase) return erase.error();
+    if (const auto done = erase->bind(name).run(); !done) return done;
+  }
+  if (const auto noted =
+          note(author, "user.remove", name, "", gone ? described(*gone) : std::string());
+      !noted) {
+    return noted;
+  }
   if (const auto done = transaction->commit(); !done) return done;
   publish_or_log();
   return {};
@@ -223,41 +249,11 @@ Result<std::vector<Credential>> Store::list(std::string_view tenant) {
   return read_credentials(tenant);
 }
 
-Result<void> Store::add_tenant(std::string_view name, const Author& author) {
-  if (const auto checked = check_label(name); !checked) return checked;
-  const std::lock_guard lock(mutex_);
-  auto transaction = Transaction::begin(database_);
-  if (!transaction) return transaction.error();
-  auto insert = database_.prepare("INSERT OR IGNORE INTO tenants VALUES(?,?)");
-  if (!insert) return insert.error();
-  if (const auto done = insert->bind(name).bind(base::to_unix_us(author.now)).run(); !done) {
-    return done;
-  }
-  if (database_.rows_changed() == 0) return make_error_code(Errc::DuplicateTenant);
-  if (const auto noted = note(author, "tenant.add", name, ""); !noted) return noted;
-  return transaction->commit();
-}
-
-Result<std::vector<Tenant>> Store::tenants() {
-  const std::lock_guard lock(mutex_);
-  auto select = database_.prepare(
-      "SELECT name, created_us, (SELECT count(*) FROM credentials c WHERE c.tenant=t.name) "
-      "FROM tenants t ORDER BY name");
-  if (!select) return select.error();
-  std::vector<Tenant> tenants;
-  while (true) {
-    const auto row = select->step();
-    if (!row) return row.error();
-    if (*row == Statement::Step::End) return tenants;
-    tenants.push_back({std::string(select->text(0)), base::from_unix_us(select->integer(1)),
-                       static_cast<std::uint64_t>(select->integer(2))});
-  }
-}
-
 Result<std::vector<AuditEntry>> Store::audit(std::size_t count) {
   const std::lock_guard lock(mutex_);
   auto select = database_.prepare(
-      "SELECT time_us, author, action, subject, detail FROM audit ORDER BY id DESC LIMIT ?");
+      "SELECT time_us, author, action, subject, detail, before, after, origin, id, hash "
+      "FROM audit ORDER BY id DESC LIMIT ?");
   if (!select) return select.error();
   select->bind(static_cast<std::int64_t>(count));
   std::vector<AuditEntry> entries;
@@ -265,14 +261,25 @@ Result<std::vector<AuditEntry>> Store::audit(std::size_t count) {
     const auto row = select->step();
     if (!row) return row.error();
     if (*row == Statement::Step::End) return entries;
-    entries.push_back({base::from_unix_us(select->integer(0)), std::string(select->text(1)),
-                       std::string(select->text(2)), std::string(select->text(3)),
-                       std::string(select->text(4))});
+    const auto text = [&](int column) { return std::string(select->text(column)); };
+    entries.push_back({base::from_unix_us(select->integer(0)), text(1), text(2), text(3), text(4),
+                       text(5), text(6), text(7), select->integer(8), text(9)});
   }
+}
+
+Result<AuditCheck> Store::check_audit(std::string_view head) {
+  const std::lock_guard lock(mutex_);
+  return account::check_audit(database_, head);
+}
+
+std::int64_t Store::rows_written() {
+  const std::lock_guard lock(mutex_);
+  return database_.all_rows_changed();
 }
 
 Result<Store::Refresh> Store::refresh() {
   const std::lock_guard lock(mutex_);
+  is_live_ = true;
   const auto version = database_.integer("PRAGMA data_version");
   if (!version) return version.error();
   if (*version == seen_version_) return Refresh::Unchanged;
@@ -287,7 +294,13 @@ Result<void> Store::publish() {
   if (!credentials) return credentials.error();
   auto keys = read_domain_keys({});
   if (!keys) return keys.error();
-  snapshot_.store(std::make_shared<const StoredSnapshot>(std::move(*credentials)));
+  auto rules = read_rules(*credentials);
+  if (!rules) return rules.error();
+  if (is_live_) {
+    if (const auto read = read_suppressions(); !read) return read;
+  }
+  snapshot_.store(
+      std::make_shared<const StoredSnapshot>(std::move(*credentials), std::move(*rules)));
   if (*keys != *domain_keys_.load()) {
     domain_keys_.store(std::make_shared<const std::vector<DomainKey>>(std::move(*keys)));
   }
@@ -332,12 +345,17 @@ Result<void> Store::require_tenant(std::string_view name) {
 }
 
 Result<void> Store::note(const Author& author, std::string_view action, std::string_view subject,
-                         std::string_view detail) {
-  auto insert = database_.prepare(
-      "INSERT INTO audit(time_us, author, action, subject, detail) VALUES(?,?,?,?,?)");
-  if (!insert) return insert.error();
-  insert->bind(base::to_unix_us(author.now)).bind(author.name).bind(action);
-  return insert->bind(subject).bind(detail).run();
+                         std::string_view detail, std::string_view before, std::string_view after) {
+  AuditEntry entry;
+  entry.time = author.now;
+  entry.author = author.name;
+  entry.origin = author.origin;
+  entry.action = action;
+  entry.subject = subject;
+  entry.detail = detail;
+  entry.before = before;
+  entry.after = after;
+  return append_audit(database_, entry);
 }
 
 }  // namespace ekiden::account

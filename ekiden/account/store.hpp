@@ -2,17 +2,22 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "ekiden/account/audit.hpp"
 #include "ekiden/account/database.hpp"
 #include "ekiden/account/domain_key.hpp"
 #include "ekiden/account/error.hpp"
 #include "ekiden/account/password.hpp"
 #include "ekiden/account/stored_snapshot.hpp"
+#include "ekiden/account/suppression_set.hpp"
+#include "ekiden/account/tenant.hpp"
 #include "ekiden/base/time.hpp"
 
 namespace ekiden::account {
@@ -20,6 +25,9 @@ namespace ekiden::account {
 inline constexpr std::size_t kListMax = 1000;
 /// Signing keys of all domains together, retired ones included. All of them are in memory.
 inline constexpr std::size_t kDomainKeysMax = 100'000;
+
+/// Domains that one tenant says are its own.
+inline constexpr std::size_t kSenderDomainsMax = 1000;
 
 /// What may log a user in. Empty fields are not kept.
 struct Secrets {
@@ -32,17 +40,41 @@ struct Secrets {
 struct Author {
   std::string name;
   base::Time now;
+  std::string origin = {};  ///< from where: "/dev/pts/3, 192.0.2.7"
 };
 
 struct Tenant {
   std::string name;
   base::Time created;
   std::uint64_t credentials = 0;
+  TenantSettings settings = {};
 };
 
-struct AuditEntry {
-  base::Time time;
-  std::string author, action, subject, detail;
+/// What a tenant or a credential has sent, as far as it is written down: a second late at most.
+struct Usage {
+  QuotaCounter::Value day, month;
+};
+
+/// A domain that a tenant says is its own.
+struct SenderDomain {
+  std::string tenant, name;  ///< canonical
+  std::string token;         ///< what its owner publishes to prove it
+  base::Time created{};
+  base::Time proven{};  ///< the epoch: not yet
+  std::string proof;    ///< "txt" or "dkim"
+
+  bool is_proven() const { return proven != base::Time{}; }
+};
+
+/// What came of messages, for the suppression list; see Store::take_outcomes.
+struct Outcomes {
+  std::vector<Suppression> suppressed;
+  struct Soft {
+    std::string tenant, address, event;
+    base::Time time;
+  };
+  std::vector<Soft> failed;  ///< softly, for tenants that ask for it
+  std::vector<std::pair<std::string, std::string>> delivered;  ///< tenant and address, likewise
 };
 
 /// The control store: who may use this relay, in data_dir/control.db.
@@ -75,6 +107,52 @@ class Store final : public SnapshotSource {
   /// Errors: BadLabel, DuplicateTenant.
   Result<void> add_tenant(std::string_view name, const Author& author);
   Result<std::vector<Tenant>> tenants();
+  /// Errors: UnknownTenant.
+  Result<Tenant> tenant(std::string_view name);
+  /// Errors: UnknownTenant, BadLabel (a stream's name), TooMany.
+  Result<void> set_tenant(std::string_view name, const TenantSettings& settings,
+                          const Author& author);
+  /// With its suppressions, domains and limits. Errors: UnknownTenant; InUse while it has
+  /// credentials or keys, or is the default one.
+  Result<void> remove_tenant(std::string_view name, const Author& author);
+  /// None: as the tenant says for each of its credentials. Errors: NotFound.
+  Result<void> set_credential_limits(std::string_view name, const std::optional<Limits>& limits,
+                                     const Author& author);
+  Result<std::optional<Limits>> credential_limits(std::string_view name);
+  Result<Usage> usage(bool is_credential, std::string_view name);
+  /// Writes down what was counted since the last time; nothing to do mostly.
+  Result<void> save_usage();
+
+  /// Adds entries, or renews those that there are. Gives how many addresses are new.
+  /// Errors: UnknownTenant.
+  Result<std::size_t> add_suppressions(const std::vector<Suppression>& entries,
+                                       const Author& author);
+  /// In the order they came, those past `after` (an id), expired ones too.
+  Result<std::vector<Suppression>> suppressions(const SuppressionFilter& filter, std::int64_t after,
+                                                std::size_t limit);
+  Result<std::uint64_t> count_suppressions(const SuppressionFilter& filter);
+  Result<std::uint64_t> remove_suppressions(const SuppressionFilter& filter, const Author& author);
+  /// All in one: entries that are there already stay as they are, and the reader of events has
+  /// come as far as `position`. Reading the same events twice changes nothing.
+  Result<void> take_outcomes(const Outcomes& outcomes, std::string_view reader,
+                             std::string_view position);
+  /// What its owner asked for, without an audit entry: the event tells of it.
+  Result<void> suppress(const Suppression& entry);
+  /// How far a reader has come; empty: nowhere yet.
+  Result<std::string> reader_position(std::string_view reader);
+  /// And failures that are too long ago to count. Gives how many entries there were.
+  Result<std::uint64_t> drop_expired_suppressions(base::Time now);
+
+  /// Errors: UnknownTenant, DuplicateName, TooMany.
+  Result<void> add_sender_domain(const SenderDomain& domain, const Author& author);
+  /// By tenant and name; of one tenant, or of all when it is empty.
+  Result<std::vector<SenderDomain>> sender_domains(std::string_view tenant = {});
+  /// `proof` empty: it is proven no more. Errors: NotFound.
+  Result<void> set_domain_proof(std::string_view tenant, std::string_view name,
+                                std::string_view proof, const Author& author);
+  /// Errors: NotFound.
+  Result<void> remove_sender_domain(std::string_view tenant, std::string_view name,
+                                    const Author& author);
 
   /// Adds a signing key; its id, times and `last_signed` are not read. Gives the new id.
   /// Errors: UnknownTenant, TooMany (kDomainKeysMax), DuplicateName (the domain has or had this
@@ -90,6 +168,11 @@ class Store final : public SnapshotSource {
 
   /// The newest `count` entries, newest first.
   Result<std::vector<AuditEntry>> audit(std::size_t count);
+  /// Reads the whole log; see AuditCheck.
+  Result<AuditCheck> check_audit(std::string_view head = {});
+
+  /// Rows that were written through this object; whoever wrote some tells a running node.
+  std::int64_t rows_written();
 
   enum class Refresh { Unchanged, Changed };
   /// Reads the credentials anew if any process changed the store since. Cheap when nothing
@@ -98,6 +181,11 @@ class Store final : public SnapshotSource {
 
   /// The picture of the last refresh, or of the last change made here.
   std::shared_ptr<const Snapshot> current() const override { return snapshot_.load(); }
+
+  /// Who gets no mail: from the first refresh on, with every change made here at once.
+  std::shared_ptr<const SuppressionSet> suppressions() const override {
+    return suppressions_.load();
+  }
 
   /// The signing keys of the same picture; another pointer only when a key has changed.
   std::shared_ptr<const std::vector<DomainKey>> current_domain_keys() const {
@@ -109,8 +197,19 @@ class Store final : public SnapshotSource {
   Result<std::vector<Credential>> read_credentials(std::string_view tenant);
   Result<std::vector<DomainKey>> read_domain_keys(std::string_view domain);
   Result<void> require_tenant(std::string_view name);
+  Result<Rules> read_rules(const std::vector<Credential>& credentials);
+  std::shared_ptr<LimitState> limit_state(const std::string& subject);
   Result<void> note(const Author& author, std::string_view action, std::string_view subject,
-                    std::string_view detail);
+                    std::string_view detail, std::string_view before = {},
+                    std::string_view after = {});
+  Result<std::size_t> insert_suppressions(const std::vector<Suppression>& entries, bool renews_all,
+                                          base::Time now);
+  Result<void> trim_suppression_changes();
+  /// After a change of our own.
+  void suppressions_changed();
+  /// What changed since the last reading, or everything at first.
+  Result<void> read_suppressions();
+  Result<void> read_all_suppressions(std::int64_t newest);
   Result<void> publish();
   /// After a change: a failure is left to the next refresh.
   void publish_or_log();
@@ -118,6 +217,15 @@ class Store final : public SnapshotSource {
   std::mutex mutex_;
   Database database_;
   std::int64_t seen_version_ = -1;  ///< PRAGMA data_version at the last reading
+  bool is_live_ = false;  ///< it has been refreshed: a node's, which keeps the list in memory
+  std::int64_t seen_suppressions_ = -1;  ///< in suppression_changes
+  std::atomic<std::shared_ptr<const SuppressionSet>> suppressions_{};
+  /// What is counted, by subject; `saved` is what the table says.
+  struct Counted {
+    std::shared_ptr<LimitState> state;
+    Usage saved;
+  };
+  std::map<std::string, Counted, std::less<>> counted_;
   std::atomic<std::shared_ptr<const Snapshot>> snapshot_{std::make_shared<StoredSnapshot>()};
   std::atomic<std::shared_ptr<const std::vector<DomainKey>>> domain_keys_{
       std::make_shared<const std::vector<DomainKey>>()};

@@ -8,13 +8,15 @@
 namespace ekiden::account {
 
 struct StoreWatcher::State : std::enable_shared_from_this<State> {
-  State(base::Worker& w, base::Executor& b, Store& s, base::Duration i)
-      : worker(w), blocking(b), store(s), interval(i) {}
+  State(base::Worker& w, base::Executor& b, Store& s, std::function<void()> c, base::Duration i)
+      : worker(w), blocking(b), store(s), when_changed(std::move(c)), interval(i) {}
 
   base::Worker& worker;
   base::Executor& blocking;
   Store& store;
+  std::function<void()> when_changed;
   base::Duration interval;
+  std::shared_ptr<const Snapshot> seen;
   base::TimerId timer = base::TimerId::None;
   bool is_looking = false;
   bool is_stopped = false;
@@ -35,7 +37,10 @@ struct StoreWatcher::State : std::enable_shared_from_this<State> {
     timer = base::TimerId::None;
     // The worker's Executor outlives the pool's work; the state itself dies on the worker.
     blocking.post([self = shared_from_this()]() mutable {
-      const Result<Store::Refresh> changed = self->store.refresh();
+      // What was counted in memory goes the other way.
+      const Result<void> saved = self->store.save_usage();
+      Result<Store::Refresh> changed = self->store.refresh();
+      if (changed && !saved) changed = saved.error();
       base::Executor& home = self->worker.executor;
       home.post([self = std::move(self), changed] { self->looked(changed); });
     });
@@ -49,6 +54,11 @@ struct StoreWatcher::State : std::enable_shared_from_this<State> {
     } else if (changed) {
       has_failed = false;
     }
+    std::shared_ptr<const Snapshot> now = store.current();
+    if (now != seen) {
+      seen = std::move(now);
+      if (when_changed) when_changed();
+    }
     for (base::Work& done : std::exchange(waiting, {})) done();
     waiting = std::exchange(asked_meanwhile, {});
     if (is_stopped) return;
@@ -61,8 +71,8 @@ struct StoreWatcher::State : std::enable_shared_from_this<State> {
 };
 
 StoreWatcher::StoreWatcher(base::Worker& worker, base::Executor& blocking, Store& store,
-                           base::Duration interval)
-    : state_(std::make_shared<State>(worker, blocking, store, interval)) {
+                           std::function<void()> changed, base::Duration interval)
+    : state_(std::make_shared<State>(worker, blocking, store, std::move(changed), interval)) {
   state_->look();
 }
 

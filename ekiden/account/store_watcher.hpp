@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "ekiden/account/store.hpp"
@@ -10,12 +11,15 @@ namespace ekiden::account {
 
 /// Lets a running node see what commands change in the control store, a quarter of a second
 /// later: a timer on one worker, and on the blocking pool one look at SQLite's change counter.
+/// What tenants have used is written down on the same occasion.
 ///
 /// Sharing: its worker. It may be destroyed at any time on that worker; the store must outlive
 /// the blocking pool.
 class StoreWatcher {
  public:
+  /// `changed` runs on the worker when there is another snapshot.
   StoreWatcher(base::Worker& worker, base::Executor& blocking, Store& store,
+               std::function<void()> changed = {},
                base::Duration interval = std::chrono::milliseconds(250));
   ~StoreWatcher();
   StoreWatcher(const StoreWatcher&) = delete;

@@ -4,8 +4,8 @@
 
 namespace ekiden::account {
 
-StoredSnapshot::StoredSnapshot(std::vector<Credential> credentials)
-    : credentials_(std::move(credentials)) {
+StoredSnapshot::StoredSnapshot(std::vector<Credential> credentials, Rules rules)
+    : credentials_(std::move(credentials)), rules_(std::move(rules)) {
   by_name_.reserve(credentials_.size());
   for (const Credential& credential : credentials_) {
     by_name_.emplace(credential.name, &credential);
@@ -24,6 +24,16 @@ const Credential* StoredSnapshot::find_by_name(std::string_view name) const {
 const Credential* StoredSnapshot::find_by_certificate(std::string_view sha256_hex) const {
   const auto found = by_certificate_.find(sha256_hex);
   return found == by_certificate_.end() ? nullptr : found->second;
+}
+
+const TenantRules* StoredSnapshot::find_tenant(std::string_view name) const {
+  const auto found = rules_.tenants.find(name);
+  return found == rules_.tenants.end() ? nullptr : &found->second;
+}
+
+const CredentialRules* StoredSnapshot::find_limits(std::string_view name) const {
+  const auto found = rules_.credentials.find(name);
+  return found == rules_.credentials.end() ? nullptr : &found->second;
 }
 
 }  // namespace ekiden::account

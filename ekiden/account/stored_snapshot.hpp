@@ -1,14 +1,22 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "ekiden/account/snapshot.hpp"
+#include "ekiden/account/tenant.hpp"
 
 namespace ekiden::account {
+
+/// What is set of tenants and credentials, by name.
+struct Rules {
+  std::map<std::string, TenantRules, std::less<>> tenants;
+  std::map<std::string, CredentialRules, std::less<>> credentials;
+};
 
 /// Every credential, found by name and by certificate. Immutable once made.
 ///
@@ -16,12 +24,15 @@ namespace ekiden::account {
 class StoredSnapshot final : public Snapshot {
  public:
   StoredSnapshot() = default;
-  explicit StoredSnapshot(std::vector<Credential> credentials);
+  explicit StoredSnapshot(std::vector<Credential> credentials, Rules rules = {});
   StoredSnapshot(const StoredSnapshot&) = delete;
   StoredSnapshot& operator=(const StoredSnapshot&) = delete;
 
   const Credential* find_by_name(std::string_view name) const override;
   const Credential* find_by_certificate(std::string_view sha256_hex) const override;
+  const TenantRules* find_tenant(std::string_view name) const override;
+  const CredentialRules* find_limits(std::string_view name) const override;
+  bool has_rules() const override { return !rules_.tenants.empty() || !rules_.credentials.empty(); }
   bool has_scram() const override { return has_scram_; }
 
   /// Ordered by name.
@@ -30,6 +41,7 @@ class StoredSnapshot final : public Snapshot {
  private:
   using Index = std::unordered_map<std::string_view, const Credential*>;
   std::vector<Credential> credentials_;
+  Rules rules_;
   Index by_name_, by_certificate_;
   bool has_scram_ = false;
 };

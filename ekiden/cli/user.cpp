@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <iostream>
 
@@ -18,6 +19,26 @@ void add_secret_flags(CLI::App& command, UserSecretOptions& secret) {
                    "Read the password from standard input, one line");
   command.add_flag("--api-key", secret.api_key, "Make a random key and show it, this once");
   command.add_flag("--scram", secret.scram, "Keep what SCRAM-SHA-256 needs as well");
+}
+
+/// Where somebody sits who types this: the terminal, and the address that SSH says it is of.
+std::string origin_of_command() {
+  std::string origin;
+  if (const char* terminal = ::ttyname(STDIN_FILENO)) origin = terminal;
+  const char* ssh = std::getenv("SSH_CONNECTION");
+  if (ssh != nullptr && *ssh != '\0') {
+    const std::string_view connection(ssh);
+    origin += origin.empty() ? "" : ", ";
+    origin += connection.substr(0, connection.find(' '));
+  }
+  return origin;
+}
+
+/// A running node counts what was changed before the command ends: the next login works. Without
+/// one, or when it may not be asked, the store alone knows, and the node looks by itself.
+void tell_node(const config::Settings& settings) {
+  auto client = control::Client::connect(settings.node.data_dir);
+  if (client) (void)client.value->call({std::string(control::kStoreRefresh), {}});
 }
 
 }  // namespace
@@ -45,13 +66,15 @@ void with_store(Context& context, const std::function<int(UserContext&)>& work) 
       .random = random,
       .author = {std::string(login != nullptr ? login : "uid ") +
                      (login != nullptr ? "" : std::to_string(::getuid())) + " on the command line",
-                 now},
+                 now, origin_of_command()},
       .in = std::cin,
       .out = std::cout,
       .err = std::cerr,
       .is_json = context.is_json,
       .cost = {.passes = settings.passwords.iterations, .memory = settings.passwords.memory}};
+  const std::int64_t before = (*store)->rows_written();
   context.exit_code = work(user);
+  if ((*store)->rows_written() != before) tell_node(settings);
 }
 
 void add_user(CLI::App& app, Context& context) {
@@ -100,6 +123,8 @@ void add_user(CLI::App& app, Context& context) {
     with_store(context, [&](UserContext& user) { return user_remove(*name, user); });
   });
 
+  add_user_limit(*group, context);
+
   CLI::App* tenants = app.add_subcommand("tenant", "Whose mail is kept apart");
   tenants->require_subcommand(1);
   auto tenant = std::make_shared<std::string>();
@@ -111,6 +136,7 @@ void add_user(CLI::App& app, Context& context) {
   tenants->add_subcommand("list", "List tenants")->callback([&context] {
     with_store(context, [](UserContext& user) { return tenant_list(user); });
   });
+  add_tenant_settings(*tenants, context);
 }
 
 }  // namespace ekiden::cli

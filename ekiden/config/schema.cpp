@@ -182,7 +182,8 @@ std::vector<Key> http_keys(Http& v) {
        .is_required = true},
       {.name = "services",
        .value = choices(v.services, {"api", "metrics", "console", "public"}),
-       .doc = "What is served here. metrics: /metrics for Prometheus. api, console and public "
+       .doc = "What is served here. metrics: /metrics for Prometheus. public: the links of "
+              "List-Unsubscribe, for anybody, best at an address of its own. api and console "
               "are reserved for later versions: this one warns about them, and their paths "
               "answer 404."},
       {.name = "tls",
@@ -199,7 +200,9 @@ std::vector<Key> public_keys(Public& v) {
   return {
       {.name = "url",
        .value = &v.url,
-       .doc = "The base of links in mail, https only. For services of later versions.",
+       .doc = "How an http address with the service public is reached from outside, https only: "
+              "the base of links in mail, as in list_unsubscribe = "
+              "[\"https://mail.example.jp/unsubscribe/{token}\"].",
        .example = "\"https://mail.example.jp\"",
        .text = TextKind::Url},
   };

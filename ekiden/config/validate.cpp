@@ -281,7 +281,7 @@ class Validator : private Findings {
     }
     for (std::size_t n = 0; n < v.services.size(); ++n) {
       constexpr std::array<std::string_view, 4> kWords = {"api", "metrics", "console", "public"};
-      if (v.services[n] == HttpService::Metrics) continue;
+      if (v.services[n] == HttpService::Metrics || v.services[n] == HttpService::Public) continue;
       warn(path + ".services[" + std::to_string(n) + "]",
            "http.services: this build does not serve \"" +
                std::string(kWords.at(static_cast<std::size_t>(v.services[n]))) +
@@ -344,7 +344,12 @@ class Validator : private Findings {
                     "public.url takes a URL like \"https://mail.example.jp\", not \"" +
                         base::printable(url, 60) + "\"");
     }
-    warn("public.url", "public.url has no effect: this build does not write links into mail yet");
+    const bool is_served =
+        std::any_of(settings_.http.begin(), settings_.http.end(), [](const Http& http) {
+          return std::find(http.services.begin(), http.services.end(), HttpService::Public) !=
+                 http.services.end();
+        });
+    if (!is_served) warn("public.url", "public.url has no effect: no [[http]] serves \"public\"");
   }
 
   void dns() {

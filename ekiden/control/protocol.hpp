@@ -17,6 +17,8 @@ inline constexpr std::int64_t kProtocolVersion = 1;
 inline constexpr std::size_t kRequestOctetsMax = 64 * 1024;
 inline constexpr std::size_t kAnswerOctetsMax = 16 * 1024 * 1024;
 inline constexpr std::string_view kSocketName = "control.sock";
+/// What a command asks that has changed the control store: answered when the change counts.
+inline constexpr std::string_view kStoreRefresh = "store.refresh";
 
 struct Request {
   std::string command;  ///< "queue.list"

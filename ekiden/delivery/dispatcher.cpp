@@ -60,6 +60,13 @@ void apply(const spool::Progress& progress, queue::Arrival& arrival) {
     arrival.reply_code = static_cast<std::uint16_t>(*code);
 }
 
+/// The recipient had its disposition when the message came.
+bool is_over(const std::vector<spool::Progress>& progress, std::uint32_t recipient) {
+  return std::any_of(progress.begin(), progress.end(), [recipient](const auto& one) {
+    return one.recipient == recipient && one.state != spool::State::Queued;
+  });
+}
+
 base::Duration offset(const base::Clock& clock) {
   return clock.now().time_since_epoch() - clock.steady().time_since_epoch();
 }
@@ -181,6 +188,7 @@ void Dispatcher::take(queue::Accepted message) {
   }
   std::vector<std::pair<unsigned, Moving>> groups;
   for (std::uint32_t i = 0; i < meta.envelope.recipients.size(); ++i) {
+    if (is_over(message.progress, i)) continue;
     std::string key = domain_key(meta, i);
     const std::shared_ptr<const Routed> routed = route_of(parts_.routing, key);
     add_pool(key, egress_, meta, routed->name);

@@ -94,6 +94,8 @@ class Dispatcher final : public queue::Intake {
   /// The process ends: connections that wait for a job are destroyed, by their loop.
   void drop_waiting();
 
+  /// How urgent tenants' streams are, from now on.
+  void set_shares(queue::ShareOf share_of) { scheduler_.set_shares(std::move(share_of)); }
   /// A reload's.
   void set_options(DispatcherOptions options, SettlementOptions settlement);
 

@@ -12,19 +12,12 @@ smtp::Reply ok() {
   return {250, {2, 1, 0}, {"Ok"}};
 }
 
-/// "example.jp" is itself; "*.example.jp" is every domain below.
-bool matches_domain(const std::string& pattern, const std::string& domain) {
-  if (pattern == domain) return true;
-  return pattern.size() > 2 && pattern[0] == '*' && pattern[1] == '.' &&
-         domain.size() > pattern.size() - 1 &&
-         std::string_view(domain).ends_with(std::string_view(pattern).substr(1));
-}
-
 bool may_send_as(const account::Credential& credential, const std::string& domain) {
   if (credential.sender_domains.empty()) return true;
   return !domain.empty() &&
-         std::any_of(credential.sender_domains.begin(), credential.sender_domains.end(),
-                     [&](const std::string& pattern) { return matches_domain(pattern, domain); });
+         std::any_of(
+             credential.sender_domains.begin(), credential.sender_domains.end(),
+             [&](const std::string& pattern) { return account::matches_domain(pattern, domain); });
 }
 
 /// A local part by which the next hop could be talked into routing on: "user%elsewhere",
@@ -63,10 +56,14 @@ bool Admission::may_log_in(const account::Credential& credential, const net::Add
 }
 
 smtp::Reply Admission::admit_mail(const Client& client, const smtp::MailCommand& mail) const {
-  if (client.credential != nullptr && mail.reverse_path) {
+  if ((client.credential != nullptr || client.tenant != nullptr) && mail.reverse_path) {
     const Result<std::string> domain = smtp::canonical_domain(mail.reverse_path->domain);
-    if (!may_send_as(*client.credential, domain ? *domain : std::string())) {
+    const std::string sender = domain ? *domain : std::string();
+    if (client.credential != nullptr && !may_send_as(*client.credential, sender)) {
       return {553, {5, 7, 1}, {"This user may not send from that domain"}};
+    }
+    if (client.tenant != nullptr && !client.tenant->may_send_as(sender)) {
+      return {553, {5, 7, 1}, {"This account may not send from that domain"}};
     }
   }
   if (options_.service == Service::Submission && client.credential == nullptr) {
@@ -74,6 +71,27 @@ smtp::Reply Admission::admit_mail(const Client& client, const smtp::MailCommand&
     return {530, {5, 7, 0}, {"Authentication required"}};
   }
   return ok();
+}
+
+void find_rules(Client& client, const std::string& tenant) {
+  client.tenant = nullptr;
+  client.limits = nullptr;
+  if (client.accounts == nullptr || !client.accounts->has_rules()) return;
+  const bool has_credential = client.credential != nullptr;
+  client.tenant = client.accounts->find_tenant(has_credential ? client.credential->tenant : tenant);
+  if (has_credential) client.limits = client.accounts->find_limits(client.credential->name);
+}
+
+smtp::Reply reply_for(const account::LimitVerdict& verdict) {
+  if (verdict.is_fine()) return ok();
+  const std::uint16_t code = verdict.kind == account::LimitKind::Rate ? 450 : 452;
+  return {code, {4, 7, 1}, {verdict.text()}};
+}
+
+smtp::Reply Admission::admit_volume(const Client& client, base::Time now,
+                                    base::Steady steady) const {
+  const account::LimitedSender sender(client.tenant, client.limits);
+  return sender.is_limited() ? reply_for(sender.look(now, steady)) : ok();
 }
 
 RecipientVerdict Admission::admit_rcpt(const Client& client, const smtp::RcptCommand& rcpt,
@@ -117,16 +135,23 @@ RecipientVerdict Admission::admit_own_domain(const smtp::RcptCommand& rcpt,
 
 smtp::Reply Admission::admit_header_from(const Client& client,
                                          const std::vector<std::string>& from) const {
-  if (client.credential == nullptr) return ok();
+  if (client.credential == nullptr && client.tenant == nullptr) return ok();
   for (const std::string& address : from) {
-    if (!may_send_as(*client.credential, smtp::domain_of(address))) {
+    const std::string domain = smtp::domain_of(address);
+    if (client.credential != nullptr && !may_send_as(*client.credential, domain)) {
       return {553, {5, 7, 1}, {"This user may not write From that domain"}};
+    }
+    if (client.tenant != nullptr && !client.tenant->may_send_as(domain)) {
+      return {553, {5, 7, 1}, {"This account may not write From that domain"}};
     }
   }
   return ok();
 }
 
 smtp::Reply Admission::admit_stream(const Client& client, const std::string& stream) const {
+  if (client.tenant != nullptr && !client.tenant->has_stream(stream)) {
+    return {550, {5, 7, 1}, {"This account has no stream of that name"}};
+  }
   if (client.credential == nullptr || client.credential->streams.empty()) return ok();
   const auto& streams = client.credential->streams;
   if (stream == client.credential->stream ||

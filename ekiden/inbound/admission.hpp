@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ekiden/account/snapshot.hpp"
+#include "ekiden/account/tenant.hpp"
 #include "ekiden/inbound/options.hpp"
 #include "ekiden/net/endpoint.hpp"
 #include "ekiden/smtp/command.hpp"
@@ -19,7 +20,13 @@ struct Client {
   net::Address address;
   std::shared_ptr<const account::Snapshot> accounts;
   const account::Credential* credential = nullptr;
+  const account::TenantRules* tenant = nullptr;      ///< null: nothing is set of it
+  const account::CredentialRules* limits = nullptr;  ///< null: none
 };
+
+/// Sets `tenant` and `limits` by the client's own picture of the control store; `tenant` is whose
+/// mail it is without a credential.
+void find_rules(Client& client, const std::string& tenant);
 
 /// 250, or why not. A recipient that must be asked for carries where.
 struct RecipientVerdict {
@@ -48,9 +55,14 @@ class Admission {
   RecipientVerdict admit_rcpt(const Client& client, const smtp::RcptCommand& rcpt,
                               Existence existence = Existence::Unknown) const;
 
-  /// The addresses in From, against the credential's sender domains. Positive when they may.
+  /// Whether the client's tenant or credential may send one more message now. The limits count
+  /// when it is taken: see Arrival.
+  smtp::Reply admit_volume(const Client& client, base::Time now, base::Steady steady) const;
+
+  /// The addresses in From, against the credential's and the tenant's sender domains. Positive when
+  /// they may.
   smtp::Reply admit_header_from(const Client& client, const std::vector<std::string>& from) const;
-  /// X-Ekiden-Stream against the credential's streams.
+  /// X-Ekiden-Stream against the credential's and the tenant's streams.
   smtp::Reply admit_stream(const Client& client, const std::string& stream) const;
 
   /// A credential may be used from this address.
@@ -60,6 +72,9 @@ class Admission {
   RecipientVerdict admit_own_domain(const smtp::RcptCommand& rcpt, Existence existence) const;
   const ListenerOptions& options_;
 };
+
+/// What a client is told whose limit is reached: 450 for a rate, 452 for a quota.
+smtp::Reply reply_for(const account::LimitVerdict& verdict);
 
 bool contains(const std::vector<net::AddressBlock>& blocks, const net::Address& address);
 

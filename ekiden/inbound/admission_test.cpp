@@ -72,6 +72,41 @@ TEST(Admission, AMappedAddressIsTheIpv4AddressInIt) {
   EXPECT_TRUE(Admission(options).is_own(client));
 }
 
+TEST(Admission, ATenantsLimitsAndDomainsAreAskedWithTheCredentials) {
+  ListenerOptions options = listener(Service::Submission);
+  account::Credential credential;
+  account::TenantRules tenant;
+  tenant.settings.sender_domains = {"example.jp"};
+  tenant.settings.streams = {{"news", account::StreamKind::Bulk, 1}};
+  tenant.settings.limits.per_day = 1;
+  tenant.state = std::make_shared<account::LimitState>();
+  Client client;
+  client.credential = &credential;
+  client.tenant = &tenant;
+  const Admission admission(options);
+  smtp::MailCommand mail;
+  mail.reverse_path = *smtp::parse_address("a@example.jp");
+  EXPECT_TRUE(admission.admit_mail(client, mail).is_positive());
+  mail.reverse_path = *smtp::parse_address("a@other.test");
+  EXPECT_EQ(admission.admit_mail(client, mail).code, 553);
+  mail.reverse_path.reset();
+  EXPECT_TRUE(admission.admit_mail(client, mail).is_positive()) << "a bounce comes from nowhere";
+  EXPECT_EQ(admission.admit_header_from(client, {"a@example.jp", "b@other.test"}).code, 553);
+  EXPECT_EQ(admission.admit_stream(client, "nwes").code, 550);
+  EXPECT_TRUE(admission.admit_stream(client, "news").is_positive());
+
+  const base::Time now = base::from_unix_us(1'800'000'000'000'000);
+  EXPECT_TRUE(admission.admit_volume(client, now, {}).is_positive());
+  EXPECT_TRUE(account::LimitedSender(&tenant, nullptr).take(1, now, {}).is_fine());
+  const smtp::Reply used_up = admission.admit_volume(client, now, {});
+  EXPECT_EQ(used_up.code, 452);
+  EXPECT_EQ(used_up.enhanced, (smtp::EnhancedCode{4, 7, 1}));
+  tenant.settings.limits = {};
+  tenant.settings.limits.rate = {1, std::chrono::minutes(1)};
+  EXPECT_TRUE(account::LimitedSender(&tenant, nullptr).take(1, now, {}).is_fine());
+  EXPECT_EQ(admission.admit_volume(client, now, {}).code, 450);
+}
+
 TEST(ClientLimits, CountsByAddressAndForgets) {
   ClientLimits limits;
   Limits options;

@@ -361,9 +361,12 @@ base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Clien
       verdict = co_await rewrite_behind(std::move(field));
     }
     if (!verdict.is_positive()) co_return verdict;
-    Result<spool::Body> finished = co_await finish(*writer_);
-    if (!finished) co_return reply_for(finished.error());
-    body = std::move(*finished);
+    find_suppressed(client);
+    if (mailed() > 0) {
+      Result<spool::Body> finished = co_await finish(*writer_);
+      if (!finished) co_return reply_for(finished.error());
+      body = std::move(*finished);
+    }
     body.size = written_;
   } else {
     if (!reserve(octets.size())) co_return reply_for(spool::Errc::NoSpace);
@@ -389,19 +392,32 @@ base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Clien
       if (!shorter || message::scan_lines(*shorter).has_long_line()) co_return unshortened();
       whole = std::move(*shorter);
     }
+    find_suppressed(client);
     body.size = whole.size();
     body.octets = base::Octets(std::move(whole));
   }
   meta_->details.size = body.size;
   if (rewriting_ != nullptr && !rewriting_->bounces.empty()) co_await read_bounce(body);
 
+  account::LimitedSender sender(client.tenant, client.limits);
+  const bool is_limited = sender.is_limited();
+  const base::Time now = meta_->details.received;
+  if (is_limited) {
+    const account::LimitVerdict verdict =
+        sender.take(mailed(), now, services_.worker.clock.steady());
+    if (!verdict.is_fine()) co_return reply_for(verdict);
+  }
   spool::Transaction transaction = make_transaction(body);
   if (rewriting_ != nullptr) add_reports(transaction, body);
-  if (alignment_ != nullptr) add_alignment(transaction);
-  std::vector<spool::Progress> progress = transaction.messages.front().progress;
+  std::vector<spool::Progress> progress;
+  if (mailed() > 0) {
+    if (alignment_ != nullptr) add_alignment(transaction);
+    progress = transaction.messages.front().progress;
+  }
   stop_expecting();
   const Result<void> stored = co_await submit(services_.port, std::move(transaction));
   if (!stored) {
+    if (is_limited) sender.give_back(mailed(), now);
     base::log::warning("message_not_stored", {{"reason", stored.error().message()},
                                               {"sender", meta_->envelope.reverse_path}});
     co_return reply_for(stored.error());
@@ -413,9 +429,13 @@ base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Clien
   instruments.message_octets.add(body.size);
   instruments.recipients.add(meta_->envelope.recipients.size());
   std::string text = "Ok: queued as " + base::format_message_id(id_);
-  queue::Accepted accepted{id_, meta_, std::move(body), std::move(progress)};
-  services_.intake.take(std::move(accepted));
-  if (alignment_ != nullptr && alignment_->later) decide_alignment_later();
+  instruments.suppressed.add(suppressed_.size());
+  // What goes to nobody is over.
+  if (mailed() > 0) {
+    queue::Accepted accepted{id_, meta_, std::move(body), std::move(progress)};
+    services_.intake.take(std::move(accepted));
+    if (alignment_ != nullptr && alignment_->later) decide_alignment_later();
+  }
   if (rewriting_ != nullptr) {
     for (queue::Accepted& report : rewriting_->reports) {
       instruments.generated.add();
@@ -431,12 +451,17 @@ spool::Transaction Arrival::make_transaction(spool::Body body) {
   const message::Envelope& envelope = meta_->envelope;
   const message::Details& details = meta_->details;
   spool::Transaction transaction;
-  spool::NewMessage message;
-  message.id = id_;
-  message.recipients = static_cast<std::uint32_t>(envelope.recipients.size());
-  message.meta = message::encode_meta(*meta_);
-  message.body = std::move(body);
-  transaction.messages.push_back(std::move(message));
+  // Of a message whose recipients are all suppressed nothing is kept but what happened to it.
+  if (mailed() > 0) {
+    spool::NewMessage message;
+    message.id = id_;
+    message.recipients = static_cast<std::uint32_t>(envelope.recipients.size());
+    message.meta = message::encode_meta(*meta_);
+    message.body = std::move(body);
+    for (const auto& [recipient, reason] : suppressed_)
+      message.progress.push_back({recipient, spool::State::Suppressed});
+    transaction.messages.push_back(std::move(message));
+  }
 
   events::Event event = events::message_event(id_, *meta_, 0);
   event.time = details.received;
@@ -451,7 +476,33 @@ spool::Transaction Arrival::make_transaction(spool::Body body) {
     event.id = events::event_id(id_, i, events::Kind::Accepted, 0);
     transaction.events.push_back(events::encode_event(event));
   }
+  event.kind = events::Kind::Suppressed;
+  for (const auto& [recipient, reason] : suppressed_) {
+    event.recipient_index = recipient;
+    event.recipient = envelope.recipients[recipient].address;
+    event.reason = account::name_of(reason);
+    event.detail = "on the suppression list";
+    event.id = events::event_id(id_, recipient, events::Kind::Suppressed, 0);
+    transaction.events.push_back(events::encode_event(event));
+  }
   return transaction;
+}
+
+/// Who does not want our clients' mail, or has no mailbox for it. What passes through here from
+/// strangers is not ours to hold back.
+void Arrival::find_suppressed(const Client& client) {
+  if (!meta_->details.is_own) return;
+  const std::shared_ptr<const account::SuppressionSet> set = services_.accounts.suppressions();
+  if (set == nullptr || set->is_empty()) return;
+  const message::Details& details = meta_->details;
+  const account::StreamKind kind = account::stream_of(client.tenant, details.stream).kind;
+  const auto& recipients = meta_->envelope.recipients;
+  for (std::uint32_t i = 0; i < recipients.size(); ++i) {
+    const std::optional<std::string> address = account::suppression_address(recipients[i].address);
+    if (!address) continue;
+    const auto reason = set->find(details.tenant, *address, details.stream, kind, details.received);
+    if (reason) suppressed_.emplace_back(i, *reason);
+  }
 }
 
 }  // namespace ekiden::inbound

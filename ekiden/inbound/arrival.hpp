@@ -1,9 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "ekiden/account/suppression.hpp"
 #include "ekiden/feedback/bounce.hpp"
 #include "ekiden/inbound/admission.hpp"
 #include "ekiden/inbound/authentication.hpp"
@@ -85,6 +87,13 @@ class Arrival {
   void add_alignment(spool::Transaction& transaction);
   void decide_alignment_later();
   spool::Transaction make_transaction(spool::Body body);
+  /// Recipients on the suppression list, with why; fills suppressed_.
+  void find_suppressed(const Client& client);
+  bool is_suppressed(std::uint32_t recipient) const {
+    return std::any_of(suppressed_.begin(), suppressed_.end(),
+                       [recipient](const auto& one) { return one.first == recipient; });
+  }
+  std::size_t mailed() const { return meta_->envelope.recipients.size() - suppressed_.size(); }
   bool must_shorten(const Octets& seen, const Client& client) const;
   /// Strangers' mail for our own domains, unless told otherwise.
   bool must_authenticate(const Client& client) const;
@@ -125,6 +134,8 @@ class Arrival {
   const ListenerOptions& options_;
   std::unique_ptr<Rewriting> rewriting_;
   std::unique_ptr<AlignmentNote> alignment_;
+  /// Recipients that get nothing, by index.
+  std::vector<std::pair<std::uint32_t, account::SuppressionReason>> suppressed_;
   base::MessageId id_;
   std::shared_ptr<message::Meta> meta_;
   std::unique_ptr<spool::LargeWriter> writer_;

@@ -126,6 +126,7 @@ void Arrival::add_alignment(spool::Transaction& transaction) {
   }
   const std::string why = "will not align: " + auth::problems_text(alignment_->ruling);
   for (const std::uint32_t recipient : alignment_->held) {
+    if (is_suppressed(recipient)) continue;
     spool::Progress progress;
     progress.recipient = recipient;
     progress.flags = queue::kHeld | queue::kAlignmentJudged;

@@ -15,6 +15,8 @@ Instruments::Instruments(base::Metrics& metrics)
                                  "Recipients of messages answered 250")),
       generated(metrics.counter("ekiden_recipients_generated_total",
                                 "Recipients of DSNs and notices of our own")),
+      suppressed(metrics.counter("ekiden_recipients_suppressed_total",
+                                 "Recipients on the suppression list, accepted and not mailed")),
       recipients_refused(
           metrics.counter("ekiden_inbound_recipients_refused_total", "RCPT commands refused")),
       messages_refused(metrics.counter("ekiden_inbound_messages_refused_total",

@@ -32,7 +32,8 @@ struct Instruments {
   base::Counter& messages;
   base::Counter& message_octets;
   base::Counter& recipients;
-  base::Counter& generated;  ///< recipients of reports on aliases
+  base::Counter& generated;   ///< recipients of reports on aliases
+  base::Counter& suppressed;  ///< recipients on the suppression list
   base::Counter& recipients_refused;
   base::Counter& messages_refused;
   base::Counter& logins;

@@ -349,6 +349,8 @@ base::Task<Session::Next> Session::start_tls() {
   arrival_.reset();
   sasl_.reset();
   client_.credential = nullptr;
+  client_.tenant = nullptr;
+  client_.limits = nullptr;
   client_.accounts.reset();
   offer_mechanisms();
   event_ = smtp::TlsStarted{};
@@ -383,8 +385,7 @@ base::Task<Session::Next> Session::step_auth(std::string response) {
       step = smtp::SaslStep{};
       step.kind = smtp::SaslStep::Kind::Failure;
     } else {
-      client_.accounts = std::move(accounts);
-      client_.credential = credential;
+      become(std::move(accounts), credential);
     }
   }
   if (step.kind != smtp::SaslStep::Kind::Challenge) sasl_.reset();

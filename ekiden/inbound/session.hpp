@@ -48,6 +48,10 @@ class Session {
   base::Task<Next> begin_auth(smtp::BeginAuth& begin);
   base::Task<Next> step_auth(std::string response);
   base::Task<Next> admit_mail(smtp::AdmitMail& action);
+  bool look_up_client();
+  /// The client as this picture of the control store has it.
+  void become(std::shared_ptr<const account::Snapshot> accounts,
+              const account::Credential* credential);
   base::Task<Next> verify_recipient(smtp::RcptCommand rcpt, std::string next_hop);
   base::Task<Next> body_part();
   base::Task<Next> body_complete();

@@ -18,6 +18,28 @@ base::Task<void> sleep(base::Clock& clock, base::Duration duration) {
 
 }  // namespace
 
+void Session::become(std::shared_ptr<const account::Snapshot> accounts,
+                     const account::Credential* credential) {
+  client_.credential = credential;
+  client_.accounts = std::move(accounts);
+  find_rules(client_, options_->tenant);
+}
+
+/// False: the credential is gone, or may not be used from here any more.
+bool Session::look_up_client() {
+  if (!admission_.is_own(client_)) return true;
+  // What was true at AUTH, or at the last message, may have been changed since.
+  std::shared_ptr<const account::Snapshot> accounts = services_.accounts.current();
+  if (accounts == client_.accounts) return true;
+  const account::Credential* fresh = nullptr;
+  if (client_.credential != nullptr) {
+    fresh = accounts == nullptr ? nullptr : accounts->find_by_name(dialogue_.identity());
+    if (fresh == nullptr || !Admission::may_log_in(*fresh, client_.address)) return false;
+  }
+  become(std::move(accounts), fresh);
+  return true;
+}
+
 base::Task<Session::Next> Session::admit_mail(smtp::AdmitMail& action) {
   arrival_.reset();
   // Delivery falls behind: this client waits a moment instead of being refused.
@@ -25,22 +47,15 @@ base::Task<Session::Next> Session::admit_mail(smtp::AdmitMail& action) {
   if (delay.count() > 0) co_await sleep(services_.worker.clock, delay);
 
   smtp::Verdict verdict;
-  if (client_.credential != nullptr) {
-    // The credential may have been changed or removed since AUTH.
-    std::shared_ptr<const account::Snapshot> accounts = services_.accounts.current();
-    if (accounts != client_.accounts) {
-      const account::Credential* fresh =
-          accounts == nullptr ? nullptr : accounts->find_by_name(dialogue_.identity());
-      if (fresh == nullptr || !Admission::may_log_in(*fresh, client_.address)) {
-        verdict.reply = {421, {4, 7, 0}, {options_->hostname + " Log in again"}};
-        event_ = std::move(verdict);
-        co_return Next::Resume;
-      }
-      client_.credential = fresh;
-      client_.accounts = std::move(accounts);
-    }
+  if (!look_up_client()) {
+    verdict.reply = {421, {4, 7, 0}, {options_->hostname + " Log in again"}};
+    event_ = std::move(verdict);
+    co_return Next::Resume;
   }
   verdict.reply = admission_.admit_mail(client_, action.mail);
+  if (verdict.reply.is_positive()) {
+    verdict.reply = admission_.admit_volume(client_, services_.worker.clock.now(), now());
+  }
   if (verdict.reply.is_positive() && !is_exempt_ &&
       !services_.limits.message(client_.address, options_->limits, now())) {
     verdict.reply = {450, {4, 7, 1}, {"Too many messages from you; slow down"}};

@@ -51,6 +51,18 @@ void FairQueue::set_suspended(std::uint32_t klass, bool is_suspended) {
   if (!is_suspended) count(flow, flow.list.size);
 }
 
+void FairQueue::set_share(std::uint32_t klass, Level level, std::uint32_t weight) {
+  const std::size_t at = find(klass);
+  if (at == flows_.size()) return;
+  Flow& flow = flows_[at];
+  count(flow, 0U - flow.list.size);
+  flow.how.level = level;
+  flow.how.weight = weight;
+  // What it was charged at its old weight is not held against it, nor for it.
+  flow.start = now_;
+  count(flow, flow.list.size);
+}
+
 void FairQueue::push_back(Slab<RecipientEntry>& entries, std::uint32_t slot, std::uint32_t klass,
                           const Klass& how) {
   flow_of(klass, how).list.push_back(entries, slot);

@@ -34,6 +34,9 @@ class FairQueue {
   /// Takes effect on what waits; `how` says it for what comes.
   void set_suspended(std::uint32_t klass, bool is_suspended);
 
+  /// Another level or weight, from now on.
+  void set_share(std::uint32_t klass, Level level, std::uint32_t weight);
+
   /// The recipient whose turn it is, still queued. With `high_only` just the urgent ones.
   std::uint32_t peek(bool high_only) const;
 

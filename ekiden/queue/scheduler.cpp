@@ -33,11 +33,27 @@ std::uint32_t Scheduler::domain(std::string_view name) {
   return place->second;
 }
 
+Klass Scheduler::share_of(std::string_view tenant, std::string_view stream) const {
+  if (share_of_) return share_of_(tenant, stream);
+  return {stream == "transactional" ? Level::High : Level::Normal, 1};
+}
+
+void Scheduler::set_shares(ShareOf share_of) {
+  share_of_ = std::move(share_of);
+  for (std::uint32_t at = 0; at < classes_.size(); ++at) {
+    ClassNames& names = classes_[at];
+    const Klass now = this->share_of(names.tenant, names.stream);
+    if (now.level == names.how.level && now.weight == names.how.weight) continue;
+    names.how.level = now.level;
+    names.how.weight = now.weight;
+    for (Lane& lane : lanes_) lane.ready.set_share(at, now.level, now.weight);
+  }
+}
+
 std::uint32_t Scheduler::klass(std::string_view tenant, std::string_view stream) {
   for (std::uint32_t i = 0; i < classes_.size(); ++i)
     if (classes_[i].stream == stream && classes_[i].tenant == tenant) return i;
-  const Level level = stream == "transactional" ? Level::High : Level::Normal;
-  classes_.push_back({std::string(tenant), std::string(stream), {level, 1}});
+  classes_.push_back({std::string(tenant), std::string(stream), share_of(tenant, stream)});
   classes_.back().how.is_suspended = is_class_suspended(classes_.back());
   return static_cast<std::uint32_t>(classes_.size() - 1);
 }

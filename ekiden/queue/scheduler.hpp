@@ -65,6 +65,8 @@ struct Taking {
   std::uint32_t recipients_max = UINT32_MAX;  ///< besides the lane's own limit
   std::uint16_t source = 0;                   ///< kept in the recipient's entry
 };
+/// What is known of tenants' streams; `is_suspended` is not read.
+using ShareOf = std::function<Klass(std::string_view tenant, std::string_view stream)>;
 
 /// Which lanes are asked whether they want a connection.
 enum class Wanting : std::uint8_t {
@@ -228,6 +230,9 @@ class Scheduler {
   };
   std::uint32_t lane_count() const { return static_cast<std::uint32_t>(lanes_.size()); }
   LaneView view(std::uint32_t lane) const;
+  /// How urgent streams are and how they share, for those that wait and those that come. Without
+  /// it "transactional" is High, everything else Normal, and all weigh the same.
+  void set_shares(ShareOf share_of);
   std::pair<std::string_view, std::string_view> class_names(std::uint32_t klass) const {
     return {classes_[klass].tenant, classes_[klass].stream};
   }
@@ -270,6 +275,7 @@ class Scheduler {
     std::string tenant, stream;
     Klass how;
   };
+  Klass share_of(std::string_view tenant, std::string_view stream) const;
 
   std::uint32_t domain(std::string_view name);
   std::uint32_t klass(std::string_view tenant, std::string_view stream);
@@ -300,6 +306,7 @@ class Scheduler {
   /// Lanes with something ready, looked at in turn.
   std::vector<std::uint32_t> wanting_;
   std::size_t wanting_next_ = 0;
+  ShareOf share_of_;
   std::vector<ClassNames> classes_;
   Suspended suspended_;
   std::array<std::uint32_t, kPlaces> places_{};

@@ -124,6 +124,36 @@ TEST_F(SchedulerTest, TenantsShareALaneHoweverMuchOneOfThemQueued) {
   EXPECT_GE(small, 9);
 }
 
+TEST_F(SchedulerTest, StreamsShareByTheirWeightAlsoWhenItChangesUnderABacklog) {
+  for (int i = 0; i < 1000; ++i) {
+    add({"a.example"}, "news");
+    add({"a.example"}, "offers");
+  }
+  const std::uint32_t lane = resolve_all();
+  const auto news_of = [&](int picks) {
+    int news = 0;
+    for (int i = 0; i < picks; ++i) {
+      const auto pick = scheduler.pick(lane, kNow);
+      news += scheduler.class_names(scheduler.message(pick->message).klass).second == "news";
+    }
+    return news;
+  };
+  EXPECT_NEAR(news_of(100), 50, 2);
+  scheduler.set_shares([](std::string_view, std::string_view stream) {
+    return Klass{Level::Normal, stream == "news" ? 4U : 1U};
+  });
+  EXPECT_NEAR(news_of(100), 80, 2);
+  // What became urgent goes first, what waits and what comes.
+  scheduler.set_shares([](std::string_view, std::string_view stream) {
+    return Klass{stream == "offers" ? Level::High : Level::Normal, 1};
+  });
+  EXPECT_EQ(news_of(100), 0);
+  add({"a.example"}, "offers");
+  EXPECT_EQ(news_of(100), 0);
+  scheduler.set_shares({});
+  EXPECT_NEAR(news_of(100), 50, 2);
+}
+
 TEST_F(SchedulerTest, ExpiryReachesARecipientWhereverItIs) {
   const auto waiting = add({"a.example"}, "bulk", "t", kNow + hours(100));
   const auto unresolved = add({"b.example"});

@@ -1,0 +1,160 @@
+#include "ekiden/feedback/suppression_feed.hpp"
+
+#include <utility>
+
+#include "ekiden/base/log.hpp"
+#include "ekiden/feedback/judgement.hpp"
+
+namespace ekiden::feedback {
+namespace {
+
+constexpr std::string_view kReader = "suppressions";
+/// Where nothing follows from events their cursor is written down so often: what is read again
+/// after a crash costs time only.
+constexpr base::Duration kSaveEvery = std::chrono::minutes(1);
+constexpr base::Duration kSweepEvery = std::chrono::hours(1);
+
+}  // namespace
+
+OutcomeReader::OutcomeReader(account::Store& store, std::string events_directory,
+                             std::shared_ptr<const shaping::Providers> providers)
+    : store_(store), reader_(std::move(events_directory)), providers_(std::move(providers)) {}
+
+Result<OutcomeReader::Step> OutcomeReader::step(base::Time now) {
+  if (!has_begun_) {
+    const Result<std::string> position = store_.reader_position(kReader);
+    if (!position) return position.error();
+    const auto cursor = events::parse_cursor(*position);
+    if (!cursor) base::log::error("suppression_cursor_unreadable", {{"position", *position}});
+    cursor_ = cursor.value_or(events::Cursor());
+    has_begun_ = true;
+    saved_ = swept_ = now;
+  }
+  if (now - swept_ >= kSweepEvery) {
+    swept_ = now;
+    const Result<std::uint64_t> dropped = store_.drop_expired_suppressions(now);
+    if (!dropped) return dropped.error();
+  }
+  events::Cursor cursor = cursor_;
+  const auto events = reader_.follow(cursor, kEventsAtOnce);
+  if (!events) return events.error();
+  if (events->empty()) return Step::CaughtUp;
+  account::Outcomes outcomes;
+  for (const events::Stored& stored : *events) take(stored.event, outcomes);
+  const bool is_nothing =
+      outcomes.suppressed.empty() && outcomes.failed.empty() && outcomes.delivered.empty();
+  if (!is_nothing || now - saved_ >= kSaveEvery) {
+    const Result<void> taken =
+        store_.take_outcomes(outcomes, kReader, events::format_cursor(cursor));
+    if (!taken) return taken.error();
+    saved_ = now;
+    suppressed_ += outcomes.suppressed.size();
+  }
+  cursor_ = std::move(cursor);
+  return events->size() == kEventsAtOnce ? Step::More : Step::CaughtUp;
+}
+
+void OutcomeReader::take(const events::Event& event, account::Outcomes& outcomes) const {
+  const auto snapshot = store_.current();
+  const account::TenantRules* const rules = snapshot->find_tenant(event.tenant);
+  const bool counts_soft = rules != nullptr && rules->settings.soft_failures > 0;
+  if (event.kind == events::Kind::Delivered && !counts_soft) return;
+  const Judgement judgement = judge(event, *providers_);
+  if (judgement.kind == Judgement::Kind::Nothing) return;
+  const auto address = account::suppression_address(event.recipient);
+  if (!address || event.tenant.empty()) return;
+  switch (judgement.kind) {
+    case Judgement::Kind::Nothing:
+      return;
+    case Judgement::Kind::Delivered:
+      outcomes.delivered.emplace_back(event.tenant, *address);
+      return;
+    case Judgement::Kind::SoftFailure:
+      if (counts_soft) outcomes.failed.push_back({event.tenant, *address, event.id, event.time});
+      return;
+    case Judgement::Kind::Suppress:
+      break;
+  }
+  account::Suppression entry;
+  entry.tenant = event.tenant;
+  entry.address = *address;
+  entry.stream = judgement.stream;
+  entry.reason = judgement.reason;
+  entry.created = event.time;
+  if (judgement.reason == account::SuppressionReason::Bounce && rules != nullptr &&
+      rules->settings.suppression_days != 0) {
+    entry.expires = event.time + std::chrono::days(rules->settings.suppression_days);
+  }
+  entry.source = event.id;
+  constexpr std::size_t kNoteOctetsMax = 200;
+  entry.note = event.reply.substr(0, kNoteOctetsMax);
+  outcomes.suppressed.push_back(std::move(entry));
+}
+
+struct SuppressionFeed::State : std::enable_shared_from_this<State> {
+  State(base::Worker& w, base::Executor& b, account::Store& store, std::string directory,
+        std::shared_ptr<const shaping::Providers> providers, base::Metrics& metrics,
+        base::Duration i)
+      : worker(w),
+        blocking(b),
+        reader(store, std::move(directory), std::move(providers)),
+        interval(i),
+        added(metrics.counter("ekiden_suppressions_added_total",
+                              "Bounces, complaints and unsubscribes that suppress their address")) {
+  }
+
+  base::Worker& worker;
+  base::Executor& blocking;
+  OutcomeReader reader;  ///< the pool's, while a step is under way
+  const base::Duration interval;
+  base::Counter& added;
+  base::TimerId timer = base::TimerId::None;
+  bool is_stopped = false;
+  bool has_failed = false;  ///< said once
+
+  void arm() {
+    timer = worker.clock.call_after(interval, [self = shared_from_this()] {
+      self->timer = base::TimerId::None;
+      self->look();
+    });
+  }
+
+  void look() {
+    blocking.post([self = shared_from_this(), now = worker.clock.now()]() mutable {
+      const std::uint64_t before = self->reader.suppressed();
+      const Result<OutcomeReader::Step> more = self->reader.step(now);
+      self->added.add(self->reader.suppressed() - before);
+      base::Executor& home = self->worker.executor;
+      home.post([self = std::move(self), more] { self->looked(more); });
+    });
+  }
+
+  void looked(const Result<OutcomeReader::Step>& more) {
+    if (is_stopped) return;
+    if (!more && !std::exchange(has_failed, true)) {
+      base::log::error("suppressions_not_fed", {{"reason", more.error().message()}});
+    }
+    if (more) has_failed = false;
+    if (more && *more == OutcomeReader::Step::More) {
+      look();
+    } else {
+      arm();
+    }
+  }
+};
+
+SuppressionFeed::SuppressionFeed(base::Worker& worker, base::Executor& blocking,
+                                 account::Store& store, std::string events_directory,
+                                 std::shared_ptr<const shaping::Providers> providers,
+                                 base::Metrics& metrics, base::Duration interval)
+    : state_(std::make_shared<State>(worker, blocking, store, std::move(events_directory),
+                                     std::move(providers), metrics, interval)) {
+  state_->arm();
+}
+
+SuppressionFeed::~SuppressionFeed() {
+  state_->is_stopped = true;
+  if (state_->timer != base::TimerId::None) state_->worker.clock.cancel(state_->timer);
+}
+
+}  // namespace ekiden::feedback
