@@ -1,35 +1,57 @@
 #pragma once
 
+#include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "apps/relay.hpp"
 #include "apps/tls_layers.hpp"
+#include "ekiden/api/api.hpp"
 #include "ekiden/api/http_server.hpp"
 #include "ekiden/api/monitoring.hpp"
 #include "ekiden/control/balance.hpp"
 
 namespace ekiden::apps {
 
-/// The HTTP addresses of the configuration: /healthz on each, /metrics where it is named.
+/// The HTTP addresses of the configuration: /healthz on each, /metrics and the API where they are
+/// named. An address with the API is served by every worker, the others by the first.
 ///
-/// Sharing: worker 0.
+/// Sharing: worker 0, but for the constructor.
 class HttpEndpoints {
  public:
-  HttpEndpoints(base::Worker& worker, net::Network& network, TlsContexts& tls, Relay& relay,
-                base::Metrics& metrics);
+  struct Parts {
+    std::vector<RelayWorker> workers;
+    base::Executor& pool;
+    TlsContexts& tls;
+    Relay& relay;
+    base::Metrics& metrics;
+    const account::SnapshotSource& accounts;
+    const account::HashKey& node_key;
+  };
+  explicit HttpEndpoints(Parts parts);
+  ~HttpEndpoints();
 
-  /// False, with a sentence, when an address cannot be listened on.
-  bool listen(const config::Settings& settings, std::string& problem);
+  /// What operators can do, for the API's requests. Before `listen`; it may die first, once the
+  /// threads have ended.
+  void use(control::NodeControl& node);
+
+  /// `done` runs on worker 0, with a sentence when an address cannot be listened on.
+  void listen(base::Function<void(std::string problem)> done);
   void stop(base::Work done);
 
  private:
+  struct Part;  ///< of one worker
   api::Health health() const;
+  void refresh();
+  std::string listen_on(Part& part);
 
-  net::Network& network_;
-  TlsContexts& tls_;
-  Relay& relay_;
+  Parts parts_;
+  std::shared_ptr<const config::Settings> settings_;
+  std::mutex refreshing_;  ///< gauges that nobody counts, set before each scrape
   control::Balance balance_;
-  api::HttpServer with_metrics_, without_;
+  api::Shared shared_;
+  std::vector<std::unique_ptr<Part>> on_workers_;
 };
 
 }  // namespace ekiden::apps

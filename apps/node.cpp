@@ -124,7 +124,10 @@ int serve(config::Loaded loaded) {
 
   std::promise<int> finished;
   std::function<void(int)> stop;
-  HttpEndpoints http(first, places.front()->network, tls, relay, metrics);
+  std::vector<RelayWorker> http_workers;
+  for (const auto& place : places) http_workers.push_back(place->relay_worker(tls));
+  HttpEndpoints http(
+      {std::move(http_workers), runtime.pool(), tls, relay, metrics, **accounts, *node_key});
   Reloader reloader({loaded.file, first, runtime.pool(), relay, tls});
   ControlPlane control(
       {first, runtime.pool(), relay, metrics, loaded.file,
@@ -132,6 +135,7 @@ int serve(config::Loaded loaded) {
        // In a turn of its own, so that whoever asked is answered.
        [&] { first.executor.post([&] { stop(0); }); }});
   if (!control.restore(problem)) return fail(problem);
+  http.use(control.node());
 
   bool is_stopping = false;
   stop = [&](int code) {
@@ -153,9 +157,7 @@ int serve(config::Loaded loaded) {
   first.executor.post([&] {
     watcher.emplace(first, runtime.pool(), **accounts);
     key_watch.emplace(first, places.front()->resolver, runtime.pool(), **accounts, signer);
-    relay.start([&](std::string said) {
-      if (said.empty()) (void)control.start(said);
-      if (said.empty()) (void)http.listen(*settings, said);
+    const auto started = [&](const std::string& said) {
       if (!said.empty()) {
         base::log::error("start_failed", {{"problem", said}});
         stop(kFailed);
@@ -165,6 +167,11 @@ int serve(config::Loaded loaded) {
                                   {"workers", runtime.worker_count()},
                                   {"listeners", settings->listener.size()}});
       net::notify_service_manager("READY=1");
+    };
+    relay.start([&, started](std::string said) {
+      if (said.empty()) (void)control.start(said);
+      if (!said.empty()) return started(said);
+      http.listen([started](std::string problem) { started(problem); });
     });
   });
 

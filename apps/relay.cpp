@@ -48,7 +48,8 @@ struct Relay::Part {
         ids(node_id(*relay.settings_), static_cast<std::uint8_t>(at.worker.index),
             at.worker.random),
         listeners({at.worker, *relay.mail_, *port, dispatcher, ids, relay.surroundings_.accounts,
-                   limits, instruments, at.sasl, &verifier, at.tls, at.proxy, &at.resolver}) {}
+                   limits, instruments, at.sasl, &verifier, at.tls, at.proxy, &at.resolver}),
+        http_submission(http_submission_options(*relay.settings_, relay.rewriting_)) {}
 
   /// A reload's share of this worker.
   void apply(const std::shared_ptr<const delivery::RouteSet>& routes,
@@ -68,6 +69,7 @@ struct Relay::Part {
   delivery::Dispatcher dispatcher;
   base::MessageIdSource ids;
   inbound::ListenerService listeners;
+  std::shared_ptr<const inbound::ListenerOptions> http_submission;
 };
 
 namespace {
@@ -248,6 +250,7 @@ void Relay::Part::apply(const std::shared_ptr<const delivery::RouteSet>& routes,
   probe.set_options(connection.options);
   dispatcher.set_options(dispatcher_options(settings, rewriting), settlement_options(settings));
   dispatcher.forget_routes();
+  http_submission = http_submission_options(settings, rewriting);
   for (const config::Listener& before : old.listener) {
     const std::string name = net::format_endpoint(before.address);
     bool is_kept = false;
@@ -310,6 +313,14 @@ void Relay::abandon() {
   writer_.reset();
   wrapper_.reset();
   journal_.reset();
+}
+
+inbound::Services& Relay::inbound_services(unsigned worker) {
+  return parts_.at(worker)->listeners.services();
+}
+
+std::shared_ptr<const inbound::ListenerOptions> Relay::http_submission(unsigned worker) const {
+  return parts_.at(worker)->http_submission;
 }
 
 std::uint64_t Relay::sessions() const {

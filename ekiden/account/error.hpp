@@ -35,6 +35,12 @@ enum class Errc {
   UnknownTenant,
   /// No such credential.
   NotFound,
+  /// A scope that no key can have.
+  BadScope,
+  /// An API key of this name exists.
+  DuplicateKey,
+  /// No such API key.
+  NoSuchKey,
   /// data_dir/secret.key is not 32 octets, or cannot be read.
   BadSecretKey,
   /// The password function could not get its memory.

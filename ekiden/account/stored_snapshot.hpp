@@ -6,22 +6,26 @@
 #include <unordered_map>
 #include <vector>
 
+#include "ekiden/account/api_key.hpp"
 #include "ekiden/account/snapshot.hpp"
 
 namespace ekiden::account {
 
-/// Every credential, found by name and by certificate. Immutable once made.
+/// Every credential, found by name and by certificate, and every API key, found by its hash, its
+/// credential by "apikey:7". Immutable once made.
 ///
 /// Sharing: any thread.
 class StoredSnapshot final : public Snapshot {
  public:
   StoredSnapshot() = default;
-  explicit StoredSnapshot(std::vector<Credential> credentials);
+  explicit StoredSnapshot(std::vector<Credential> credentials, std::vector<ApiKey> api_keys = {});
   StoredSnapshot(const StoredSnapshot&) = delete;
   StoredSnapshot& operator=(const StoredSnapshot&) = delete;
 
   const Credential* find_by_name(std::string_view name) const override;
   const Credential* find_by_certificate(std::string_view sha256_hex) const override;
+  const ApiKey* find_api_key(std::string_view key_hash) const override;
+  const ApiKey* find_blastengine_token(std::string_view token_hash) const override;
   bool has_scram() const override { return has_scram_; }
 
   /// Ordered by name.
@@ -30,7 +34,9 @@ class StoredSnapshot final : public Snapshot {
  private:
   using Index = std::unordered_map<std::string_view, const Credential*>;
   std::vector<Credential> credentials_;
+  std::vector<ApiKey> api_keys_;
   Index by_name_, by_certificate_;
+  std::unordered_map<std::string_view, const ApiKey*> by_key_, by_token_;
   bool has_scram_ = false;
 };
 

@@ -77,6 +77,7 @@ std::size_t columns();
 void add_serve(CLI::App& app, Context& context);
 void add_config(CLI::App& app, Context& context);
 void add_user(CLI::App& app, Context& context);
+void add_key(CLI::App& app, Context& context);
 void add_dkim(CLI::App& app, Context& context);
 void add_queue(CLI::App& app, Context& context);
 void add_message(CLI::App& app, Context& context);

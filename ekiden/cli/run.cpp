@@ -53,6 +53,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
     add_serve(app, context);
     add_config(app, context);
     add_user(app, context);
+    add_key(app, context);
     add_dkim(app, context);
     add_queue(app, context);
     add_message(app, context);

@@ -182,15 +182,15 @@ std::vector<Key> http_keys(Http& v) {
        .is_required = true},
       {.name = "services",
        .value = choices(v.services, {"api", "metrics", "console", "public"}),
-       .doc = "What is served here. metrics: /metrics for Prometheus. api, console and public "
-              "are reserved for later versions: this one warns about them, and their paths "
-              "answer 404."},
+       .doc = "What is served here. metrics: /metrics for Prometheus. api: the HTTP API "
+              "(docs/API.md). console and public are reserved for later versions: this one warns "
+              "about them, and their paths answer 404."},
       {.name = "tls",
        .value = choice(v.tls, {"off", "implicit"}),
        .doc = "Whether HTTP runs under TLS, with the certificate of [tls]."},
       {.name = "trusted_proxies",
        .value = &v.trusted_proxies,
-       .doc = "Reverse proxies whose X-Forwarded-For counts. For services of later versions.",
+       .doc = "Reverse proxies whose X-Forwarded-For says who the client of the API is.",
        .example = "[\"127.0.0.0/8\"]"},
   };
 }

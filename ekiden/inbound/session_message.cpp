@@ -41,6 +41,10 @@ base::Task<Session::Next> Session::admit_mail(smtp::AdmitMail& action) {
     }
   }
   verdict.reply = admission_.admit_mail(client_, action.mail);
+  if (client_.credential != nullptr &&
+      !account::may_submit(*client_.credential, services_.worker.clock.now())) {
+    verdict.reply = {535, {5, 7, 8}, {"This API key has expired"}};
+  }
   if (verdict.reply.is_positive() && !is_exempt_ &&
       !services_.limits.message(client_.address, options_->limits, now())) {
     verdict.reply = {450, {4, 7, 1}, {"Too many messages from you; slow down"}};
