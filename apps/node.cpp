@@ -68,6 +68,9 @@ int serve(config::Loaded loaded) {
   Result<std::unique_ptr<account::Store>> accounts =
       account::Store::open(data_dir, runtime.worker(0).clock.now(), &problem);
   if (!accounts) return fail("the control store in " + data_dir + " cannot be opened: " + problem);
+  // Known before the first client is: the watcher looks only once the workers run.
+  if (const auto known = (*accounts)->refresh(); !known)
+    return fail("the control store in " + data_dir + " cannot be read: " + known.error().message());
   const Result<account::HashKey> node_key = account::load_node_key(data_dir, random);
   if (!node_key)
     return fail(data_dir + "/secret.key cannot be read: " + node_key.error().message());

@@ -1,5 +1,10 @@
 #include "ekiden/api/api.hpp"
 
+#include "ekiden/api/blastengine/transaction.hpp"
+#include "ekiden/api/postmark/email.hpp"
+#include "ekiden/api/resend/emails.hpp"
+#include "ekiden/api/sendgrid/mail_send.hpp"
+
 namespace ekiden::api {
 
 std::uint64_t body_octets_max(std::uint64_t message_octets) {
@@ -34,6 +39,10 @@ Api::Api(Parts parts)
   add_sending_routes(frame_, sender_);
   add_message_routes(frame_, messages_);
   add_description_route(frame_);
+  blastengine::add_routes(frame_, sender_);
+  postmark::add_routes(frame_, sender_);
+  resend::add_routes(frame_, sender_);
+  sendgrid::add_routes(frame_, sender_);
 }
 
 Api::~Api() = default;

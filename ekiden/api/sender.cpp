@@ -132,6 +132,9 @@ Problem problem_of(const smtp::Reply& reply) {
     default:
       break;
   }
+  // RFC 5321 §4.5.3.1.10 has a client send the others later; here the request itself is too large.
+  if (reply.enhanced == smtp::EnhancedCode{4, 5, 3})
+    return make_problem(422, "refused", with("Too many recipients", "宛先が多すぎます"));
   if (reply.is_transient())
     return unavailable(with("The message was not taken; try again",
                             "メッセージを受け取れませんでした。再送してください"),
@@ -212,6 +215,22 @@ Prepared prepare_raw(RawMessage raw) {
   prepared.mail.body = scan.has_eight_bit ? smtp::BodyKind::EightBitMime : smtp::BodyKind::SevenBit;
   if (!findings.is_empty()) prepared.problem = invalid_request(findings.take());
   return prepared;
+}
+
+PreparedBatch one_problem(Problem problem) {
+  PreparedBatch batch;
+  batch.problem = std::move(problem);
+  return batch;
+}
+
+base::Task<HttpResponse> Sender::handle(std::shared_ptr<Call> call,
+                                        base::Function<PreparedBatch()> prepare, MakeAnswer answer,
+                                        FormatProblem refuse) {
+  PreparedBatch batch =
+      co_await work_on<PreparedBatch>(call->request.body.size(), std::move(prepare));
+  if (batch.problem) co_return refuse(*batch.problem, call->caller);
+  co_return co_await send_all(std::move(call), std::move(batch.messages), std::move(answer),
+                              std::move(refuse));
 }
 
 base::Task<bool> Sender::is_stored(base::MessageId id) {

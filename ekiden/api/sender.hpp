@@ -49,6 +49,13 @@ struct Sent {
   std::vector<Unmapped> unmapped;
 };
 
+/// The messages of one request, or why the whole request is none.
+struct PreparedBatch {
+  std::vector<Prepared> messages;
+  std::optional<Problem> problem;
+};
+PreparedBatch one_problem(Problem problem);
+
 /// Sends for every API of one worker: the same admission and the same spool transaction as SMTP.
 ///
 /// Sharing: its worker only.
@@ -84,6 +91,11 @@ class Sender {
   using MakeAnswer = std::function<HttpResponse(const Call& call, std::vector<Sent> sent)>;
   base::Task<HttpResponse> send_all(std::shared_ptr<Call> call, std::vector<Prepared> prepared,
                                     MakeAnswer answer, FormatProblem refuse);
+
+  /// A whole request: prepares, on the pool when the request is large, then sends what came of it.
+  base::Task<HttpResponse> handle(std::shared_ptr<Call> call,
+                                  base::Function<PreparedBatch()> prepare, MakeAnswer answer,
+                                  FormatProblem refuse);
 
   base::Worker& worker() { return parts_.worker; }
   base::Time now() const { return parts_.worker.clock.now(); }

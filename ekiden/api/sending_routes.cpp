@@ -40,17 +40,6 @@ HttpResponse answer_one(const Call& call, const std::vector<Sent>& sent,
   return response;
 }
 
-struct PreparedBatch {
-  std::vector<Prepared> messages;
-  std::optional<Problem> problem;
-};
-
-PreparedBatch one_problem(Problem problem) {
-  PreparedBatch batch;
-  batch.problem = std::move(problem);
-  return batch;
-}
-
 Prepared prepare_object(const json::object& object, base::Time now, const std::string& base) {
   Findings findings(base);
   const Draft draft = read_draft(object, findings);
@@ -176,17 +165,6 @@ bool is_rfc822(const HttpRequest& request) {
   return base::equals_ignoring_case(type, "message/rfc822");
 }
 
-/// Prepares, on the pool when the request is large, then sends what came of it.
-base::Task<HttpResponse> run(Sender& sender, std::shared_ptr<Call> call,
-                             base::Function<PreparedBatch()> work, Sender::MakeAnswer answer) {
-  PreparedBatch batch =
-      co_await sender.work_on<PreparedBatch>(call->request.body.size(), std::move(work));
-  if (batch.problem) co_return own_problem(*batch.problem, call->caller);
-  FormatProblem refuse = own_problem;
-  co_return co_await sender.send_all(std::move(call), std::move(batch.messages), std::move(answer),
-                                     std::move(refuse));
-}
-
 base::Task<HttpResponse> send_message(Sender& sender, std::shared_ptr<Call> call) {
   base::Function<PreparedBatch()> work = [call, now = sender.now()] {
     return prepare_message(call->request, now);
@@ -195,7 +173,7 @@ base::Task<HttpResponse> send_message(Sender& sender, std::shared_ptr<Call> call
                                                          const std::vector<Sent>& sent) {
     return answer_one(of, sent, host, false);
   };
-  return run(sender, std::move(call), std::move(work), std::move(answer));
+  return sender.handle(std::move(call), std::move(work), std::move(answer), own_problem);
 }
 
 base::Task<HttpResponse> send_raw(Sender& sender, std::shared_ptr<Call> call) {
@@ -207,7 +185,7 @@ base::Task<HttpResponse> send_raw(Sender& sender, std::shared_ptr<Call> call) {
                                                          const std::vector<Sent>& sent) {
     return answer_one(of, sent, host, true);
   };
-  return run(sender, std::move(call), std::move(work), std::move(answer));
+  return sender.handle(std::move(call), std::move(work), std::move(answer), own_problem);
 }
 
 /// 202 when all are queued, 207 when some are, the first problem when none is.
@@ -241,7 +219,7 @@ base::Task<HttpResponse> send_batch(Sender& sender, std::shared_ptr<Call> call) 
                                                          const std::vector<Sent>& sent) {
     return answer_batch(of, sent, host);
   };
-  return run(sender, std::move(call), std::move(work), std::move(answer));
+  return sender.handle(std::move(call), std::move(work), std::move(answer), own_problem);
 }
 
 }  // namespace
