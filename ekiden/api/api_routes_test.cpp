@@ -7,6 +7,7 @@
 #include "ekiden/account/stored_snapshot.hpp"
 #include "ekiden/api/api.hpp"
 #include "ekiden/api/openapi.hpp"
+#include "ekiden/base/text.hpp"
 #include "tests/support/inbound_bench.hpp"
 
 namespace ekiden::api {

@@ -113,6 +113,55 @@ class Sending(HttpApi):
         eventually(lambda: len(peer.received) == 2)
         self.assertEqual(parsed(peer.received[1])["Subject"], "〓島屋")
 
+    def test_other_services_paths_take_their_forms(self):
+        """What their npm packages never say; tests/interop/http_clients_test.py has the rest."""
+        relay, peer, client = self.relay_with_api("--sender-domain", "client.test")
+        transaction = "/api/v1/deliveries/transaction"
+        message = {"from": {"email": "f@client.test", "name": "山田"}, "to": "b@dest.test",
+                   "subject": "件名", "text_part": "髙い%%x%%", "encode": "ISO-2022-JP",
+                   "html_part": "", "insert_code": [{"key": "%%x%%", "value": "山"}],
+                   "list_unsubscribe": {"mailto": "mailto:u@client.test",
+                                        "url": "https://client.test/u"}}
+        answer = client.post(transaction, message)
+        self.assertEqual(answer.status, 201, answer)
+        mail = parsed(eventually(lambda: peer.received)[0])
+        self.assertEqual(mail.get_content_charset(), "iso-2022-jp")
+        self.assertEqual(mail.get_content().strip(), "〓い山")
+        self.assertEqual(mail["List-Unsubscribe"],
+                         "<mailto:u@client.test>, <https://client.test/u>")
+        japanese = {"Accept-Language": "ja-JP"}
+        for change, field in (({"text_part": ""}, "text_part"), ({"to": ""}, "to"),
+                              ({"subject": "a\nb"}, "subject"), ({"encode": "EUC"}, "encode"),
+                              ({"cc": ["x@dest.test"] * 11}, "cc"),
+                              ({"insert_code": [{"key": "x", "value": "y"}]}, "insert_code")):
+            refused = client.ask("POST", transaction, {**message, **change}, headers=japanese)
+            self.assertEqual(refused.status, 400, refused)
+            self.assertIn(field, refused.json["error_messages"], refused)
+        self.assertEqual(Client(relay.http, "x").post(transaction, message).status, 401)
+        form = {"Content-Type": "multipart/form-data; boundary=b"}
+        for raw in (b"", b"--b\r\n", b"--b\r\nContent-Disposition: form-data; name=\"data\""
+                    b"\r\n\r\n{\r\n--b--"):
+            self.assertEqual(client.ask("POST", transaction, raw=raw, headers=form).status, 400)
+        evil = (b"--b\r\nContent-Disposition: form-data; name=\"file\"; "
+                b"filename=\"../x\"\r\n\r\nx\r\n--b\r\nContent-Disposition: form-data; "
+                b"name=\"data\"\r\n\r\n" + json.dumps(message).encode() + b"\r\n--b--")
+        refused = client.ask("POST", transaction, raw=evil, headers=form)
+        self.assertEqual((refused.status, list(refused.json["error_messages"])), (400, ["file"]))
+        send = {"personalizations": [{"to": [{"email": "b@dest.test"}]}],
+                "from": {"email": "f@client.test"}, "subject": "s",
+                "content": [{"type": "text/plain", "value": "t"}]}
+        for change, field in (({"personalizations": []}, "personalizations"),
+                              ({"from": {}}, "from.email"), ({"content": []}, "content"),
+                              ({"subject": ""}, "subject"), ({"template_id": "d-1"}, "template_id"),
+                              ({"personalizations": [{"to": [{"email": "x"}]}]},
+                               "personalizations.0.to.0.email"),
+                              ({"headers": {"X": "a\r\nb"}}, "personalizations.0.headers.X")):
+            refused = client.post("/v3/mail/send", {**send, **change})
+            self.assertEqual((refused.status, refused.json["errors"][0]["field"]), (400, field))
+        self.assertEqual(client.get("/v3/mail/send").json["errors"][0]["message"],
+                         "POST method allowed only")
+        self.assertEqual(len(peer.received), 1)
+
     def test_raw_mime_goes_out_octet_for_octet(self):
         relay, peer, client = self.relay_with_api()
         body = support.message(subject="raw", X_Ekiden_Tag="t1", body="one\r\n.two\r\n")
