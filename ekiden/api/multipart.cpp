@@ -1,5 +1,7 @@
 #include "ekiden/api/multipart.hpp"
 
+#include <algorithm>
+
 #include "ekiden/base/text.hpp"
 
 namespace ekiden::api {
@@ -32,6 +34,18 @@ std::optional<std::string> parameter(std::string_view value, std::string_view wa
     if (base::equals_ignoring_case(name, wanted)) return text;
   }
   return std::nullopt;
+}
+
+/// Where the next delimiter begins: the boundary's line, with nothing but spaces or the closing
+/// "--" behind it. A line that only begins like it is content.
+std::size_t find_delimiter(std::string_view body, std::string_view delimiter, std::size_t from) {
+  for (std::size_t at = from; (at = body.find(delimiter, at)) != std::string_view::npos; ++at) {
+    std::string_view rest = body.substr(at + delimiter.size());
+    if (rest.starts_with("--")) return at;
+    rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+    if (rest.starts_with("\r\n")) return at;
+  }
+  return std::string_view::npos;
 }
 
 /// The header section and the content of one part.
@@ -77,7 +91,8 @@ std::optional<std::vector<FormPart>> parse_form(std::string_view content_type,
   std::size_t at = std::string_view::npos;
   if (body.starts_with(std::string_view(delimiter).substr(2))) {
     at = delimiter.size() - 2;
-  } else if (const std::size_t found = body.find(delimiter); found != std::string_view::npos) {
+  } else if (const std::size_t found = find_delimiter(body, delimiter, 0);
+             found != std::string_view::npos) {
     at = found + delimiter.size();
   }
   std::vector<FormPart> parts;
@@ -88,7 +103,7 @@ std::optional<std::vector<FormPart>> parse_form(std::string_view content_type,
     if (line == std::string_view::npos || !base::trimmed(rest.substr(0, line)).empty())
       return std::nullopt;
     const std::size_t begin = at + line + 2;
-    const std::size_t end = body.find(delimiter, begin - 2);
+    const std::size_t end = find_delimiter(body, delimiter, begin - 2);
     if (end == std::string_view::npos || parts.size() >= kFormPartsMax) return std::nullopt;
     auto part = part_of(body.substr(begin, end < begin ? 0 : end - begin));
     if (!part) return std::nullopt;

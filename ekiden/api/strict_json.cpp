@@ -22,7 +22,7 @@ class Builder {
   static constexpr std::size_t max_key_size = 1024;
   static constexpr std::size_t max_string_size = json::string::max_size();
 
-  std::string duplicate;  ///< the key that came twice
+  std::optional<std::string> duplicate;  ///< the key that came twice
 
   bool on_document_begin(ErrorCode&) {
     stack_.reset();
@@ -100,11 +100,10 @@ class Builder {
 };
 
 Text reason(const ErrorCode& error, const Builder& builder) {
-  if (!builder.duplicate.empty() || error == json::error::syntax) {
-    const std::string key = base::printable(builder.duplicate, 80);
-    if (!builder.duplicate.empty())
-      return {"the key \"" + key + "\" stands twice in one object",
-              "キー「" + key + "」が一つのオブジェクトに二度あります"};
+  if (builder.duplicate) {
+    const std::string key = base::printable(*builder.duplicate, 80);
+    return {"the key \"" + key + "\" stands twice in one object",
+            "キー「" + key + "」が一つのオブジェクトに二度あります"};
   }
   if (error == json::error::too_deep) {
     const std::string max = std::to_string(kJsonDepthMax);
