@@ -233,6 +233,26 @@ base::Task<HttpResponse> Sender::handle(std::shared_ptr<Call> call,
                               std::move(refuse));
 }
 
+/// draft-ietf-httpapi-ratelimit-headers: where a limit stands, how much of it is left.
+void Sender::tell_allowance(const Call& call, HttpResponse& response) const {
+  const inbound::Limits limits = parts_.submission()->limits;
+  if (limits.message_rate.count == 0) return;
+  const auto seconds = [](base::Duration duration) {
+    return std::to_string(std::chrono::ceil<std::chrono::seconds>(duration).count());
+  };
+  const inbound::ClientLimits::Allowance allowance = parts_.services.limits.messages_left(
+      call.caller.address, limits, parts_.worker.clock.steady());
+  response.headers.emplace_back("RateLimit-Policy",
+                                "\"messages\";q=" + std::to_string(limits.message_rate.count) +
+                                    ";w=" + seconds(limits.message_rate.per));
+  response.headers.emplace_back("RateLimit", "\"messages\";r=" + std::to_string(allowance.left) +
+                                                 ";t=" + seconds(allowance.next));
+  if (response.status != 429) return;
+  for (auto& [name, value] : response.headers) {
+    if (name == "Retry-After") value = seconds(allowance.next);
+  }
+}
+
 base::Task<bool> Sender::is_stored(base::MessageId id) {
   auto begin = [&](base::Completion<Result<std::string>> done) {
     parts_.services.port.load_meta(id, std::move(done));
@@ -343,6 +363,7 @@ base::Task<HttpResponse> Sender::send_all(std::shared_ptr<Call> call,
     sent.push_back(std::move(one));
   }
   HttpResponse response = answer(*call, std::move(sent));
+  tell_allowance(*call, response);
   if (!key.empty()) {
     // What changed nothing may be tried again with the same key.
     if (is_any_sent) {

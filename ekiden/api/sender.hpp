@@ -103,6 +103,7 @@ class Sender {
 
  private:
   base::Task<bool> is_stored(base::MessageId id);
+  void tell_allowance(const Call& call, HttpResponse& response) const;
 
   Parts parts_;
   mutable std::string hostname_;

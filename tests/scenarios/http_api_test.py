@@ -5,6 +5,7 @@ OpenAPI document that the relay serves."""
 import base64
 import email
 import email.policy
+import http.client
 import json
 import re
 import socket
@@ -564,11 +565,33 @@ class Limits(HttpApi):
         relay.settings["limits"] = {"message_size": "1MiB", "message_rate": "5/h"}
         relay.restart()
         self.assertProblem(client.send(text="x" * 70 + "\n" * 1_200_000), 413, "too-large")
-        answers = [client.send().status for _ in range(7)]
-        self.assertEqual(answers.count(202), 5, answers)
-        last = client.send()
-        self.assertProblem(last, 429, "rate-limited")
-        self.assertGreater(int(last.headers["Retry-After"]), 0)
+        answers = [client.send() for _ in range(7)]
+        self.assertEqual([a.status for a in answers], [202] * 5 + [429] * 2)
+        self.assertEqual(answers[0].headers["RateLimit-Policy"], '"messages";q=5;w=3600')
+        self.assertRegex(answers[0].headers["RateLimit"], r'^"messages";r=4;t=\d+$')
+        self.assertProblem(answers[-1], 429, "rate-limited")
+        self.assertRegex(answers[-1].headers["RateLimit"], r'^"messages";r=0;t=\d+$')
+        self.assertIn(int(answers[-1].headers["Retry-After"]), range(600, 721))
+
+    def test_tls_several_requests_and_a_proxy_in_front(self):
+        relay, peer, client = self.relay_with_api("--network", "192.0.2.0/24")
+        relay.use_tls(self.certificates())
+        relay.settings["http"][0].update(tls="implicit", trusted_proxies=["127.0.0.0/8"])
+        relay.restart()
+        connection = http.client.HTTPSConnection(LOOPBACK, relay.http, timeout=20,
+                                                 context=support.trusting())
+        self.addCleanup(connection.close)
+        headers = {"Authorization": "Bearer " + client.key, "Content-Type": "application/json"}
+        body = json.dumps({"from": "a@client.test", "to": "b@dest.test", "subject": "s",
+                           "text": "t"})
+        for via, status in (("192.0.2.9", 202), ("198.51.100.1", 403), ("192.0.2.9", 202),
+                            ("192.0.2.9, 198.51.100.1", 403)):
+            connection.request("POST", "/v1/messages", body, {**headers, "X-Forwarded-For": via})
+            answer = connection.getresponse()
+            self.assertEqual(answer.status, status, answer.read())
+            answer.read()
+        eventually(lambda: len(peer.received) == 2)
+        self.assertIn("192.0.2.9", peer.received[0].header("Received"))
 
     def test_a_large_message_takes_the_way_of_large_ones(self):
         relay, peer, client = self.relay_with_api()
