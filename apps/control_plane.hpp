@@ -35,6 +35,7 @@ class ControlPlane {
   /// False, with a sentence, when the socket cannot be opened.
   bool start(std::string& problem);
   void stop();
+  control::NodeControl& node() { return node_; }
 
  private:
   void describe(control::NodeStatus& status) const;

@@ -1,10 +1,13 @@
 #pragma once
 
-#include <array>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "apps/relay.hpp"
 #include "apps/tls_layers.hpp"
+#include "ekiden/api/api.hpp"
 #include "ekiden/api/http_server.hpp"
 #include "ekiden/api/monitoring.hpp"
 #include "ekiden/api/unsubscribe.hpp"
@@ -12,30 +15,46 @@
 
 namespace ekiden::apps {
 
-/// The HTTP addresses of the configuration: /healthz on each, /metrics and what strangers may ask
-/// for where they are named.
+/// The HTTP addresses of the configuration: /healthz on each, /metrics, the API and what strangers
+/// may ask for where they are named. An address with the API and nothing for strangers is served by
+/// every worker, the others by the first.
 ///
-/// Sharing: worker 0.
+/// Sharing: worker 0, but for the constructor.
 class HttpEndpoints {
  public:
-  /// `unsubscribing` outlives it.
-  HttpEndpoints(base::Worker& worker, net::Network& network, TlsContexts& tls, Relay& relay,
-                base::Metrics& metrics, api::Unsubscribing& unsubscribing);
+  struct Parts {
+    std::vector<RelayWorker> workers;
+    base::Executor& pool;
+    TlsContexts& tls;
+    Relay& relay;
+    base::Metrics& metrics;
+    const account::SnapshotSource& accounts;
+    const account::HashKey& node_key;
+    api::Unsubscribing& unsubscribing;  ///< worker 0's
+  };
+  explicit HttpEndpoints(Parts parts);
+  ~HttpEndpoints();
 
-  /// False, with a sentence, when an address cannot be listened on.
-  bool listen(const config::Settings& settings, std::string& problem);
+  /// What operators can do, for the API's requests. Before `listen`; it may die first, once the
+  /// threads have ended.
+  void use(control::NodeControl& node);
+
+  /// `done` runs on worker 0, with a sentence when an address cannot be listened on.
+  void listen(base::Function<void(std::string problem)> done);
   void stop(base::Work done);
 
  private:
+  struct Part;  ///< of one worker
   api::Health health() const;
+  void refresh();
+  std::string listen_on(Part& part);
 
-  net::Network& network_;
-  TlsContexts& tls_;
-  Relay& relay_;
+  Parts parts_;
+  std::shared_ptr<const config::Settings> settings_;
+  std::mutex refreshing_;  ///< gauges that nobody counts, set before each scrape
   control::Balance balance_;
-  api::Unsubscribing& unsubscribing_;
-  /// By what they serve: bit 0, metrics; bit 1, strangers.
-  std::array<api::HttpServer, 4> servers_;
+  api::Shared shared_;
+  std::vector<std::unique_ptr<Part>> on_workers_;
 };
 
 }  // namespace ekiden::apps

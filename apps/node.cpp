@@ -149,7 +149,10 @@ int serve(config::Loaded loaded) {
                                       relay.record(std::move(event), std::move(done));
                                     },
                                     metrics});
-  HttpEndpoints http(first, places.front()->network, tls, relay, metrics, unsubscribing);
+  std::vector<RelayWorker> http_workers;
+  for (const auto& place : places) http_workers.push_back(place->relay_worker(tls));
+  HttpEndpoints http({std::move(http_workers), runtime.pool(), tls, relay, metrics, **accounts,
+                      *node_key, unsubscribing});
   Reloader reloader({loaded.file, first, runtime.pool(), relay, tls});
   ControlPlane control(
       {first, runtime.pool(), relay, metrics, loaded.file,
@@ -159,6 +162,7 @@ int serve(config::Loaded loaded) {
        // The socket answers from a little before the watcher is there until a little after.
        [&](base::Work done) { watcher ? watcher->look(std::move(done)) : done(); }});
   if (!control.restore(problem)) return fail(problem);
+  http.use(control.node());
 
   bool is_stopping = false;
   stop = [&](int code) {
@@ -182,9 +186,7 @@ int serve(config::Loaded loaded) {
     suppression_feed.emplace(first, runtime.pool(), **accounts, data_dir + "/events",
                              providers.providers, metrics);
     key_watch.emplace(first, places.front()->resolver, runtime.pool(), **accounts, signer);
-    relay.start([&](std::string said) {
-      if (said.empty()) (void)control.start(said);
-      if (said.empty()) (void)http.listen(*settings, said);
+    const auto started = [&](const std::string& said) {
       if (!said.empty()) {
         base::log::error("start_failed", {{"problem", said}});
         stop(kFailed);
@@ -194,6 +196,11 @@ int serve(config::Loaded loaded) {
                                   {"workers", runtime.worker_count()},
                                   {"listeners", settings->listener.size()}});
       net::notify_service_manager("READY=1");
+    };
+    relay.start([&, started](std::string said) {
+      if (said.empty()) (void)control.start(said);
+      if (!said.empty()) return started(said);
+      http.listen([started](std::string problem) { started(problem); });
     });
   });
 

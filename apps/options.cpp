@@ -53,6 +53,20 @@ inbound::Rate rate(const config::Rate& rate) {
   return {rate.count, rate.per};
 }
 
+inbound::Limits client_limits(const config::Settings& settings) {
+  inbound::Limits limits;
+  limits.connections = settings.limits.connections;
+  limits.connections_per_address = settings.limits.connections_per_address;
+  limits.connection_rate = rate(settings.limits.connection_rate);
+  limits.message_rate = rate(settings.limits.message_rate);
+  limits.message_octets = settings.limits.message_size;
+  limits.recipients_per_message = settings.limits.recipients_per_message;
+  limits.commands = settings.limits.commands_per_session;
+  limits.errors = settings.limits.errors_per_session;
+  limits.received_fields = settings.limits.received_max;
+  return limits;
+}
+
 inbound::Service service(config::Service service) {
   switch (service) {
     case config::Service::Submission:
@@ -364,19 +378,21 @@ std::vector<std::shared_ptr<const inbound::ListenerOptions>> listener_options(
     options->authenticates = listener.authentication_results;
     options->rewriting = rewriting;
     if (listener.service == config::Service::Inbound) options->domains = inbound_domains(settings);
-    inbound::Limits& limits = options->limits;
-    limits.connections = settings.limits.connections;
-    limits.connections_per_address = settings.limits.connections_per_address;
-    limits.connection_rate = rate(settings.limits.connection_rate);
-    limits.message_rate = rate(settings.limits.message_rate);
-    limits.message_octets = settings.limits.message_size;
-    limits.recipients_per_message = settings.limits.recipients_per_message;
-    limits.commands = settings.limits.commands_per_session;
-    limits.errors = settings.limits.errors_per_session;
-    limits.received_fields = settings.limits.received_max;
+    options->limits = client_limits(settings);
     all.push_back(std::move(options));
   }
   return all;
+}
+
+std::shared_ptr<const inbound::ListenerOptions> http_submission_options(
+    const config::Settings& settings, const Rewriting& rewriting) {
+  auto options = std::make_shared<inbound::ListenerOptions>();
+  options->name = "http";
+  options->hostname = settings.node.hostname;
+  options->service = inbound::Service::Submission;
+  options->rewriting = rewriting;
+  options->limits = client_limits(settings);
+  return options;
 }
 
 }  // namespace ekiden::apps

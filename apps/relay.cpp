@@ -54,7 +54,8 @@ struct Relay::Part {
             at.worker.random),
         listeners({at.worker, *relay.mail_, *port, dispatcher, ids, relay.surroundings_.accounts,
                    limits, instruments, at.sasl, &verifier, at.tls, at.proxy, &at.resolver,
-                   alignment.get(), &relay.surroundings_.pool, relay.surroundings_.providers}) {}
+                   alignment.get(), &relay.surroundings_.pool, relay.surroundings_.providers}),
+        http_submission(http_submission_options(*relay.settings_, relay.rewriting_)) {}
 
   /// A reload's share of this worker.
   void apply(const std::shared_ptr<const delivery::RouteSet>& routes,
@@ -76,6 +77,7 @@ struct Relay::Part {
   delivery::Dispatcher dispatcher;
   base::MessageIdSource ids;
   inbound::ListenerService listeners;
+  std::shared_ptr<const inbound::ListenerOptions> http_submission;
 };
 
 namespace {
@@ -295,6 +297,7 @@ void Relay::Part::apply(const std::shared_ptr<const delivery::RouteSet>& routes,
   dispatcher.set_options(dispatcher_options(settings, rewriting, providers),
                          settlement_options(settings));
   dispatcher.forget_routes();
+  http_submission = http_submission_options(settings, rewriting);
   for (const config::Listener& before : old.listener) {
     const std::string name = net::format_endpoint(before.address);
     bool is_kept = false;
@@ -375,6 +378,14 @@ void Relay::record(std::string encoded_event, base::Completion<Result<void>> don
   spool::Transaction transaction;
   transaction.events.push_back(std::move(encoded_event));
   parts_.front()->port->submit(std::move(transaction), std::move(done));
+}
+
+inbound::Services& Relay::inbound_services(unsigned worker) {
+  return parts_.at(worker)->listeners.services();
+}
+
+std::shared_ptr<const inbound::ListenerOptions> Relay::http_submission(unsigned worker) const {
+  return parts_.at(worker)->http_submission;
 }
 
 std::uint64_t Relay::sessions() const {

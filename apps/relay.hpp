@@ -21,6 +21,7 @@
 #include "ekiden/events/writer.hpp"
 #include "ekiden/inbound/layer.hpp"
 #include "ekiden/inbound/options.hpp"
+#include "ekiden/inbound/services.hpp"
 #include "ekiden/net/network.hpp"
 #include "ekiden/policy/mta_sts_book.hpp"
 #include "ekiden/policy/mta_sts_fetch.hpp"
@@ -122,6 +123,10 @@ class Relay {
   void refresh_streams();
   /// Makes an event durable that is no message's own doing. On worker 0.
   void record(std::string encoded_event, base::Completion<Result<void>> done);
+  /// What mail is submitted with on one worker, other than by its listeners; and by which options.
+  /// Both on that worker.
+  inbound::Services& inbound_services(unsigned worker);
+  std::shared_ptr<const inbound::ListenerOptions> http_submission(unsigned worker) const;
 
   spool::Journal& spool() { return *journal_; }
   delivery::Neighbours& neighbours() { return *neighbours_; }
@@ -170,6 +175,9 @@ delivery::SigningOptions signing_options(const config::Settings& settings);
 policy::MtaStsOptions mta_sts_options(const config::Settings& settings);
 /// One for each [[listener]], in its order.
 std::vector<std::shared_ptr<const inbound::ListenerOptions>> listener_options(
+    const config::Settings& settings, const Rewriting& rewriting);
+/// How mail that comes over HTTP is admitted.
+std::shared_ptr<const inbound::ListenerOptions> http_submission_options(
     const config::Settings& settings, const Rewriting& rewriting);
 /// Nothing when a rule cannot be used; `problem` then says why.
 std::optional<Rewriting> rewriting_of(const config::Settings& settings,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "ekiden/account/api_key.hpp"
 #include "ekiden/base/log.hpp"
 #include "ekiden/base/text.hpp"
 
@@ -77,6 +78,13 @@ base::Task<Verdict> Authenticator::verify(std::string name, Secret password, net
   co_return conclude(name, client, is_right);
 }
 
+std::string Authenticator::name_of(std::string name, const Secret& password) const {
+  if (name != kApiKeyUser || !has_api_key_form(password.view())) return name;
+  const std::shared_ptr<const Snapshot> accounts = snapshot();
+  const ApiKey* key = accounts->find_api_key(hash_api_key(shared_.node_key, password.view()));
+  return key == nullptr ? name : key->credential.name;
+}
+
 base::Task<bool> Authenticator::take_turn(std::string name, net::Address client) {
   const Throttle::Attempt attempt = shared_.throttle.begin(name, client, worker_.clock.steady());
   co_await sleep(attempt.wait);
@@ -87,7 +95,9 @@ base::Task<bool> Authenticator::take_turn(std::string name, net::Address client)
 Verdict Authenticator::conclude(std::string_view name, const net::Address& client, bool is_right) {
   const std::shared_ptr<const Snapshot> now = snapshot();
   const Credential* credential = now->find_by_name(name);
-  const bool is_accepted = is_right && credential != nullptr && may_come_from(*credential, client);
+  const bool is_accepted = is_right && credential != nullptr &&
+                           may_submit(*credential, worker_.clock.now()) &&
+                           may_come_from(*credential, client);
   if (is_accepted) {
     shared_.throttle.succeeded(name, client, worker_.clock.steady());
     return counted(Verdict::Accepted);
@@ -95,7 +105,7 @@ Verdict Authenticator::conclude(std::string_view name, const net::Address& clien
   shared_.throttle.failed(name, client, worker_.clock.steady());
   // The operator may know what the client is not told.
   const char* reason = credential == nullptr ? "unknown user"
-                       : is_right            ? "network not allowed"
+                       : is_right            ? "network not allowed, key expired or without scope"
                                              : "wrong secret";
   base::log::info(
       "auth_failed",

@@ -54,6 +54,9 @@ class Authenticator {
   /// Counts the end of an attempt. Accepted only with the credential's networks allowing it.
   Verdict conclude(std::string_view name, const net::Address& client, bool is_right);
 
+  /// Whom a client means: the user "apikey" is whoever the API key it gives as password belongs to.
+  std::string name_of(std::string name, const Secret& password) const;
+
   std::shared_ptr<const Snapshot> snapshot() const { return shared_.source.current(); }
   const HashKey& node_key() const { return shared_.node_key; }
   base::Random& random() { return worker_.random; }

@@ -38,6 +38,12 @@ std::string_view describe(Errc errc) {
       return "no such user";
     case Errc::InUse:
       return "it still has users or signing keys, or is the default tenant";
+    case Errc::BadScope:
+      return "no such scope";
+    case Errc::DuplicateKey:
+      return "an API key of this name exists";
+    case Errc::NoSuchKey:
+      return "no such API key";
     case Errc::BadSecretKey:
       return "secret.key is not 32 octets, or cannot be read";
     case Errc::OutOfMemory:

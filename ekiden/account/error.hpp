@@ -37,6 +37,12 @@ enum class Errc {
   NotFound,
   /// The tenant has credentials or keys, or is the default one.
   InUse,
+  /// A scope that no key can have.
+  BadScope,
+  /// An API key of this name exists.
+  DuplicateKey,
+  /// No such API key.
+  NoSuchKey,
   /// data_dir/secret.key is not 32 octets, or cannot be read.
   BadSecretKey,
   /// The password function could not get its memory.

@@ -67,6 +67,7 @@ class PlainSession final : public smtp::SaslSession {
         password.view().size() > kPasswordOctetsMax || (!authzid.empty() && authzid != name)) {
       co_return failure();
     }
+    name = authenticator_.name_of(std::move(name), password);
     const Verdict verdict = co_await authenticator_.verify(name, std::move(password), client_);
     co_return step_for(verdict, std::move(name));
   }
@@ -96,6 +97,7 @@ class LoginSession final : public smtp::SaslSession {
       co_return SaslStep{SaslStep::Kind::Challenge, "Password:", {}};
     }
     if (answer.view().empty() || answer.view().size() > kPasswordOctetsMax) co_return failure();
+    name_ = authenticator_.name_of(std::move(name_), answer);
     const Verdict verdict = co_await authenticator_.verify(name_, std::move(answer), client_);
     co_return step_for(verdict, name_);
   }

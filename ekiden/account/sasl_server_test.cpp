@@ -76,6 +76,41 @@ struct SaslServerTest : testing::Test {
   std::vector<Credential> credentials;
 };
 
+TEST_F(SaslServerTest, TheUserApikeyIsWhoseKeyTheClientGives) {
+  ApiKey key;
+  key.id = 7;
+  key.name = "shop";
+  const MadeApiKey made = make_api_key(key.name, shared.node_key, test.random);
+  key.credential.name = api_key_identity(key.id);
+  key.credential.key_hash = made.key_hash;
+  key.credential.networks = {*net::parse_address_block("192.0.2.0/24")};
+  const auto use = [&] {
+    source.snapshot =
+        std::make_shared<StoredSnapshot>(std::vector<Credential>{}, std::vector<ApiKey>{key});
+  };
+  use();
+  EXPECT_EQ(auth_plain("apikey", made.secret).kind, Kind::Success);
+  EXPECT_EQ(auth_plain("apikey", made.secret).identity, "apikey:7");
+  const auto login = server.begin("LOGIN", context);
+  ASSERT_NE(login, nullptr);
+  (void)test.run(login->step(""));
+  (void)test.run(login->step("apikey"));
+  EXPECT_EQ(test.run(login->step(made.secret)).identity, "apikey:7");
+  EXPECT_EQ(auth_plain("apikey", "ek_" + std::string(43, 'x')).kind, Kind::Failure);
+  EXPECT_EQ(auth_plain("somebody", made.secret).kind, Kind::Failure);
+  key.credential.expires = test.clock.now();
+  use();
+  EXPECT_EQ(auth_plain("apikey", made.secret).kind, Kind::Failure);
+  key.credential.expires = {};
+  key.credential.may_submit = false;
+  use();
+  EXPECT_EQ(auth_plain("apikey", made.secret).kind, Kind::Failure);
+  key.credential.may_submit = true;
+  use();
+  context.client_address = "198.51.100.1";
+  EXPECT_EQ(auth_plain("apikey", made.secret).kind, Kind::Failure);
+}
+
 TEST_F(SaslServerTest, OffersPlainTextOnlyUnderTls) {
   using List = std::vector<std::string>;
   EXPECT_EQ(server.mechanisms(context), (List{"SCRAM-SHA-256", "PLAIN", "LOGIN"}));

@@ -147,6 +147,25 @@ ALTER TABLE audit ADD COLUMN before TEXT NOT NULL DEFAULT '';
 ALTER TABLE audit ADD COLUMN after TEXT NOT NULL DEFAULT '';
 ALTER TABLE audit ADD COLUMN hash TEXT NOT NULL DEFAULT '';
 )",
+    // 4: keys of the API.
+    R"(
+CREATE TABLE api_keys(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice: events and logs name it
+  name TEXT NOT NULL UNIQUE,
+  tenant TEXT NOT NULL REFERENCES tenants(name),
+  stream TEXT NOT NULL,
+  streams TEXT NOT NULL,
+  sender_domains TEXT NOT NULL,
+  networks TEXT NOT NULL,
+  scopes TEXT NOT NULL,                  -- '': whatever the role allows
+  role TEXT NOT NULL,
+  key_hash TEXT NOT NULL UNIQUE,
+  blastengine_hash TEXT NOT NULL UNIQUE,
+  created_us INTEGER NOT NULL,
+  expires_us INTEGER NOT NULL            -- 0: never
+) STRICT;
+CREATE INDEX api_keys_by_tenant ON api_keys(tenant);
+)",
 };
 
 }  // namespace

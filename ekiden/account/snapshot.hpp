@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ekiden/base/time.hpp"
 #include "ekiden/net/address_block.hpp"
 
 namespace ekiden::account {
@@ -29,7 +30,16 @@ struct Credential {
   std::string scram_stored_key, scram_server_key, scram_salt;  ///< raw; empty without --scram
   std::uint32_t scram_iterations = 0;
   std::string certificate_sha256;  ///< lower-case hex, or empty
+  base::Time expires{};            ///< of an API key's; zero: never
+  bool may_submit = true;          ///< false for an API key without that scope
 };
+
+/// Whether a credential may submit mail now: an API key may have expired, or lack the scope.
+inline bool may_submit(const Credential& credential, base::Time now) {
+  return credential.may_submit && (credential.expires == base::Time{} || now < credential.expires);
+}
+
+struct ApiKey;
 
 /// What admission reads of the control store: an immutable picture in memory, replaced whole when
 /// the store changes.
@@ -50,6 +60,9 @@ class Snapshot {
   }
   /// Whether anything is set of any tenant or credential: without, nobody asks.
   virtual bool has_rules() const { return false; }
+  /// By the keyed hash of the key itself, and of the token that blastengine's clients make of it.
+  virtual const ApiKey* find_api_key(std::string_view) const { return nullptr; }
+  virtual const ApiKey* find_blastengine_token(std::string_view) const { return nullptr; }
   /// Whether any credential has SCRAM keys; without one the mechanisms are not offered.
   virtual bool has_scram() const { return false; }
 };

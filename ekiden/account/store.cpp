@@ -11,31 +11,12 @@
 #include <utility>
 
 #include "ekiden/account/schema.hpp"
+#include "ekiden/account/store_lists.hpp"
 #include "ekiden/base/log.hpp"
 #include "ekiden/base/text.hpp"
 
 namespace ekiden::account {
 namespace {
-
-template <class Items, class Text>
-std::string joined(const Items& items, Text text) {
-  std::string out;
-  for (const auto& item : items) {
-    if (!out.empty()) out += ' ';
-    out += text(item);
-  }
-  return out;
-}
-
-std::vector<std::string> split(std::string_view text) {
-  std::vector<std::string> items;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    if (end > 0) items.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return items;
-}
 
 bool is_lower_hex(std::string_view text) {
   return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
@@ -77,9 +58,9 @@ std::optional<Credential> credential_of(const Statement& row) {
   c.name = row.text(2);
   c.tenant = row.text(3);
   c.stream = row.text(4);
-  c.streams = split(row.text(5));
-  c.sender_domains = split(row.text(6));
-  for (const std::string& text : split(row.text(7))) {
+  c.streams = split_list(row.text(5));
+  c.sender_domains = split_list(row.text(6));
+  for (const std::string& text : split_list(row.text(7))) {
     const auto block = net::parse_address_block(text);
     if (!block) return std::nullopt;
     c.networks.push_back(*block);
@@ -178,9 +159,9 @@ Result<std::int64_t> Store::add(const Credential& c, const Secrets& secrets, con
       "argon2id, key_hash, scram_stored_key, scram_server_key, scram_salt, scram_iterations, "
       "certificate_sha256, created_us, changed_us) VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
   if (!insert) return insert.error();
-  insert->bind(c.name).bind(c.tenant).bind(c.stream).bind(joined(c.streams, same));
-  insert->bind(joined(c.sender_domains, same));
-  insert->bind(joined(c.networks, [](const net::AddressBlock& b) { return b.text(); }));
+  insert->bind(c.name).bind(c.tenant).bind(c.stream).bind(join_list(c.streams, same));
+  insert->bind(join_list(c.sender_domains, same));
+  insert->bind(join_list(c.networks, [](const net::AddressBlock& b) { return b.text(); }));
   bind_secrets(*insert, secrets);
   insert->bind_or_null(c.certificate_sha256);
   insert->bind(base::to_unix_us(author.now)).bind(base::to_unix_us(author.now));
@@ -296,11 +277,13 @@ Result<void> Store::publish() {
   if (!keys) return keys.error();
   auto rules = read_rules(*credentials);
   if (!rules) return rules.error();
+  auto api_keys = read_api_keys({});
+  if (!api_keys) return api_keys.error();
   if (is_live_) {
     if (const auto read = read_suppressions(); !read) return read;
   }
-  snapshot_.store(
-      std::make_shared<const StoredSnapshot>(std::move(*credentials), std::move(*rules)));
+  snapshot_.store(std::make_shared<const StoredSnapshot>(
+      std::move(*credentials), std::move(*rules), std::move(*api_keys)));
   if (*keys != *domain_keys_.load()) {
     domain_keys_.store(std::make_shared<const std::vector<DomainKey>>(std::move(*keys)));
   }

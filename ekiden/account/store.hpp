@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ekiden/account/api_key.hpp"
 #include "ekiden/account/audit.hpp"
 #include "ekiden/account/database.hpp"
 #include "ekiden/account/domain_key.hpp"
@@ -25,6 +26,8 @@ namespace ekiden::account {
 inline constexpr std::size_t kListMax = 1000;
 /// Signing keys of all domains together, retired ones included. All of them are in memory.
 inline constexpr std::size_t kDomainKeysMax = 100'000;
+/// API keys of all tenants together. All of them are in memory.
+inline constexpr std::size_t kApiKeysMax = 100'000;
 
 /// Domains that one tenant says are its own.
 inline constexpr std::size_t kSenderDomainsMax = 1000;
@@ -166,6 +169,14 @@ class Store final : public SnapshotSource {
   /// The key has signed, the last time then.
   Result<void> note_signed(std::int64_t id, base::Time when);
 
+  /// Adds an API key; `key` with its hashes, without its id and time. Gives the new id.
+  /// Errors: BadName, BadLabel, BadScope, TooMany, UnknownTenant, DuplicateKey.
+  Result<std::int64_t> add_api_key(const ApiKey& key, const Author& author);
+  /// From this moment on the key opens nothing. Errors: NoSuchKey.
+  Result<void> remove_api_key(std::string_view name, const Author& author);
+  /// By name; of one tenant, or of all when `tenant` is empty.
+  Result<std::vector<ApiKey>> api_keys(std::string_view tenant = {});
+
   /// The newest `count` entries, newest first.
   Result<std::vector<AuditEntry>> audit(std::size_t count);
   /// Reads the whole log; see AuditCheck.
@@ -196,6 +207,7 @@ class Store final : public SnapshotSource {
   explicit Store(Database database) : database_(std::move(database)) {}
   Result<std::vector<Credential>> read_credentials(std::string_view tenant);
   Result<std::vector<DomainKey>> read_domain_keys(std::string_view domain);
+  Result<std::vector<ApiKey>> read_api_keys(std::string_view tenant);
   Result<void> require_tenant(std::string_view name);
   Result<Rules> read_rules(const std::vector<Credential>& credentials);
   std::shared_ptr<LimitState> limit_state(const std::string& subject);

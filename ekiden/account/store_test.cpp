@@ -216,6 +216,86 @@ TEST_F(StoreTest, TheWatcherLooksWithinASecond) {
   EXPECT_FALSE(test.clock.next()) << "a watcher that is gone leaves no timer";
 }
 
+TEST_F(StoreTest, KeepsEverythingOfAnApiKey) {
+  ApiKey key;
+  key.name = "shop";
+  key.credential.stream = "bulk";
+  key.credential.streams = {"bulk", "news"};
+  key.credential.sender_domains = {"example.jp"};
+  key.credential.networks = {*net::parse_address_block("192.0.2.0/24")};
+  key.credential.key_hash = "hash";
+  key.credential.expires = kNow + std::chrono::hours(1);
+  key.blastengine_hash = "token";
+  key.scopes = {"messages:send", "events:read"};
+  const auto id = open()->add_api_key(key, kAuthor);
+  ASSERT_TRUE(id);
+
+  const auto store = open();
+  ASSERT_TRUE(store->refresh());
+  const auto snapshot = store->current();
+  const ApiKey* found = snapshot->find_api_key("hash");
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(snapshot->find_blastengine_token("token"), found);
+  EXPECT_EQ(snapshot->find_by_name(api_key_identity(*id)), &found->credential);
+  EXPECT_EQ(found->name, "shop");
+  EXPECT_EQ(found->credential.streams, key.credential.streams);
+  EXPECT_EQ(found->credential.sender_domains, key.credential.sender_domains);
+  EXPECT_EQ(found->credential.networks.at(0).text(), "192.0.2.0/24");
+  EXPECT_EQ(found->scopes, key.scopes);
+  EXPECT_EQ(found->created, kNow);
+  EXPECT_TRUE(found->credential.may_submit);
+  EXPECT_FALSE(found->is_expired(kNow));
+  EXPECT_TRUE(found->is_expired(kNow + std::chrono::hours(1)));
+  EXPECT_FALSE(found->allows("stats:read"));
+
+  ASSERT_TRUE(store->remove_api_key("shop", kAuthor));
+  EXPECT_EQ(store->current()->find_api_key("hash"), nullptr);
+  EXPECT_EQ(store->remove_api_key("shop", kAuthor).error(), make_error_code(Errc::NoSuchKey));
+  const auto audit = store->audit(2);
+  ASSERT_TRUE(audit);
+  EXPECT_EQ(audit->at(0).action, "key.revoke");
+  EXPECT_EQ(audit->at(1).action, "key.create");
+  EXPECT_NE(audit->at(1).detail.find("messages:send events:read"), std::string::npos);
+}
+
+TEST_F(StoreTest, RefusesApiKeysThatMakeNoSense) {
+  const auto store = open();
+  ApiKey key;
+  key.name = "shop";
+  key.credential.key_hash = "1";
+  key.blastengine_hash = "1";
+  ASSERT_TRUE(store->add_api_key(key, kAuthor));
+  EXPECT_EQ(store->add_api_key(key, kAuthor).error(), make_error_code(Errc::DuplicateKey));
+  key.name = "other";
+  key.scopes = {"everything"};
+  EXPECT_EQ(store->add_api_key(key, kAuthor).error(), make_error_code(Errc::BadScope));
+  key.scopes = {};
+  key.credential.tenant = "nobody";
+  EXPECT_EQ(store->add_api_key(key, kAuthor).error(), make_error_code(Errc::UnknownTenant));
+  key.credential.tenant = "No";
+  EXPECT_EQ(store->add_api_key(key, kAuthor).error(), make_error_code(Errc::BadLabel));
+  key.credential.tenant = "default";
+  key.name = " ";
+  EXPECT_EQ(store->add_api_key(key, kAuthor).error(), make_error_code(Errc::BadName));
+  EXPECT_EQ(store->api_keys("nobody").error(), make_error_code(Errc::UnknownTenant));
+  EXPECT_EQ(store->api_keys()->size(), 1u);
+}
+
+TEST(ApiKeys, GiveBlastenginesTokens) {
+  EXPECT_EQ(blastengine_token("login", "key"),
+            "YzgxNTk2ZTFhYTRlMWM2MGNjZGIzMTM2YmVkNGMyOGU3MTU4MGEwODg2ZjQ3ZTAzMmQ5MjgzNWU1MjQ3MjBjYw"
+            "==");
+}
+
+TEST(ApiKeys, ReadOnlyOnesOnlyRead) {
+  ApiKey key;
+  key.role = KeyRole::ReadOnly;
+  for (const std::string_view scope : key_scopes())
+    EXPECT_EQ(key.allows(scope), scope.ends_with(":read")) << scope;
+  key.scopes = {"messages:send"};
+  EXPECT_FALSE(key.allows("messages:send"));
+}
+
 TEST_F(StoreTest, ARowThatCannotBeReadIsLeftOut) {
   {
     const auto store = open();

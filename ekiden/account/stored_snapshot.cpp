@@ -4,9 +4,18 @@
 
 namespace ekiden::account {
 
-StoredSnapshot::StoredSnapshot(std::vector<Credential> credentials, Rules rules)
-    : credentials_(std::move(credentials)), rules_(std::move(rules)) {
-  by_name_.reserve(credentials_.size());
+StoredSnapshot::StoredSnapshot(std::vector<Credential> credentials, Rules rules,
+                               std::vector<ApiKey> api_keys)
+    : credentials_(std::move(credentials)),
+      rules_(std::move(rules)),
+      api_keys_(std::move(api_keys)) {
+  by_name_.reserve(credentials_.size() + api_keys_.size());
+  // First, so that no user of an old store takes a key's identity.
+  for (const ApiKey& key : api_keys_) {
+    by_name_.emplace(key.credential.name, &key.credential);
+    by_key_.emplace(key.credential.key_hash, &key);
+    by_token_.emplace(key.blastengine_hash, &key);
+  }
   for (const Credential& credential : credentials_) {
     by_name_.emplace(credential.name, &credential);
     if (!credential.certificate_sha256.empty()) {
@@ -34,6 +43,16 @@ const TenantRules* StoredSnapshot::find_tenant(std::string_view name) const {
 const CredentialRules* StoredSnapshot::find_limits(std::string_view name) const {
   const auto found = rules_.credentials.find(name);
   return found == rules_.credentials.end() ? nullptr : &found->second;
+}
+
+const ApiKey* StoredSnapshot::find_api_key(std::string_view key_hash) const {
+  const auto found = by_key_.find(key_hash);
+  return found == by_key_.end() ? nullptr : found->second;
+}
+
+const ApiKey* StoredSnapshot::find_blastengine_token(std::string_view token_hash) const {
+  const auto found = by_token_.find(token_hash);
+  return found == by_token_.end() ? nullptr : found->second;
 }
 
 }  // namespace ekiden::account

@@ -151,6 +151,73 @@ TEST_F(Http, TurnsAwayConnectionsPastItsLimit) {
   EXPECT_TRUE(starts(third, "HTTP/1.1 503 ")) << third;
 }
 
+TEST_F(Http, RefusesABodyUnreadWhereTheHeaderSaysEnough) {
+  int judged = 0;
+  begin();
+  server_->set_gate([&](const HttpRequest& head) -> std::optional<HttpResponse> {
+    ++judged;
+    if (!head.header("x-word").empty()) return std::nullopt;
+    HttpResponse response;
+    response.status = 401;
+    return response;
+  });
+  const std::string head = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n";
+  EXPECT_TRUE(starts(say(head + "\r\n"), "HTTP/1.1 401 "));
+  const std::string good =
+      say(head + "X-Word: hey\r\nConnection: close\r\n\r\n" + std::string(500, 'a'));
+  EXPECT_TRUE(starts(good, "HTTP/1.1 200 ")) << good;
+  EXPECT_GE(judged, 1);
+}
+
+TEST_F(Http, CountsBodiesAgainstTheBudget) {
+  options_.body_octets_max = 1 << 20;
+  std::uint64_t reserved = 0, most = 0;
+  begin();
+  server_->set_body_budget({[&](std::uint64_t octets) {
+                              if (reserved + octets > 200'000) return false;
+                              reserved += octets;
+                              most = std::max(most, reserved);
+                              return true;
+                            },
+                            [&](std::uint64_t octets) { reserved -= octets; }});
+  const std::string full = say("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n" +
+                               std::string(10, 'a'));
+  EXPECT_TRUE(starts(full, "HTTP/1.1 503 ")) << full;
+  EXPECT_NE(full.find("Retry-After: 5\r\n"), std::string::npos);
+  const std::string good =
+      say("POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked"
+          "\r\n\r\n1d4c0\r\n" +
+          std::string(120'000, 'a') + "\r\n0\r\n\r\n");
+  EXPECT_TRUE(starts(good, "HTTP/1.1 200 ")) << good.substr(0, 100);
+  EXPECT_EQ(reserved, 0u);
+  EXPECT_GE(most, 100'000u);
+}
+
+base::Task<HttpResponse> tell_client(HttpRequest request) {
+  HttpResponse response;
+  response.body = request.client.to_string();
+  co_return response;
+}
+
+TEST_F(Http, BelievesTrustedProxiesOnly) {
+  const auto client = [&](const std::string& chain) {
+    const std::string heard = say("GET /client HTTP/1.0\r\nX-Forwarded-For: " + chain + "\r\n\r\n");
+    return heard.substr(heard.find("\r\n\r\n") + 4);
+  };
+  begin();
+  server_->route("GET", "/client", tell_client);
+  EXPECT_EQ(client("192.0.2.7"), "127.0.0.1");
+  TearDown();
+  options_.trusted_proxies = {*net::parse_address_block("127.0.0.0/8"),
+                              *net::parse_address_block("198.51.100.0/24")};
+  begin();
+  server_->route("GET", "/client", tell_client);
+  EXPECT_EQ(client("192.0.2.7"), "192.0.2.7");
+  EXPECT_EQ(client("203.0.113.1, 192.0.2.7, 198.51.100.3"), "192.0.2.7");
+  EXPECT_EQ(client("nonsense"), "127.0.0.1");
+  EXPECT_EQ(client("nonsense, 198.51.100.3"), "198.51.100.3");
+}
+
 TEST_F(Http, ServesMetricsAndHealth) {
   begin();
   base::Metrics metrics;

@@ -6,7 +6,7 @@
 //   unknown, and guessing would be request smuggling (RFC 9112 §11.2).
 #include "ekiden/api/http_server.hpp"
 
-#include <array>
+#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/status.hpp>
@@ -26,7 +26,9 @@ namespace {
 
 using Parser = http::request_parser<http::string_body>;
 
-constexpr std::size_t kReadOctets = 4096;
+constexpr std::size_t kReadOctets = 64 * 1024;
+/// The body budget is asked for so much at a time where no Content-Length tells.
+constexpr std::uint64_t kReserveStep = 64 * 1024;
 
 std::string view(boost::string_view text) {
   return std::string(text.data(), text.size());
@@ -55,7 +57,32 @@ HttpResponse response_for(const boost::system::error_code& error) {
   return problem(400, "this is no HTTP request");
 }
 
-HttpRequest request_of(const Parser& parser, const net::Endpoint& remote) {
+/// The client behind our proxies: the last address of X-Forwarded-For that is none of them.
+net::Address client_of(const HttpRequest& request, const std::vector<net::AddressBlock>& proxies) {
+  const auto is_proxy = [&](const net::Address& address) {
+    for (const net::AddressBlock& block : proxies) {
+      if (block.contains(address)) return true;
+    }
+    return false;
+  };
+  net::Address client = request.remote.address;
+  if (proxies.empty() || !is_proxy(client)) return client;
+  std::string_view chain = request.header("x-forwarded-for");
+  while (!chain.empty()) {
+    const std::size_t comma = chain.rfind(',');
+    const std::size_t begin = comma == std::string_view::npos ? 0 : comma + 1;
+    const auto address = net::parse_address(base::trimmed(chain.substr(begin)));
+    if (!address) break;
+    client = *address;
+    if (!is_proxy(client) || comma == std::string_view::npos) break;
+    chain = chain.substr(0, comma);
+  }
+  return client;
+}
+
+/// The header of a request; `take_body` adds what follows it.
+HttpRequest request_of(const Parser& parser, const net::Endpoint& remote,
+                       const std::vector<net::AddressBlock>& proxies) {
   const auto& message = parser.get();
   HttpRequest request;
   request.method = view(message.method_string());
@@ -68,8 +95,8 @@ HttpRequest request_of(const Parser& parser, const net::Endpoint& remote) {
         base::lowered(std::string_view(field.name_string().data(), field.name_string().size())),
         view(field.value()));
   }
-  request.body = message.body();
   request.remote = remote;
+  request.client = client_of(request, proxies);
   return request;
 }
 
@@ -95,8 +122,32 @@ std::string_view HttpRequest::header(std::string_view name) const {
   return {};
 }
 
+/// A request's share of the body budget, given back when it ends.
+class HttpServer::Reserved {
+ public:
+  explicit Reserved(BodyBudget& budget) : budget_(budget) {}
+  ~Reserved() {
+    if (octets_ != 0) budget_.release(octets_);
+  }
+  Reserved(const Reserved&) = delete;
+  Reserved& operator=(const Reserved&) = delete;
+
+  /// Holds so many in all; false when there is no room.
+  bool hold(std::uint64_t octets) {
+    if (!budget_.reserve || octets <= octets_) return true;
+    const std::uint64_t more = std::max(octets - octets_, kReserveStep);
+    if (!budget_.reserve(more)) return false;
+    octets_ += more;
+    return true;
+  }
+
+ private:
+  BodyBudget& budget_;
+  std::uint64_t octets_ = 0;
+};
+
 HttpServer::HttpServer(base::Worker& worker, HttpOptions options)
-    : worker_(worker), options_(options), tasks_(worker) {}
+    : worker_(worker), options_(std::move(options)), tasks_(worker), scratch_(kReadOctets) {}
 
 HttpServer::~HttpServer() = default;
 
@@ -107,7 +158,7 @@ void HttpServer::route(std::string method, std::string path, HttpHandler handler
 Result<net::Endpoint> HttpServer::listen(net::Network& network, const net::Endpoint& on,
                                          Secure secure) {
   net::ListenOptions options;
-  options.is_shared = false;
+  options.is_shared = options_.is_shared;
   auto listener = network.listen(on, options, [this, secure](std::unique_ptr<net::Stream> stream) {
     tasks_.spawn(run(std::move(stream), secure));
   });
@@ -154,11 +205,14 @@ base::Task<void> HttpServer::converse(net::Stream& stream) {
     parser->eager(true);
     boost::system::error_code error;
     base::Steady deadline = worker_.clock.steady() + options_.idle_max;
-    bool is_started = false, is_in_body = false, is_continue_due = true;
+    bool is_started = false, is_in_body = false, is_continue_due = true, is_too_full = false;
+    Reserved reserved(budget_);
     while (!parser->is_done()) {
       if (!input.empty()) {
         if (!is_started) deadline = worker_.clock.steady() + options_.header_max;
         is_started = true;
+        if (is_in_body && !reserved.hold(parser->get().body().size() + input.size()))
+          is_too_full = true;
         const std::size_t used =
             parser->put(boost::asio::const_buffer(input.data(), input.size()), error);
         input.erase(0, used);
@@ -168,15 +222,29 @@ base::Task<void> HttpServer::converse(net::Stream& stream) {
           error = http::error::header_limit;
         }
         if (error) {
-          const HttpResponse refusal = response_for(error);
-          const std::string text = format_response(refusal, false, false);
-          (void)co_await net::write_all(stream, text, worker_.clock.steady() + options_.write_max);
+          HttpResponse refusal = response_for(error);
+          co_await refuse(stream, std::move(refusal));
           co_return;
         }
-        if (parser->is_done()) break;
+        if (parser->is_done() && !is_too_full) break;
         if (parser->is_header_done() && !is_in_body) {
           is_in_body = true;
           deadline = worker_.clock.steady() + options_.body_max;
+          if (gate_) {
+            const HttpRequest head = request_of(*parser, stream.remote(), options_.trusted_proxies);
+            std::optional<HttpResponse> refusal = gate_(head);
+            if (refusal) {
+              co_await refuse(stream, std::move(*refusal));
+              co_return;
+            }
+          }
+          if (!reserved.hold(parser->content_length().value_or(0))) is_too_full = true;
+        }
+        if (is_too_full) {
+          HttpResponse refusal = problem(503, "too many large requests are under way");
+          refusal.headers.emplace_back("Retry-After", "5");
+          co_await refuse(stream, std::move(refusal));
+          co_return;
         }
         // RFC 9110 §10.1.1: a client may wait for leave before it sends its body.
         if (is_in_body && is_continue_due) {
@@ -192,22 +260,22 @@ base::Task<void> HttpServer::converse(net::Stream& stream) {
         }
         if (used > 0 && !input.empty()) continue;
       }
-      std::array<char, kReadOctets> chunk;
-      const std::span<char> into(chunk);
+      // The scratch is everybody's: what came is copied out before anything else runs.
+      const std::span<char> into(scratch_);
       const Result<std::size_t> octets = co_await net::read_some(stream, into, deadline);
       if (!octets) {
         if (octets.error() == net::Errc::TimedOut && is_started) {
-          const HttpResponse late = problem(408, "the request took too long");
-          const std::string text = format_response(late, false, false);
-          (void)co_await net::write_all(stream, text, worker_.clock.steady() + options_.write_max);
+          HttpResponse late = problem(408, "the request took too long");
+          co_await refuse(stream, std::move(late));
         }
         co_return;
       }
-      input.append(chunk.data(), *octets);
+      input.append(scratch_.data(), *octets);
     }
     const bool keeps_alive = parser->get().keep_alive() && !tasks_.is_closed() &&
                              count + 1 < options_.requests_per_connection_max;
-    HttpRequest request = request_of(*parser, stream.remote());
+    HttpRequest request = request_of(*parser, stream.remote(), options_.trusted_proxies);
+    request.body = std::move(parser->get().body());
     parser.reset();
     const bool is_head = request.method == "HEAD";
     const HttpResponse response = co_await answer(std::move(request));
@@ -222,6 +290,24 @@ base::Task<void> HttpServer::converse(net::Stream& stream) {
   }
 }
 
+/// The connection ends behind the answer. What the client still sends is read for a moment, so
+/// that a reset does not take the answer from it (RFC 9112 §9.6).
+base::Task<void> HttpServer::refuse(net::Stream& stream, HttpResponse refusal) {
+  const std::string text = format_response(refusal, false, false);
+  const base::Steady deadline = worker_.clock.steady() + options_.write_max;
+  const Result<void> written = co_await net::write_all(stream, text, deadline);
+  if (!written) co_return;
+  stream.shutdown_write();
+  const base::Steady until = worker_.clock.steady() + options_.linger_max;
+  std::size_t left = options_.linger_octets_max;
+  while (left > 0) {
+    const std::span<char> into(scratch_);
+    const Result<std::size_t> octets = co_await net::read_some(stream, into, until);
+    if (!octets) co_return;
+    left -= std::min(left, *octets);
+  }
+}
+
 base::Task<HttpResponse> HttpServer::answer(HttpRequest request) {
   auto found = routes_.find(request.path);
   std::string prefix = request.path;
@@ -233,7 +319,8 @@ base::Task<HttpResponse> HttpServer::answer(HttpRequest request) {
   }
   if (found == routes_.end()) co_return problem(404, "there is nothing at this path");
   const std::string method = request.method == "HEAD" ? "GET" : request.method;
-  const auto handler = found->second.find(method);
+  auto handler = found->second.find(method);
+  if (handler == found->second.end()) handler = found->second.find(kAnyMethod);
   if (handler == found->second.end()) {
     HttpResponse response =
         problem(405, "this path does not take " + base::printable(request.method, 40));

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,6 +12,7 @@
 
 #include "ekiden/base/task_group.hpp"
 #include "ekiden/base/worker.hpp"
+#include "ekiden/net/address_block.hpp"
 #include "ekiden/net/network.hpp"
 
 namespace ekiden::api {
@@ -22,6 +24,7 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case
   std::string body;
   net::Endpoint remote;
+  net::Address client;  ///< who asks: the remote one, or whom a trusted proxy names
 
   /// Empty when it is absent.
   std::string_view header(std::string_view lower_case_name) const;
@@ -37,6 +40,20 @@ struct HttpResponse {
 /// Answers one request, on the server's worker.
 using HttpHandler = std::function<base::Task<HttpResponse>(HttpRequest request)>;
 
+/// A request whose header is whole and whose body is to come: an answer refuses it unread, and the
+/// connection ends.
+using HttpGate = std::function<std::optional<HttpResponse>(const HttpRequest& head)>;
+
+/// Counts octets of bodies that are being read against a budget of somebody else. Every success
+/// of `reserve` is given back by `release`.
+struct BodyBudget {
+  std::function<bool(std::uint64_t octets)> reserve;
+  std::function<void(std::uint64_t octets)> release;
+};
+
+/// In place of a method, takes every one; a route with the method itself comes first.
+inline constexpr const char* kAnyMethod = "*";
+
 /// Puts TLS around an accepted connection; an error closes it.
 using Secure = std::function<base::Task<Result<std::unique_ptr<net::Stream>>>(
     std::unique_ptr<net::Stream> stream)>;
@@ -49,7 +66,14 @@ struct HttpOptions {
   base::Duration body_max = std::chrono::seconds(60);
   base::Duration idle_max = std::chrono::seconds(60);  ///< between requests
   base::Duration write_max = std::chrono::seconds(30);
+  /// What a refused client still sends is read for so long, and so far.
+  base::Duration linger_max = std::chrono::seconds(2);
+  std::size_t linger_octets_max = 1024 * 1024;
   std::uint32_t requests_per_connection_max = 10'000;
+  /// Whose X-Forwarded-For counts.
+  std::vector<net::AddressBlock> trusted_proxies;
+  /// Several workers listen on the same address.
+  bool is_shared = false;
 };
 
 /// HTTP/1.1 on one worker: routes by method and path, keep-alive, everything bounded.
@@ -68,6 +92,8 @@ class HttpServer {
   /// A path that ends in "/*" takes everything below it; the longest match wins. GET also serves
   /// HEAD. Before the first connection.
   void route(std::string method, std::string path, HttpHandler handler);
+  void set_gate(HttpGate gate) { gate_ = std::move(gate); }
+  void set_body_budget(BodyBudget budget) { budget_ = std::move(budget); }
 
   /// May be called for several addresses. Errors: of net::Network::listen.
   Result<net::Endpoint> listen(net::Network& network, const net::Endpoint& on,
@@ -79,10 +105,11 @@ class HttpServer {
   void stop(base::Work done);
 
  private:
-  struct Connection;
+  class Reserved;
   base::Task<void> run(std::unique_ptr<net::Stream> stream, Secure secure);
   base::Task<void> converse(net::Stream& stream);
   base::Task<HttpResponse> answer(HttpRequest request);
+  base::Task<void> refuse(net::Stream& stream, HttpResponse refusal);
 
   base::Worker& worker_;
   HttpOptions options_;
@@ -90,6 +117,10 @@ class HttpServer {
   std::map<std::string, std::map<std::string, HttpHandler>, std::less<>> routes_;
   base::TaskGroup tasks_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
+  HttpGate gate_;
+  BodyBudget budget_;
+  /// Every connection reads into it and eats it before it waits.
+  std::vector<char> scratch_;
 };
 
 }  // namespace ekiden::api

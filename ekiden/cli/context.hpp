@@ -82,6 +82,7 @@ void add_tenant_settings(CLI::App& tenants, Context& context);
 void add_suppression(CLI::App& app, Context& context);
 void add_audit(CLI::App& app, Context& context);
 void add_domain(CLI::App& app, Context& context);
+void add_key(CLI::App& app, Context& context);
 void add_dkim(CLI::App& app, Context& context);
 void add_queue(CLI::App& app, Context& context);
 void add_message(CLI::App& app, Context& context);

@@ -56,6 +56,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
     add_suppression(app, context);
     add_domain(app, context);
     add_audit(app, context);
+    add_key(app, context);
     add_dkim(app, context);
     add_queue(app, context);
     add_message(app, context);

@@ -182,16 +182,16 @@ std::vector<Key> http_keys(Http& v) {
        .is_required = true},
       {.name = "services",
        .value = choices(v.services, {"api", "metrics", "console", "public"}),
-       .doc = "What is served here. metrics: /metrics for Prometheus. public: the links of "
-              "List-Unsubscribe, for anybody, best at an address of its own. api and console "
-              "are reserved for later versions: this one warns about them, and their paths "
-              "answer 404."},
+       .doc = "What is served here. metrics: /metrics for Prometheus. api: the HTTP API "
+              "(docs/API.md). public: the links of List-Unsubscribe, for anybody, best at an "
+              "address of its own. console is reserved for a later version: this one warns about "
+              "it, and its paths answer 404."},
       {.name = "tls",
        .value = choice(v.tls, {"off", "implicit"}),
        .doc = "Whether HTTP runs under TLS, with the certificate of [tls]."},
       {.name = "trusted_proxies",
        .value = &v.trusted_proxies,
-       .doc = "Reverse proxies whose X-Forwarded-For counts. For services of later versions.",
+       .doc = "Reverse proxies whose X-Forwarded-For says who the client of the API is.",
        .example = "[\"127.0.0.0/8\"]"},
   };
 }

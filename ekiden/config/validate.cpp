@@ -281,16 +281,16 @@ class Validator : private Findings {
     }
     for (std::size_t n = 0; n < v.services.size(); ++n) {
       constexpr std::array<std::string_view, 4> kWords = {"api", "metrics", "console", "public"};
-      if (v.services[n] == HttpService::Metrics || v.services[n] == HttpService::Public) continue;
+      if (v.services[n] != HttpService::Console) continue;
       warn(path + ".services[" + std::to_string(n) + "]",
            "http.services: this build does not serve \"" +
                std::string(kWords.at(static_cast<std::size_t>(v.services[n]))) +
                "\" yet; its paths answer 404");
     }
-    if (!v.trusted_proxies.empty()) {
+    if (!v.trusted_proxies.empty() &&
+        std::find(v.services.begin(), v.services.end(), HttpService::Api) == v.services.end()) {
       warn(path + ".trusted_proxies",
-           "http.trusted_proxies has no effect: nothing that this build serves asks who the client "
-           "is yet");
+           "http.trusted_proxies has no effect: only the service \"api\" asks who the client is");
     }
     for (std::size_t n = 0; n < v.trusted_proxies.size(); ++n) {
       if (v.trusted_proxies[n].prefix == 0) {

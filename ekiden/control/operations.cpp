@@ -23,6 +23,7 @@ void Operation::finish(base::Time now) {
   if (state_ != OperationView::State::Running) return;
   state_ = is_cancelled_ ? OperationView::State::Cancelled : OperationView::State::Done;
   ended_ = now;
+  tell();
 }
 
 void Operation::fail(base::Time now, std::string problem) {
@@ -31,6 +32,19 @@ void Operation::fail(base::Time now, std::string problem) {
   state_ = OperationView::State::Failed;
   ended_ = now;
   problem_ = std::move(problem);
+  tell();
+}
+
+void Operation::tell() {
+  if (!waiting_) return;
+  waiting_on_->post([ended = std::move(waiting_)]() mutable { ended(0); });
+}
+
+void Operation::when_ended(base::Executor& on, base::Completion<int> ended) {
+  const std::lock_guard lock(mutex_);
+  waiting_on_ = &on;
+  waiting_ = std::move(ended);
+  if (state_ != OperationView::State::Running) tell();
 }
 
 bool Operation::is_running() const {

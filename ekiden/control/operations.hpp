@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "ekiden/base/executor.hpp"
+#include "ekiden/base/task.hpp"
 #include "ekiden/base/time.hpp"
 
 namespace ekiden::control {
@@ -52,6 +54,8 @@ class Operation {
   void finish(base::Time now);
   void fail(base::Time now, std::string problem);
   bool is_running() const;
+  /// Posts `ended` to `on` once it has ended: at once when it has already. One may wait.
+  void when_ended(base::Executor& on, base::Completion<int> ended);
 
   OperationView view() const;
 
@@ -65,6 +69,10 @@ class Operation {
   OperationView::State state_ = OperationView::State::Running;
   std::optional<base::Time> ended_;
   std::string problem_;
+  base::Executor* waiting_on_ = nullptr;
+  base::Completion<int> waiting_;
+
+  void tell();  ///< under the lock
 };
 
 /// The operations of this run of the relay. Running ones are kept, of those that ended the newest

@@ -142,7 +142,7 @@ smtp::Reply Arrival::take_header(std::string_view octets, const Client& client,
                                  const Origin& origin, std::string& header,
                                  std::size_t& header_octets) {
   const base::Time now = services_.worker.clock.now();
-  id_ = services_.ids.next(now);
+  if (id_ == base::MessageId{}) id_ = services_.ids.next(now);
   message::Details& details = meta_->details;
   message::Envelope& envelope = meta_->envelope;
   const bool is_own = Admission(options_).is_own(client);
@@ -151,8 +151,10 @@ smtp::Reply Arrival::take_header(std::string_view octets, const Client& client,
   details.client_address = origin.client_address;
   details.client_name = origin.helo;
   details.identity = origin.identity;
-  details.protocol = message::smtp_protocol(origin.is_esmtp, origin.is_tls,
-                                            !origin.identity.empty(), envelope.smtputf8);
+  details.protocol = origin.protocol;
+  if (details.protocol.empty())
+    details.protocol = message::smtp_protocol(origin.is_esmtp, origin.is_tls,
+                                              !origin.identity.empty(), envelope.smtputf8);
   if (client.credential != nullptr) {
     details.tenant = client.credential->tenant;
     details.stream = client.credential->stream;

@@ -25,6 +25,7 @@ struct Origin {
   std::string tls_version, tls_cipher;
   bool is_esmtp = false;
   bool is_tls = false;
+  std::string protocol = {};  ///< "HTTP"; empty: as RFC 3848 calls what SMTP said
 };
 
 /// What the dialogue saw of the octets.
@@ -54,6 +55,10 @@ class Arrival {
   /// The message goes to the return path of another one.
   void note_bounce(const rewrite::TokenContent& about);
   void note_acts(rewrite::Acts acts);
+
+  /// Whoever asked for this message named it before: it is stored under that id, so that a request
+  /// that is repeated after a crash finds it.
+  void set_id(base::MessageId id) { id_ = id; }
 
   /// Counts so many octets, in all, against the memory budget. False: 452 4.3.1.
   bool reserve(std::uint64_t octets);

@@ -9,6 +9,13 @@ namespace ekiden::inbound {
 
 bool ClientLimits::Bucket::take(const Rate& rate, base::Steady now) {
   if (rate.count == 0 || rate.per.count() <= 0) return true;
+  fill(rate, now);
+  if (tokens < 1) return false;
+  tokens -= 1;
+  return true;
+}
+
+void ClientLimits::Bucket::fill(const Rate& rate, base::Steady now) {
   const double size = rate.count;
   if (is_new) {
     tokens = size;
@@ -18,9 +25,6 @@ bool ClientLimits::Bucket::take(const Rate& rate, base::Steady now) {
                                          static_cast<double>(rate.per.count()));
   }
   filled = now;
-  if (tokens < 1) return false;
-  tokens -= 1;
-  return true;
 }
 
 ClientLimits::Key ClientLimits::key_of(const net::Address& address) {
@@ -99,6 +103,23 @@ bool ClientLimits::message(const net::Address& address, const Limits& limits, ba
   Part& part = part_of(key);
   const std::lock_guard lock(part.mutex);
   return find(part, key).message_rate.take(limits.message_rate, now);
+}
+
+ClientLimits::Allowance ClientLimits::messages_left(const net::Address& address,
+                                                    const Limits& limits, base::Steady now) {
+  const Rate& rate = limits.message_rate;
+  if (rate.count == 0 || rate.per.count() <= 0) return {};
+  const Key key = key_of(address);
+  Part& part = part_of(key);
+  const std::lock_guard lock(part.mutex);
+  Bucket& bucket = find(part, key).message_rate;
+  bucket.fill(rate, now);
+  Allowance allowance;
+  allowance.left = static_cast<std::uint32_t>(bucket.tokens);
+  const double missing = 1 - (bucket.tokens - allowance.left);
+  allowance.next = base::Duration(
+      static_cast<std::int64_t>(missing * static_cast<double>(rate.per.count()) / rate.count));
+  return allowance;
 }
 
 }  // namespace ekiden::inbound

@@ -29,6 +29,13 @@ class ClientLimits {
   /// One more message; false: too many for the rate.
   bool message(const net::Address& address, const Limits& limits, base::Steady now);
 
+  /// What is left of the message rate, for clients that ask before they are refused.
+  struct Allowance {
+    std::uint32_t left = 0;
+    base::Duration next{};  ///< until one more
+  };
+  Allowance messages_left(const net::Address& address, const Limits& limits, base::Steady now);
+
   std::uint64_t connections() const { return connections_.load(std::memory_order_relaxed); }
 
  private:
@@ -41,6 +48,7 @@ class ClientLimits {
     base::Steady filled{};
     bool is_new = true;
     bool take(const Rate& rate, base::Steady now);
+    void fill(const Rate& rate, base::Steady now);
   };
   struct Client {
     std::uint32_t connections = 0;

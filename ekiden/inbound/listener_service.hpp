@@ -36,6 +36,8 @@ class ListenerService {
   void close();
   void when_empty(base::Work work) { sessions_.when_empty(std::move(work)); }
   std::size_t sessions() const { return sessions_.size(); }
+  /// What others on this worker submit mail with (submission.hpp).
+  Services& services() { return services_; }
 
  private:
   struct Listening {

@@ -62,7 +62,6 @@ class Session {
   bool rewrite_recipient(smtp::RcptCommand& rcpt);
   bool take_bounce(const smtp::RcptCommand& rcpt, bool& is_answered);
   bool may_take(const smtp::RcptCommand& rcpt);
-  std::string own_next_hop(const smtp::Address& address) const;
   void take_recipient(const smtp::RcptCommand& rcpt, const std::string& next_hop);
   void refuse_recipient(const smtp::RcptCommand& rcpt, smtp::Reply reply);
   void reject(std::string_view phase, const std::string& recipient, const smtp::Reply& reply);

@@ -53,6 +53,10 @@ base::Task<Session::Next> Session::admit_mail(smtp::AdmitMail& action) {
     co_return Next::Resume;
   }
   verdict.reply = admission_.admit_mail(client_, action.mail);
+  if (client_.credential != nullptr &&
+      !account::may_submit(*client_.credential, services_.worker.clock.now())) {
+    verdict.reply = {535, {5, 7, 8}, {"This API key has expired"}};
+  }
   if (verdict.reply.is_positive()) {
     verdict.reply = admission_.admit_volume(client_, services_.worker.clock.now(), now());
   }

@@ -82,17 +82,17 @@ class SettingsTakeEffect(support.Scenario):
         self.assertEqual(self.get(relay.http, "/metrics")[0], 200)
         self.assertEqual(self.get(other, "/healthz")[0], 200)
         for port, path in ((other, "/metrics"), (other, "/api/messages"), (other, "/"),
-                           (relay.http, "/console/")):
+                           (relay.http, "/console/"), (relay.http, "/v1/key")):
             with self.subTest(port=port, path=path):
                 status, headers, body = self.get(port, path)
                 self.assertEqual(status, 404)
                 self.assertEqual(headers["Content-Type"], "application/problem+json")
                 problem = json.loads(body)
                 self.assertEqual((problem["status"], problem["title"]), (404, "Not Found"))
-        for service in ("api", "console"):
-            words = f'warning: http.services: this build does not serve "{service}" yet'
-            self.assertIn(words, self.said(relay, "config", "check"))
-            self.assertIn(words, relay.log(), "also at the start")
+        self.assertEqual(self.get(other, "/v1/key")[0], 401)
+        words = 'warning: http.services: this build does not serve "console" yet'
+        self.assertIn(words, self.said(relay, "config", "check"))
+        self.assertIn(words, relay.log(), "also at the start")
 
     def test_keys_without_effect_say_so(self):
         relay, _ = self.relay_to_peer()

@@ -1,0 +1,57 @@
+#include "ekiden/api/api.hpp"
+
+#include "ekiden/api/blastengine/transaction.hpp"
+#include "ekiden/api/postmark/email.hpp"
+#include "ekiden/api/resend/emails.hpp"
+#include "ekiden/api/sendgrid/mail_send.hpp"
+
+namespace ekiden::api {
+
+std::uint64_t body_octets_max(std::uint64_t message_octets) {
+  constexpr std::uint64_t kAround = 1024 * 1024;
+  return message_octets / 3 * 4 + kAround;
+}
+
+Shared::Shared(Parts parts)
+    : parts_(std::move(parts)),
+      events_(parts_.pool, parts_.data_dir + "/events"),
+      idempotency_(parts_.pool, parts_.data_dir, parts_.clock) {}
+
+Shared::~Shared() = default;
+
+void Shared::set_node(control::NodeControl& node, base::Worker& home) {
+  node_ = std::make_unique<NodeDesk>(node, home);
+}
+
+void Shared::stop() {
+  if (node_) node_->stop();
+}
+
+Api::Api(Parts parts)
+    : parts_(std::move(parts)),
+      frame_(
+          {parts_.worker, parts_.accounts, parts_.node_key, parts_.services.ids, parts_.metrics}),
+      sender_({parts_.worker, parts_.pool, parts_.services, parts_.submission,
+               parts_.shared.idempotency(),
+               [this](base::MessageId id) { return messages_.was_stored(id); }}),
+      messages_({parts_.worker, parts_.services.spool, parts_.shared}) {
+  add_key_routes(frame_);
+  add_sending_routes(frame_, sender_);
+  add_message_routes(frame_, messages_);
+  add_description_route(frame_);
+  blastengine::add_routes(frame_, sender_);
+  postmark::add_routes(frame_, sender_);
+  resend::add_routes(frame_, sender_);
+  sendgrid::add_routes(frame_, sender_);
+}
+
+Api::~Api() = default;
+
+void Api::serve_from(HttpServer& server) {
+  server.set_body_budget(
+      {[&intake = parts_.services.intake](std::uint64_t octets) { return intake.reserve(octets); },
+       [&intake = parts_.services.intake](std::uint64_t octets) { intake.release(octets); }});
+  frame_.serve_from(server);
+}
+
+}  // namespace ekiden::api

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "ekiden/api/event_desk.hpp"
+#include "ekiden/api/frame.hpp"
+#include "ekiden/api/idempotency.hpp"
+#include "ekiden/api/message_desk.hpp"
+#include "ekiden/api/node_desk.hpp"
+#include "ekiden/api/sender.hpp"
+#include "ekiden/inbound/services.hpp"
+
+namespace ekiden::api {
+
+/// A body that carries a message of this size, its attachments in base64 and JSON around them.
+std::uint64_t body_octets_max(std::uint64_t message_octets);
+
+/// What the APIs of all workers share. It outlives them.
+struct Shared {
+  struct Parts {
+    base::Executor& pool;
+    std::string data_dir;
+    base::Clock& clock;
+  };
+  explicit Shared(Parts parts);
+  ~Shared();
+
+  /// Before the first request.
+  void set_node(control::NodeControl& node, base::Worker& home);
+  NodeDesk& node() { return *node_; }
+  EventDesk& events() { return events_; }
+  IdempotencyBook& idempotency() { return idempotency_; }
+  void stop();
+
+ private:
+  Parts parts_;
+  std::unique_ptr<NodeDesk> node_;
+  EventDesk events_;
+  IdempotencyBook idempotency_;
+};
+
+/// The HTTP API of one worker: the frame and everything in it.
+///
+/// Sharing: its worker only.
+class Api {
+ public:
+  struct Parts {
+    base::Worker& worker;
+    base::Executor& pool;
+    inbound::Services& services;
+    /// How mail is admitted now; on the worker.
+    std::function<std::shared_ptr<const inbound::ListenerOptions>()> submission;
+    const account::SnapshotSource& accounts;
+    const account::HashKey& node_key;
+    base::Metrics& metrics;
+    Shared& shared;
+  };
+  explicit Api(Parts parts);
+  ~Api();
+
+  void serve_from(HttpServer& server);
+  Frame& frame() { return frame_; }
+
+ private:
+  Parts parts_;
+  Frame frame_;
+  Sender sender_;
+  MessageDesk messages_;
+};
+
+/// GET /v1/key: what the key that asks may do.
+void add_key_routes(Frame& frame);
+/// POST /v1/messages, /v1/messages/raw, /v1/messages/batch.
+void add_sending_routes(Frame& frame, Sender& sender);
+/// GET /v1/messages, /v1/messages/{id}, POST /v1/messages/{id}/cancel, GET /v1/events, /v1/stats.
+void add_message_routes(Frame& frame, MessageDesk& desk);
+/// GET /v1/openapi.json, to everybody.
+void add_description_route(Frame& frame);
+
+}  // namespace ekiden::api

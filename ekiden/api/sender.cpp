@@ -1,0 +1,380 @@
+#include "ekiden/api/sender.hpp"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "ekiden/account/password.hpp"
+#include "ekiden/base/text.hpp"
+#include "ekiden/message/line_length.hpp"
+#include "ekiden/smtp/address.hpp"
+
+namespace ekiden::api {
+namespace {
+
+bool is_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; });
+}
+
+/// A checked address as the envelope has it: its domain in A-labels where that keeps the message
+/// from needing SMTPUTF8.
+std::optional<smtp::Address> envelope_address(const std::string& text) {
+  Result<smtp::Address> address = smtp::parse_address(text);
+  if (!address || address->domain.empty()) return std::nullopt;
+  if (!is_ascii(address->domain)) {
+    Result<std::string> domain = smtp::canonical_domain(address->domain);
+    if (!domain) return std::nullopt;
+    address->domain = std::move(*domain);
+  }
+  return std::move(*address);
+}
+
+void add_recipients(const std::vector<Mailbox>& list, const std::string& base, Prepared& prepared,
+                    std::unordered_set<std::string>& seen) {
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    std::optional<smtp::Address> address = envelope_address(list[i].address);
+    if (!address || !seen.insert(smtp::comparison_key(*address)).second) continue;
+    smtp::RcptCommand rcpt;
+    rcpt.recipient = std::move(*address);
+    prepared.mail.smtputf8 = prepared.mail.smtputf8 || !is_ascii(rcpt.recipient.local);
+    prepared.recipients.push_back(std::move(rcpt));
+    prepared.pointers.push_back(base + "/" + std::to_string(i));
+  }
+}
+
+bool has_utf8_local(const std::vector<Mailbox>& list) {
+  return std::any_of(list.begin(), list.end(),
+                     [](const Mailbox& one) { return !is_ascii(one.address); });
+}
+
+std::string code_point(char32_t character) {
+  char text[16];
+  std::snprintf(text, sizeof text, "U+%04X", static_cast<unsigned>(character));
+  return text;
+}
+
+Problem unmappable_problem(const std::vector<Unmapped>& unmapped, const std::string& base) {
+  std::vector<FieldProblem> fields;
+  for (const Unmapped& one : unmapped) {
+    const std::string name = "\"" + one.text + "\" (" + code_point(one.character) + ")";
+    fields.push_back(
+        {base + "/charset",
+         "unmappable",
+         {"ISO-2022-JP does not have " + name, "ISO-2022-JPには " + name + " がありません"}});
+  }
+  return invalid_request(std::move(fields));
+}
+
+/// LF and CR alone as CRLF.
+std::string canonical_lines(std::string octets) {
+  if (!message::scan_lines(octets).has_bare_newline) return octets;
+  std::string out;
+  out.reserve(octets.size() + octets.size() / 32);
+  for (std::size_t i = 0; i < octets.size(); ++i) {
+    if (octets[i] == '\r') {
+      out += "\r\n";
+      if (i + 1 < octets.size() && octets[i + 1] == '\n') ++i;
+    } else if (octets[i] == '\n') {
+      out += "\r\n";
+    } else {
+      out += octets[i];
+    }
+  }
+  return out;
+}
+
+inbound::Origin origin_of(const Call& call) {
+  inbound::Origin origin;
+  origin.client_address = call.caller.address.to_string();
+  origin.identity = call.caller.key->credential.name;
+  origin.protocol = "HTTP";
+  return origin;
+}
+
+Problem bad_idempotency_key() {
+  return make_problem(400, "invalid-header",
+                      {"Idempotency-Key is 1 to 255 printable ASCII characters.",
+                       "Idempotency-Keyは255文字以内のASCII文字です。"});
+}
+
+std::string fingerprint_of(const HttpRequest& request) {
+  return account::sha256(request.method + " " + request.path + "\n" + request.body);
+}
+
+}  // namespace
+
+HttpResponse own_problem(const Problem& problem, const Caller& caller) {
+  return to_response(problem, caller.language, caller.request_id);
+}
+
+Problem problem_of(const smtp::Reply& reply) {
+  const std::string said = reply.text();
+  const auto with = [&](std::string english, std::string japanese) {
+    return Text{std::move(english) + " (" + said + ")", std::move(japanese) + "（" + said + "）"};
+  };
+  Problem problem;
+  switch (reply.code) {
+    case 450:
+      problem =
+          make_problem(429, "rate-limited",
+                       with("Too many messages in a short time", "送信の頻度が上限を超えました"));
+      problem.retry_after_s = 60;
+      return problem;
+    case 553:
+      return make_problem(403, "forbidden",
+                          with("This API key may not send from that address",
+                               "このAPIキーではこの差出人を使えません"));
+    case 552:
+      return make_problem(413, "too-large",
+                          with("The message is too large", "メッセージが大きすぎます"));
+    case 535:
+      return make_problem(401, "unauthorized",
+                          with("The API key has expired", "APIキーの期限が切れています"));
+    default:
+      break;
+  }
+  // RFC 5321 §4.5.3.1.10 has a client send the others later; here the request itself is too large.
+  if (reply.enhanced == smtp::EnhancedCode{4, 5, 3})
+    return make_problem(422, "refused", with("Too many recipients", "宛先が多すぎます"));
+  if (reply.is_transient())
+    return unavailable(with("The message was not taken; try again",
+                            "メッセージを受け取れませんでした。再送してください"),
+                       reply.code == 452 ? 30 : 5);
+  if (reply.code == 550 && reply.enhanced == smtp::EnhancedCode{5, 7, 1})
+    return make_problem(403, "forbidden",
+                        with("This API key may not do that", "このAPIキーでは許されていません"));
+  return make_problem(422, "refused",
+                      with("The message is refused", "メッセージは受け付けられません"));
+}
+
+Prepared prepare(const Draft& draft, base::Time now, const std::string& base_pointer) {
+  Prepared prepared;
+  Findings findings(base_pointer);
+  check_draft(draft, now, findings);
+  if (!findings.is_empty()) {
+    prepared.problem = invalid_request(findings.take());
+    return prepared;
+  }
+  prepared.mail.reverse_path =
+      envelope_address(draft.return_path.empty() ? draft.from.address : draft.return_path);
+  std::unordered_set<std::string> seen;
+  add_recipients(draft.to, base_pointer + "/to", prepared, seen);
+  add_recipients(draft.cc, base_pointer + "/cc", prepared, seen);
+  add_recipients(draft.bcc, base_pointer + "/bcc", prepared, seen);
+  // RFC 6531: addresses in headers and envelope whose local part is not ASCII.
+  prepared.mail.smtputf8 = prepared.mail.smtputf8 || !is_ascii(draft.from.address) ||
+                           has_utf8_local(draft.to) || has_utf8_local(draft.cc) ||
+                           has_utf8_local(draft.reply_to);
+  Composed composed = compose(draft);
+  if (!composed.unmapped.empty() && draft.unmappable == Unmappable::Refuse) {
+    prepared.problem = unmappable_problem(composed.unmapped, base_pointer);
+    return prepared;
+  }
+  prepared.octets = std::move(composed.octets);
+  prepared.unmapped = std::move(composed.unmapped);
+  if (draft.send_at && *draft.send_at > now) prepared.send_at = draft.send_at;
+  return prepared;
+}
+
+Prepared prepare_raw(RawMessage raw) {
+  Prepared prepared;
+  Findings findings;
+  const auto bad = [&](std::string pointer, const std::string& text) {
+    findings.add(std::move(pointer), "bad_address",
+                 {"\"" + base::printable(text, 100) + "\" is no mail address",
+                  "「" + base::printable(text, 100) + "」はメールアドレスとして正しくありません"});
+  };
+  if (!raw.return_path.empty()) {
+    prepared.mail.reverse_path = envelope_address(raw.return_path);
+    if (!prepared.mail.reverse_path) bad("/return_path", raw.return_path);
+  }
+  std::unordered_set<std::string> seen;
+  for (std::size_t i = 0; i < raw.recipients.size() && i <= kRecipientsMax; ++i) {
+    std::optional<smtp::Address> address = envelope_address(raw.recipients[i]);
+    if (!address) {
+      bad("/recipients/" + std::to_string(i), raw.recipients[i]);
+      continue;
+    }
+    if (!seen.insert(smtp::comparison_key(*address)).second) continue;
+    smtp::RcptCommand rcpt;
+    rcpt.recipient = std::move(*address);
+    prepared.mail.smtputf8 = prepared.mail.smtputf8 || !is_ascii(rcpt.recipient.local);
+    prepared.recipients.push_back(std::move(rcpt));
+    prepared.pointers.push_back("/recipients/" + std::to_string(i));
+  }
+  if (raw.recipients.empty() || raw.recipients.size() > kRecipientsMax) {
+    const std::string max = std::to_string(kRecipientsMax);
+    findings.add("/recipients", raw.recipients.empty() ? "required" : "too_many",
+                 {"1 to " + max + " recipients", "宛先は1件から" + max + "件までです"});
+  }
+  prepared.octets = canonical_lines(std::move(raw.octets));
+  if (prepared.octets.empty())
+    findings.add("/message", "required", {"there is no message", "メッセージがありません"});
+  const message::Scan scan = message::scan_lines(prepared.octets);
+  if (scan.has_nul)
+    findings.add("/message", "nul", {"the message has a NUL in it", "メッセージにNULがあります"});
+  prepared.mail.body = scan.has_eight_bit ? smtp::BodyKind::EightBitMime : smtp::BodyKind::SevenBit;
+  if (!findings.is_empty()) prepared.problem = invalid_request(findings.take());
+  return prepared;
+}
+
+PreparedBatch one_problem(Problem problem) {
+  PreparedBatch batch;
+  batch.problem = std::move(problem);
+  return batch;
+}
+
+base::Task<HttpResponse> Sender::handle(std::shared_ptr<Call> call,
+                                        base::Function<PreparedBatch()> prepare, MakeAnswer answer,
+                                        FormatProblem refuse) {
+  PreparedBatch batch =
+      co_await work_on<PreparedBatch>(call->request.body.size(), std::move(prepare));
+  if (batch.problem) co_return refuse(*batch.problem, call->caller);
+  co_return co_await send_all(std::move(call), std::move(batch.messages), std::move(answer),
+                              std::move(refuse));
+}
+
+/// draft-ietf-httpapi-ratelimit-headers: where a limit stands, how much of it is left.
+void Sender::tell_allowance(const Call& call, HttpResponse& response) const {
+  const inbound::Limits limits = parts_.submission()->limits;
+  if (limits.message_rate.count == 0) return;
+  const auto seconds = [](base::Duration duration) {
+    return std::to_string(std::chrono::ceil<std::chrono::seconds>(duration).count());
+  };
+  const inbound::ClientLimits::Allowance allowance = parts_.services.limits.messages_left(
+      call.caller.address, limits, parts_.worker.clock.steady());
+  response.headers.emplace_back("RateLimit-Policy",
+                                "\"messages\";q=" + std::to_string(limits.message_rate.count) +
+                                    ";w=" + seconds(limits.message_rate.per));
+  response.headers.emplace_back("RateLimit", "\"messages\";r=" + std::to_string(allowance.left) +
+                                                 ";t=" + seconds(allowance.next));
+  if (response.status != 429) return;
+  for (auto& [name, value] : response.headers) {
+    if (name == "Retry-After") value = seconds(allowance.next);
+  }
+}
+
+base::Task<bool> Sender::is_stored(base::MessageId id) {
+  auto begin = [&](base::Completion<Result<std::string>> done) {
+    parts_.services.port.load_meta(id, std::move(done));
+  };
+  const Result<std::string> meta = co_await base::suspend<Result<std::string>>(std::move(begin));
+  if (meta) co_return true;
+  co_return co_await parts_.was_stored(id);
+}
+
+base::Task<Sent> Sender::send(std::shared_ptr<Call> call, Prepared prepared, base::MessageId id,
+                              bool is_resumed) {
+  Sent sent;
+  if (prepared.problem) {
+    sent.problem = std::move(prepared.problem);
+    co_return sent;
+  }
+  sent.send_at = prepared.send_at;
+  sent.unmapped = std::move(prepared.unmapped);
+  if (is_resumed) {
+    const bool is_there = co_await is_stored(id);
+    if (is_there) {
+      sent.id = id;
+      sent.recipients = prepared.recipients.size();
+      co_return sent;
+    }
+  }
+  inbound::Submission submission;
+  submission.mail = std::move(prepared.mail);
+  submission.recipients = std::move(prepared.recipients);
+  submission.octets = std::move(prepared.octets);
+  submission.client = call->caller.client();
+  submission.origin = origin_of(*call);
+  submission.id = id;
+  std::shared_ptr<const inbound::ListenerOptions> options = parts_.submission();
+  inbound::Submitted done =
+      co_await inbound::submit_message(parts_.services, std::move(options), std::move(submission));
+  if (!done.reply.is_positive()) {
+    sent.problem = problem_of(done.reply);
+    if (done.refused_recipient < prepared.pointers.size()) {
+      sent.problem->fields.push_back({prepared.pointers[done.refused_recipient],
+                                      "refused",
+                                      {done.reply.text(), done.reply.text()}});
+    }
+    co_return sent;
+  }
+  sent.id = done.id;
+  sent.recipients = done.recipients;
+  co_return sent;
+}
+
+base::Task<HttpResponse> Sender::send_all(std::shared_ptr<Call> call,
+                                          std::vector<Prepared> prepared, MakeAnswer answer,
+                                          FormatProblem refuse) {
+  const std::string key(base::trimmed(call->request.header("idempotency-key")));
+  std::vector<base::MessageId> ids;
+  ids.reserve(prepared.size());
+  for (std::size_t i = 0; i < prepared.size(); ++i)
+    ids.push_back(parts_.services.ids.next(parts_.worker.clock.now()));
+  bool is_resumed = false;
+  IdempotencyBook::Request request{call->caller.tenant(), key, {}};
+  if (!key.empty()) {
+    const bool is_fit =
+        key.size() <= IdempotencyBook::kKeyOctetsMax && is_ascii(key) && is_header_safe(key);
+    if (!is_fit) co_return refuse(bad_idempotency_key(), call->caller);
+    request.fingerprint = fingerprint_of(call->request);
+    IdempotencyBook::Claim claim =
+        co_await parts_.idempotency.claim(parts_.worker, request, std::move(ids));
+    switch (claim.kind) {
+      case IdempotencyBook::Claim::Kind::Begun:
+        break;
+      case IdempotencyBook::Claim::Kind::Replay: {
+        HttpResponse response;
+        response.status = claim.status;
+        response.content_type = "application/json";
+        response.body = std::move(claim.body);
+        response.headers.emplace_back("Idempotent-Replayed", "true");
+        co_return response;
+      }
+      case IdempotencyBook::Claim::Kind::Reused: {
+        const Problem problem = make_problem(409, "idempotency-key-reused",
+                                             {"Use a new key for another request.",
+                                              "別のリクエストには新しいキーを使ってください。"});
+        co_return refuse(problem, call->caller);
+      }
+      case IdempotencyBook::Claim::Kind::InUse: {
+        Problem problem =
+            make_problem(409, "idempotency-key-in-use",
+                         {"Ask again in a moment.", "しばらくしてから再試行してください。"});
+        problem.retry_after_s = 1;
+        co_return refuse(problem, call->caller);
+      }
+      case IdempotencyBook::Claim::Kind::Unavailable: {
+        const Problem problem =
+            unavailable({"The key cannot be kept now.", "現在Idempotency-Keyを記録できません。"});
+        co_return refuse(problem, call->caller);
+      }
+    }
+    ids = std::move(claim.ids);
+    ids.resize(prepared.size());
+    is_resumed = claim.is_resumed;
+  }
+  std::vector<Sent> sent;
+  sent.reserve(prepared.size());
+  bool is_any_sent = false;
+  for (std::size_t i = 0; i < prepared.size(); ++i) {
+    Sent one = co_await send(call, std::move(prepared[i]), ids[i], is_resumed);
+    is_any_sent = is_any_sent || !one.problem;
+    sent.push_back(std::move(one));
+  }
+  HttpResponse response = answer(*call, std::move(sent));
+  tell_allowance(*call, response);
+  if (!key.empty()) {
+    // What changed nothing may be tried again with the same key.
+    if (is_any_sent) {
+      std::string body = response.body;
+      (void)co_await parts_.idempotency.finish(parts_.worker, std::move(request), response.status,
+                                               std::move(body));
+    } else {
+      (void)co_await parts_.idempotency.release(parts_.worker, std::move(request));
+    }
+  }
+  co_return response;
+}
+
+}  // namespace ekiden::api

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ekiden/api/composer.hpp"
+#include "ekiden/api/draft.hpp"
+#include "ekiden/api/idempotency.hpp"
+#include "ekiden/api/pool_task.hpp"
+#include "ekiden/api/router.hpp"
+#include "ekiden/inbound/services.hpp"
+#include "ekiden/inbound/submission.hpp"
+#include "ekiden/smtp/command.hpp"
+
+namespace ekiden::api {
+
+/// A message that is ready for admission, or why it is not.
+struct Prepared {
+  smtp::MailCommand mail;
+  std::vector<smtp::RcptCommand> recipients;
+  std::vector<std::string> pointers;  ///< where each recipient stands in the request
+  std::string octets;
+  std::optional<base::Time> send_at;
+  std::vector<Unmapped> unmapped;
+  std::optional<Problem> problem;
+};
+
+/// Checks and composes a draft. Pure; on the pool when the draft is large.
+Prepared prepare(const Draft& draft, base::Time now, const std::string& base_pointer = {});
+
+/// A message as its sender made it. `recipients` and `return_path` as given; line ends of any kind
+/// become CRLF.
+struct RawMessage {
+  std::string return_path;
+  std::vector<std::string> recipients;
+  std::string octets;
+};
+Prepared prepare_raw(RawMessage raw);
+
+/// What became of one message.
+struct Sent {
+  std::optional<Problem> problem;
+  base::MessageId id;
+  std::size_t recipients = 0;
+  std::optional<base::Time> send_at;
+  std::vector<Unmapped> unmapped;
+};
+
+/// The messages of one request, or why the whole request is none.
+struct PreparedBatch {
+  std::vector<Prepared> messages;
+  std::optional<Problem> problem;
+};
+PreparedBatch one_problem(Problem problem);
+
+/// Sends for every API of one worker: the same admission and the same spool transaction as SMTP.
+///
+/// Sharing: its worker only.
+class Sender {
+ public:
+  struct Parts {
+    base::Worker& worker;
+    base::Executor& pool;
+    inbound::Services& services;
+    std::function<std::shared_ptr<const inbound::ListenerOptions>()> submission;
+    IdempotencyBook& idempotency;
+    /// Whether the event store knows the message: of one that a crash cut short and that has left
+    /// the spool since.
+    std::function<base::Task<bool>(base::MessageId)> was_stored;
+  };
+  explicit Sender(Parts parts) : parts_(std::move(parts)) {}
+
+  /// Work of a request of so many octets: right here when it is short, else on the pool.
+  static constexpr std::size_t kInlineOctetsMax = 64 * 1024;
+  template <class T>
+  base::Task<T> work_on(std::size_t octets, base::Function<T()> work) {
+    if (octets <= kInlineOctetsMax) co_return work();
+    co_return co_await run_on<T>(parts_.pool, parts_.worker, std::move(work));
+  }
+
+  /// Durable when it returns without a problem. With an `id` the message is stored under it, and
+  /// not again when `is_resumed` and it was before.
+  base::Task<Sent> send(std::shared_ptr<Call> call, Prepared prepared, base::MessageId id = {},
+                        bool is_resumed = false);
+
+  /// Sends all of them; `answer` makes the response of what became of each. Where the request has
+  /// an Idempotency-Key a repetition gets the same response, and another request 409.
+  using MakeAnswer = std::function<HttpResponse(const Call& call, std::vector<Sent> sent)>;
+  base::Task<HttpResponse> send_all(std::shared_ptr<Call> call, std::vector<Prepared> prepared,
+                                    MakeAnswer answer, FormatProblem refuse);
+
+  /// A whole request: prepares, on the pool when the request is large, then sends what came of it.
+  base::Task<HttpResponse> handle(std::shared_ptr<Call> call,
+                                  base::Function<PreparedBatch()> prepare, MakeAnswer answer,
+                                  FormatProblem refuse);
+
+  base::Worker& worker() { return parts_.worker; }
+  base::Time now() const { return parts_.worker.clock.now(); }
+  const std::string& hostname() const { return hostname_ = parts_.submission()->hostname; }
+
+ private:
+  base::Task<bool> is_stored(base::MessageId id);
+  void tell_allowance(const Call& call, HttpResponse& response) const;
+
+  Parts parts_;
+  mutable std::string hostname_;
+};
+
+/// A refusal of admission or the spool, as a problem.
+Problem problem_of(const smtp::Reply& reply);
+/// Problems as ours are told.
+HttpResponse own_problem(const Problem& problem, const Caller& caller);
+
+}  // namespace ekiden::api

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ekiden/inbound/arrival.hpp"
+
+namespace ekiden::inbound {
+
+/// A whole message that did not come by a dialogue: over HTTP, from a job.
+struct Submission {
+  smtp::MailCommand mail;
+  std::vector<smtp::RcptCommand> recipients;
+  /// Header section and body, CRLF. X-Ekiden-* headers count as over SMTP.
+  std::string octets;
+  Client client;
+  Origin origin;
+  base::MessageId id;       ///< zero: a new one
+  bool counts_rate = true;  ///< against limits.message_rate of the client's address
+};
+
+struct Submitted {
+  smtp::Reply reply;           ///< 250 once it is durable and queued, or the refusal of the message
+  base::MessageId id;          ///< with 250
+  std::size_t recipients = 0;  ///< that the message has now
+  /// With a refusal: which recipient was refused, when it was one.
+  std::size_t refused_recipient = SIZE_MAX;
+};
+
+/// Takes a message the way a session does: the same admission, the same limits, the same spool
+/// transaction. One refused recipient refuses the message: nothing is stored then.
+base::Task<Submitted> submit_message(Services& services,
+                                     std::shared_ptr<const ListenerOptions> options,
+                                     Submission submission);
+
+}  // namespace ekiden::inbound

@@ -1,0 +1,164 @@
+"""Goal: applications written for SendGrid, blastengine, Postmark and Resend send here by a change
+of address.
+Method: the services' own npm packages, unmodified, against the real relay; what reaches the peer."""
+import base64
+import email
+import email.policy
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import unittest
+
+import interop
+import httpapi
+from support import LOOPBACK, ROOT, SLOW, eventually
+
+SOURCE = pathlib.Path(__file__).resolve().parent / "node_api"
+
+
+def installed():
+    """A folder with send.js and its packages; the test is skipped when there cannot be one."""
+    interop.find("node", "nodejs")
+    base = os.environ.get("EKIDEN_NODE_DIR", str(ROOT / "build/interop-node"))
+    folder = pathlib.Path(base + "-api")
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in ("package.json", "package-lock.json", ".npmrc", "send.js"):
+        shutil.copyfile(SOURCE / file, folder / file)
+    if not (folder / "node_modules/resend").is_dir():
+        npm = interop.find("npm")
+        try:
+            done = subprocess.run([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+                                  cwd=folder, capture_output=True, text=True, timeout=120 * SLOW)
+        except subprocess.TimeoutExpired:
+            raise unittest.SkipTest("npm ci took too long: no registry?")
+        if done.returncode != 0:
+            raise unittest.SkipTest(f"npm ci failed: {done.stderr.strip()[-300:]}")
+    return folder
+
+
+class HttpClients(interop.Interop, httpapi.HttpApi):
+    def setUp(self):
+        super().setUp()
+        self.node = installed()
+        self.relay_, self.peer_, self.client = self.relay_with_api("--sender-domain", "client.test")
+
+    def send(self, client, *calls, key=None):
+        given = {"base": f"http://{LOOPBACK}:{self.relay_.http}", "key": key or self.client.key,
+                 "login": "shop", "client": client, "calls": list(calls)}
+        said = self.run_program("node", "send.js", stdin=json.dumps(given), cwd=self.node)
+        line = next(one for one in said.splitlines() if one.startswith("OUTCOMES "))
+        return json.loads(line.removeprefix("OUTCOMES "))
+
+    def mails(self, count):
+        eventually(lambda: len(self.peer_.received) >= count, 20, f"delivery of {count}")
+        self.assertEqual(len(self.peer_.received), count)
+        return [email.message_from_bytes(t.data, policy=email.policy.default)
+                for t in self.peer_.received]
+
+    def test_sendgrid(self):
+        message = {"to": ["a@dest.test", "b@dest.test"], "cc": "c@dest.test", "isMultiple": True,
+                   "from": {"email": "f@client.test", "name": "F"}, "subject": "件名 {{name}}",
+                   "text": "hi {{name}}", "html": "<p>hi {{name}}</p>",
+                   "substitutions": {"name": "太郎"}, "headers": {"X-A": "1"},
+                   "categories": ["c1"], "customArgs": {"k": "v"}, "replyTo": "r@client.test",
+                   "attachments": [{"content": base64.b64encode(b"data").decode(),
+                                    "filename": "a.txt", "type": "text/plain",
+                                    "disposition": "attachment"}]}
+        sandboxed = {**message, "mailSettings": {"sandboxMode": {"enable": True}}}
+        sent, sandbox, foreign, empty = self.send(
+            "sendgrid", message, sandboxed, {**message, "from": "f@other.test"},
+            {"from": "f@client.test", "to": "a@dest.test", "subject": "s",
+             "text": "t", "attachments": [{"content": "??", "filename": "a"}]})
+        self.assertEqual(sent["result"]["status"], 202, sent)
+        self.assertEqual(len(sent["result"]["id"]), 26)
+        self.assertEqual(sandbox["result"]["status"], 200, sandbox)
+        self.assertEqual(foreign["code"], 403, foreign)
+        self.assertEqual(empty["code"], 400, empty)
+        self.assertEqual(empty["body"]["errors"][0]["message"],
+                         "The attachment content must be base64 encoded.")
+        mails = self.mails(2)
+        self.assertEqual(sorted(str(m["To"]) for m in mails), ["a@dest.test", "b@dest.test"])
+        self.assertEqual(mails[0]["Subject"], "件名 太郎")
+        self.assertEqual(mails[0]["X-A"], "1")
+        self.assertEqual(mails[0].get_body(("plain",)).get_content().strip(), "hi 太郎")
+        self.assertEqual([p.get_filename() for p in mails[0].iter_attachments()], ["a.txt"])
+        event = self.relay_.wait_for_event("a@dest.test", "delivered")[-1]
+        self.assertEqual(event["tags"], ["c1"])
+        (denied,) = self.send("sendgrid", message, key="SG.wrong")
+        self.assertEqual(denied["code"], 401)
+        self.assertEqual(denied["body"]["errors"][0]["message"],
+                         "The provided authorization grant is invalid, expired, or revoked")
+
+    def test_postmark(self):
+        message = {"From": "A <f@client.test>", "To": "a@dest.test, B <b@dest.test>",
+                   "Subject": "件名", "TextBody": "t", "HtmlBody": "<p>t</p>",
+                   "MessageStream": "outbound", "Tag": "x", "Metadata": {"a": "1"},
+                   "Headers": [{"Name": "X-A", "Value": "1"}],
+                   "Attachments": [{"Name": "a.bin", "ContentID": None,
+                                    "Content": base64.b64encode(b"\0\1").decode(),
+                                    "ContentType": "application/octet-stream"}]}
+        one, many, bad = self.send("postmark", message,
+                                   [{**message, "To": "c@dest.test"}, {**message, "To": "nobody"}],
+                                   {**message, "To": "nobody"})
+        self.assertEqual((one["result"]["ErrorCode"], one["result"]["Message"]), (0, "OK"), one)
+        self.assertEqual([r["ErrorCode"] for r in many["result"]], [0, 300], many)
+        self.assertEqual(bad["code"], 300, bad)
+        mails = sorted(self.mails(2), key=lambda m: -len(m["To"].addresses))
+        self.assertEqual(mails[0]["Subject"], "件名")
+        self.assertEqual(len(mails[0]["To"].addresses), 2)
+        self.assertEqual(next(mails[0].iter_attachments()).get_payload(decode=True), b"\0\1")
+        (denied,) = self.send("postmark", message, key="wrong")
+        self.assertEqual(denied["code"], 10, denied)
+
+    def test_resend(self):
+        message = {"from": "A <f@client.test>", "to": ["a@dest.test"], "subject": "件名",
+                   "html": "<p>t</p>", "text": "t", "replyTo": "r@client.test",
+                   "tags": [{"name": "kind", "value": "welcome"}], "headers": {"X-A": "1"},
+                   "attachments": [{"filename": "a.txt",
+                                    "content": base64.b64encode(b"data").decode()}]}
+        again = {**message, "options": {"idempotencyKey": "k1"}}
+        one, two, three, batch, bad, reused = self.send(
+            "resend", message, again, again,
+            {"batch": [{**message, "attachments": None, "to": "c@dest.test"}] * 2},
+            {**message, "to": "nobody"}, {**again, "subject": "other"})
+        self.assertEqual(len(one["result"]["data"]["id"]), 26, one)
+        self.assertEqual(two["result"]["data"]["id"], three["result"]["data"]["id"])
+        self.assertEqual(len(batch["result"]["data"]["data"]), 2, batch)
+        self.assertEqual(bad["result"]["error"]["name"], "validation_error", bad)
+        self.assertEqual(reused["result"]["error"]["name"], "invalid_idempotent_request", reused)
+        mails = self.mails(4)
+        self.assertEqual({m["Subject"] for m in mails}, {"件名"})
+        self.assertEqual(mails[0]["Reply-To"], "r@client.test")
+        files = [p.get_payload(decode=True) for m in mails for p in m.iter_attachments()]
+        self.assertEqual(files, [b"data"] * 2)
+        event = self.relay_.wait_for_event("a@dest.test", "delivered")[-1]
+        self.assertEqual(event["tags"], ["kind:welcome"])
+
+    def test_blastengine(self):
+        file = self.folder / "添付.txt"
+        file.write_text("data")
+        message = {"from": "f@client.test", "name": "山田", "to": "a@dest.test",
+                   "subject": "件名 __name__", "text": "本文 __name__", "html": "<b>__name__</b>",
+                   "codes": {"name": "太郎"}, "cc": ["c@dest.test"]}
+        plain, text_only, attached, foreign = self.send(
+            "blastengine", message, {**message, "html": ""},
+            {**message, "files": [str(file)]}, {**message, "from": "f@other.test"})
+        self.assertIsInstance(plain["result"]["id"], int, plain)
+        self.assertIsInstance(attached["result"]["id"], int, attached)
+        self.assertIn("error_messages", foreign["error"], foreign)
+        mails = self.mails(3)
+        for mail in mails:
+            self.assertEqual(mail["Subject"], "件名 太郎")
+            self.assertEqual(mail["From"].addresses[0].display_name, "山田")
+        (plain,) = [m for m in mails if m.get_content_type() == "text/plain"]
+        self.assertEqual(plain.get_content().strip(), "本文 太郎")
+        (with_file,) = [m for m in mails if list(m.iter_attachments())]
+        self.assertEqual(next(with_file.iter_attachments()).get_payload(decode=True), b"data")
+        (denied,) = self.send("blastengine", message, key="wrong")
+        self.assertIn("error_messages", denied["error"])
+
+
+if __name__ == "__main__":
+    interop.main()
