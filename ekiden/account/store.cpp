@@ -254,6 +254,12 @@ Result<std::vector<Tenant>> Store::tenants() {
   }
 }
 
+Result<void> Store::add_audit(std::string_view action, std::string_view subject,
+                              std::string_view detail, const Author& author) {
+  const std::lock_guard lock(mutex_);
+  return note(author, action, subject, detail);
+}
+
 Result<std::vector<AuditEntry>> Store::audit(std::size_t count) {
   const std::lock_guard lock(mutex_);
   auto select = database_.prepare(
@@ -287,9 +293,14 @@ Result<void> Store::publish() {
   if (!credentials) return credentials.error();
   auto keys = read_domain_keys({});
   if (!keys) return keys.error();
+  auto webhooks = read_webhooks({});
+  if (!webhooks) return webhooks.error();
   snapshot_.store(std::make_shared<const StoredSnapshot>(std::move(*credentials)));
   if (*keys != *domain_keys_.load()) {
     domain_keys_.store(std::make_shared<const std::vector<DomainKey>>(std::move(*keys)));
+  }
+  if (*webhooks != *webhooks_.load()) {
+    webhooks_.store(std::make_shared<const std::vector<Webhook>>(std::move(*webhooks)));
   }
   seen_version_ = *version;
   return {};
