@@ -18,6 +18,7 @@
 #include "apps/reloader.hpp"
 #include "apps/signals.hpp"
 #include "apps/tls_files.hpp"
+#include "apps/webhook_node.hpp"
 #include "ekiden/account/password_pool.hpp"
 #include "ekiden/account/store.hpp"
 #include "ekiden/account/store_watcher.hpp"
@@ -39,6 +40,25 @@ int fail(const std::string& sentence) {
   base::log::stop();
   std::fprintf(stderr, "ekiden: %s\n", sentence.c_str());
   return kFailed;
+}
+
+events::Store::Counters event_counters(base::Metrics& metrics) {
+  const auto events = [&metrics](const char* result) {
+    return &metrics.counter("ekiden_events_total", "Events that the event store was given",
+                            {{"result", result}});
+  };
+  return {events("stored"), events("known"), events("unread"),
+          &metrics.counter("ekiden_event_files_corrupt_total", "Event files set aside as damaged"),
+          &metrics.gauge("ekiden_event_files_overdue",
+                         "Event files past events.retention that cannot be removed")};
+}
+
+/// Days end on a quiet node too. On the events' thread.
+void remove_old_hourly(events::Store& store, base::Clock& clock) {
+  clock.call_after(std::chrono::hours(1), [&store, &clock] {
+    store.remove_old();
+    remove_old_hourly(store, clock);
+  });
 }
 
 }  // namespace
@@ -85,7 +105,8 @@ int serve(config::Loaded loaded) {
   tls_files.put_in_force(tls);
 
   events::Store event_store(events_thread.loop().clock(),
-                            {data_dir + "/events", settings->events.retention});
+                            {data_dir + "/events", settings->events.retention},
+                            event_counters(metrics));
 
   std::vector<std::unique_ptr<Place>> places;
   std::vector<RelayWorker> workers;
@@ -101,6 +122,8 @@ int serve(config::Loaded loaded) {
 
   // All of it on worker 0.
   base::Worker& first = runtime.worker(0);
+  WebhookNode webhooks(*places.front(), tls, runtime.pool(), event_store);
+  if (!webhooks.open(data_dir, *node_key, problem)) return fail(problem);
   policy::MtaStsBook policies;
   MtaStsFile policies_file(policies, first, runtime.pool(), data_dir);
 
@@ -112,7 +135,7 @@ int serve(config::Loaded loaded) {
                             runtime.pool(),
                             events_thread.loop().executor(),
                             events_thread.loop().clock(),
-                            event_store,
+                            webhooks.sink(),
                             **accounts,
                             random,
                             metrics};
@@ -139,6 +162,7 @@ int serve(config::Loaded loaded) {
     base::log::info("stopping", {});
     net::notify_service_manager("STOPPING=1");
     http.stop([] {});
+    webhooks.stop();
     control.stop();
     relay.stop(relay.settings()->node.shutdown_timeout,
                [&finished, code] { finished.set_value(code); });
@@ -148,6 +172,8 @@ int serve(config::Loaded loaded) {
   Signals signals(
       first.io.context(), [&] { stop(0); }, [&] { reloader.reload([](control::Reloaded) {}); });
 
+  events_thread.loop().executor().post(
+      [&] { remove_old_hourly(event_store, events_thread.loop().clock()); });
   events_thread.start();
   runtime.start();
   first.executor.post([&] {
@@ -156,6 +182,7 @@ int serve(config::Loaded loaded) {
     relay.start([&](std::string said) {
       if (said.empty()) (void)control.start(said);
       if (said.empty()) (void)http.listen(*settings, said);
+      if (said.empty()) webhooks.start(**accounts, relay, metrics);
       if (!said.empty()) {
         base::log::error("start_failed", {{"problem", said}});
         stop(kFailed);
@@ -173,6 +200,7 @@ int serve(config::Loaded loaded) {
   events_thread.stop();
   key_watch.reset();
   watcher.reset();
+  webhooks.drop();
   relay.abandon();
   passwords.abandon();
   runtime.drop();
