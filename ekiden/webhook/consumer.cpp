@@ -21,6 +21,8 @@ constexpr std::size_t kShownOctetsMax = 200;
 /// The disk, not the endpoint, has failed.
 constexpr base::Duration kLedgerRetry = std::chrono::seconds(5);
 constexpr unsigned kStatusGone = 410;
+/// How often a cursor is written down that moves without a post.
+constexpr base::Duration kSaveEvery = std::chrono::minutes(1);
 
 bool is_success(unsigned status) {
   return status >= 200 && status < 300;
@@ -232,6 +234,15 @@ base::Task<Consumer::Turn> Consumer::advance(Hook hook, Wanted wanted, Progress&
     const bool was_pending = progress.pending.has_value();
     progress.pending.reset();
     live_.next = {};
+    // Who posts rarely still moves on, so that a restart does not begin where it posted last.
+    const base::Steady now = around_.worker.clock.steady();
+    if (order == Ledger::kLive && now - saved_ >= kSaveEvery && !is_stopped_) {
+      saved_ = now;
+      std::function<bool()> save = [ledger = &around_.ledger, id = hook->id, progress] {
+        return ledger->save(id, Ledger::kLive, progress).has_value();
+      };
+      (void)co_await on_pool<bool>(std::move(save));
+    }
     co_return batch.has_more || was_pending ? Turn::Again : Turn::Idle;
   }
   net::HttpReply reply;
