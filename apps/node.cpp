@@ -19,6 +19,7 @@
 #include "apps/reloader.hpp"
 #include "apps/signals.hpp"
 #include "apps/tls_files.hpp"
+#include "apps/webhook_node.hpp"
 #include "ekiden/account/password_pool.hpp"
 #include "ekiden/account/store.hpp"
 #include "ekiden/account/store_watcher.hpp"
@@ -42,6 +43,25 @@ int fail(const std::string& sentence) {
   base::log::stop();
   std::fprintf(stderr, "ekiden: %s\n", sentence.c_str());
   return kFailed;
+}
+
+events::Store::Counters event_counters(base::Metrics& metrics) {
+  const auto events = [&metrics](const char* result) {
+    return &metrics.counter("ekiden_events_total", "Events that the event store was given",
+                            {{"result", result}});
+  };
+  return {events("stored"), events("known"), events("unread"),
+          &metrics.counter("ekiden_event_files_corrupt_total", "Event files set aside as damaged"),
+          &metrics.gauge("ekiden_event_files_overdue",
+                         "Event files past events.retention that cannot be removed")};
+}
+
+/// Days end on a quiet node too. On the events' thread.
+void remove_old_hourly(events::Store& store, base::Clock& clock) {
+  clock.call_after(std::chrono::hours(1), [&store, &clock] {
+    store.remove_old();
+    remove_old_hourly(store, clock);
+  });
 }
 
 }  // namespace
@@ -95,7 +115,8 @@ int serve(config::Loaded loaded) {
     return fail("shaping.rules_dir cannot be used; see `ekiden config check`");
 
   events::Store event_store(events_thread.loop().clock(),
-                            {data_dir + "/events", settings->events.retention});
+                            {data_dir + "/events", settings->events.retention},
+                            event_counters(metrics));
 
   std::vector<std::unique_ptr<Place>> places;
   std::vector<RelayWorker> workers;
@@ -111,6 +132,8 @@ int serve(config::Loaded loaded) {
 
   // All of it on worker 0.
   base::Worker& first = runtime.worker(0);
+  WebhookNode webhooks(*places.front(), tls, runtime.pool(), event_store);
+  if (!webhooks.open(data_dir, *node_key, problem)) return fail(problem);
   policy::MtaStsBook policies;
   MtaStsFile policies_file(policies, first, runtime.pool(), data_dir);
 
@@ -122,7 +145,7 @@ int serve(config::Loaded loaded) {
                             runtime.pool(),
                             events_thread.loop().executor(),
                             events_thread.loop().clock(),
-                            event_store,
+                            webhooks.sink(),
                             **accounts,
                             random,
                             metrics};
@@ -170,6 +193,7 @@ int serve(config::Loaded loaded) {
     base::log::info("stopping", {});
     net::notify_service_manager("STOPPING=1");
     http.stop([] {});
+    webhooks.stop();
     control.stop();
     relay.stop(relay.settings()->node.shutdown_timeout,
                [&finished, code] { finished.set_value(code); });
@@ -179,6 +203,8 @@ int serve(config::Loaded loaded) {
   Signals signals(
       first.io.context(), [&] { stop(0); }, [&] { reloader.reload([](control::Reloaded) {}); });
 
+  events_thread.loop().executor().post(
+      [&] { remove_old_hourly(event_store, events_thread.loop().clock()); });
   events_thread.start();
   runtime.start();
   first.executor.post([&] {
@@ -200,7 +226,10 @@ int serve(config::Loaded loaded) {
     relay.start([&, started](std::string said) {
       if (said.empty()) (void)control.start(said);
       if (!said.empty()) return started(said);
-      http.listen([started](std::string problem) { started(problem); });
+      http.listen([&, started](std::string problem) {
+        if (problem.empty()) webhooks.start(**accounts, relay, metrics);
+        started(problem);
+      });
     });
   });
 
@@ -210,6 +239,7 @@ int serve(config::Loaded loaded) {
   suppression_feed.reset();
   key_watch.reset();
   watcher.reset();
+  webhooks.drop();
   relay.abandon();
   passwords.abandon();
   runtime.drop();

@@ -96,7 +96,7 @@ queue::ShareOf shares_of(const account::SnapshotSource& accounts) {
 
 /// A server of policies is verified like the hosts of a route that asks for it, and no session with
 /// it is kept.
-policy::Secure verified_tls(const delivery::StartTls& start_tls) {
+net::BeginTls verified_tls(const delivery::StartTls& start_tls) {
   return [&start_tls](std::unique_ptr<net::Stream> stream, std::string server_name,
                       base::Steady deadline, std::string& why) {
     delivery::TlsRequest request;

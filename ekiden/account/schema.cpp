@@ -166,6 +166,40 @@ CREATE TABLE api_keys(
 ) STRICT;
 CREATE INDEX api_keys_by_tenant ON api_keys(tenant);
 )",
+    // 5: webhooks, and what operators ask of them.
+    R"(
+CREATE TABLE webhooks(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice: cursors are keyed by it
+  tenant TEXT NOT NULL REFERENCES tenants(name),
+  origin TEXT NOT NULL,                  -- scheme, host and port, for people
+  sealed_url BLOB NOT NULL,              -- secretbox, as everything sealed here
+  format TEXT NOT NULL,
+  kinds TEXT NOT NULL,                   -- '': all
+  streams TEXT NOT NULL,                 -- '': all
+  batch_max INTEGER NOT NULL,
+  sealed_secret BLOB NOT NULL,
+  sealed_previous BLOB NOT NULL,         -- the secret before it; '': none
+  previous_until_us INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  created_us INTEGER NOT NULL,
+  changed_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX webhooks_by_tenant ON webhooks(tenant);
+
+CREATE TABLE webhook_orders(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  webhook INTEGER NOT NULL REFERENCES webhooks(id) ON DELETE CASCADE,
+  kind TEXT NOT NULL,
+  from_us INTEGER NOT NULL,
+  until_us INTEGER NOT NULL,
+  created_us INTEGER NOT NULL,
+  done_us INTEGER NOT NULL,              -- 0: open
+  is_done_well INTEGER NOT NULL,
+  outcome TEXT NOT NULL
+) STRICT;
+CREATE INDEX webhook_orders_by_webhook ON webhook_orders(webhook, id);
+)",
 };
 
 }  // namespace

@@ -230,6 +230,15 @@ Result<std::vector<Credential>> Store::list(std::string_view tenant) {
   return read_credentials(tenant);
 }
 
+Result<void> Store::add_audit(std::string_view action, std::string_view subject,
+                              std::string_view detail, const Author& author) {
+  const std::lock_guard lock(mutex_);
+  auto transaction = Transaction::begin(database_);
+  if (!transaction) return transaction.error();
+  if (const auto noted = note(author, action, subject, detail); !noted) return noted;
+  return transaction->commit();
+}
+
 Result<std::vector<AuditEntry>> Store::audit(std::size_t count) {
   const std::lock_guard lock(mutex_);
   auto select = database_.prepare(
@@ -279,6 +288,8 @@ Result<void> Store::publish() {
   if (!rules) return rules.error();
   auto api_keys = read_api_keys({});
   if (!api_keys) return api_keys.error();
+  auto webhooks = read_webhooks({});
+  if (!webhooks) return webhooks.error();
   if (is_live_) {
     if (const auto read = read_suppressions(); !read) return read;
   }
@@ -286,6 +297,9 @@ Result<void> Store::publish() {
       std::move(*credentials), std::move(*rules), std::move(*api_keys)));
   if (*keys != *domain_keys_.load()) {
     domain_keys_.store(std::make_shared<const std::vector<DomainKey>>(std::move(*keys)));
+  }
+  if (*webhooks != *webhooks_.load()) {
+    webhooks_.store(std::make_shared<const std::vector<Webhook>>(std::move(*webhooks)));
   }
   seen_version_ = *version;
   return {};

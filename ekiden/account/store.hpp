@@ -19,6 +19,7 @@
 #include "ekiden/account/stored_snapshot.hpp"
 #include "ekiden/account/suppression_set.hpp"
 #include "ekiden/account/tenant.hpp"
+#include "ekiden/account/webhook.hpp"
 #include "ekiden/base/time.hpp"
 
 namespace ekiden::account {
@@ -177,6 +178,27 @@ class Store final : public SnapshotSource {
   /// By name; of one tenant, or of all when `tenant` is empty.
   Result<std::vector<ApiKey>> api_keys(std::string_view tenant = {});
 
+  /// Adds a webhook; id, times and state are not read, it begins active. Gives the new id.
+  /// Errors: UnknownTenant, TooMany (kWebhooksMax).
+  Result<std::int64_t> add_webhook(const Webhook& webhook, const Author& author);
+  /// By id; of one tenant, or of all when `tenant` is empty.
+  Result<std::vector<Webhook>> webhooks(std::string_view tenant = {});
+  /// Replaces everything but id, tenant and creation; `what` is for the audit log. With
+  /// `unchanged_since` nothing may have changed since then. Errors: NotFound.
+  Result<void> set_webhook(const Webhook& webhook, std::string_view what, const Author& author,
+                           std::optional<base::Time> unchanged_since = std::nullopt);
+  /// Errors: NotFound.
+  Result<void> remove_webhook(std::int64_t id, const Author& author);
+  /// Errors: NotFound (no such webhook), TooMany (kWebhookOrdersMax open ones).
+  Result<std::int64_t> add_webhook_order(const WebhookOrder& order, const Author& author);
+  Result<WebhookOrder> webhook_order(std::int64_t id);
+  /// Old orders that are done are forgotten, kWebhookOrdersMax stay.
+  Result<void> finish_webhook_order(std::int64_t id, bool is_done_well, std::string_view outcome,
+                                    base::Time now);
+
+  /// Adds an entry to the audit log, for what is changed elsewhere than here.
+  Result<void> add_audit(std::string_view action, std::string_view subject, std::string_view detail,
+                         const Author& author);
   /// The newest `count` entries, newest first.
   Result<std::vector<AuditEntry>> audit(std::size_t count);
   /// Reads the whole log; see AuditCheck.
@@ -197,6 +219,9 @@ class Store final : public SnapshotSource {
   std::shared_ptr<const SuppressionSet> suppressions() const override {
     return suppressions_.load();
   }
+  /// The webhooks of the same picture, with their open orders; another pointer only when something
+  /// of it has changed.
+  std::shared_ptr<const std::vector<Webhook>> current_webhooks() const { return webhooks_.load(); }
 
   /// The signing keys of the same picture; another pointer only when a key has changed.
   std::shared_ptr<const std::vector<DomainKey>> current_domain_keys() const {
@@ -208,6 +233,7 @@ class Store final : public SnapshotSource {
   Result<std::vector<Credential>> read_credentials(std::string_view tenant);
   Result<std::vector<DomainKey>> read_domain_keys(std::string_view domain);
   Result<std::vector<ApiKey>> read_api_keys(std::string_view tenant);
+  Result<std::vector<Webhook>> read_webhooks(std::string_view tenant);
   Result<void> require_tenant(std::string_view name);
   Result<Rules> read_rules(const std::vector<Credential>& credentials);
   std::shared_ptr<LimitState> limit_state(const std::string& subject);
@@ -241,6 +267,8 @@ class Store final : public SnapshotSource {
   std::atomic<std::shared_ptr<const Snapshot>> snapshot_{std::make_shared<StoredSnapshot>()};
   std::atomic<std::shared_ptr<const std::vector<DomainKey>>> domain_keys_{
       std::make_shared<const std::vector<DomainKey>>()};
+  std::atomic<std::shared_ptr<const std::vector<Webhook>>> webhooks_{
+      std::make_shared<const std::vector<Webhook>>()};
 };
 
 /// Errors: BadName, BadLabel.

@@ -348,5 +348,63 @@ TEST_F(StoreTest, TheNodeKeyIsMadeOnceAndKept) {
   EXPECT_EQ(load_node_key(dir + "/missing", one).error(), Errc::BadSecretKey);
 }
 
+TEST_F(StoreTest, KeepsWebhooksAndTheirOrders) {
+  const auto store = open();
+  Webhook webhook;
+  webhook.tenant = "default";
+  webhook.origin = "https://hook.test";
+  webhook.sealed_url = std::string("u\0rl", 4);
+  webhook.format = WebhookFormat::SendGrid;
+  webhook.kinds = {"bounced", "delivered"};
+  webhook.streams = {"bulk"};
+  webhook.batch_max = 7;
+  webhook.sealed_secret = "secret";
+  const auto id = store->add_webhook(webhook, kAuthor);
+  ASSERT_TRUE(id);
+  webhook.id = *id;
+  webhook.created = webhook.changed = kNow;
+  EXPECT_EQ(*store->webhooks(), std::vector{webhook});
+  EXPECT_EQ(*store->current_webhooks(), std::vector{webhook});
+  EXPECT_TRUE(open()->webhooks("nobody")->empty());
+  webhook.tenant = "nobody";
+  EXPECT_EQ(store->add_webhook(webhook, kAuthor).error(), Errc::UnknownTenant);
+
+  webhook.tenant = "default";
+  webhook.state = WebhookState::Disabled;
+  webhook.reason = "gone";
+  webhook.sealed_previous = "old";
+  webhook.previous_until = kNow + std::chrono::hours(1);
+  EXPECT_EQ(store->set_webhook(webhook, "x", kAuthor, kNow - std::chrono::seconds(1)).error(),
+            Errc::NotFound)
+      << "somebody was faster";
+  ASSERT_TRUE(store->set_webhook(webhook, "disabled", kAuthor, kNow));
+  EXPECT_EQ(*open()->webhooks("default"), std::vector{webhook});
+  EXPECT_EQ(store->audit(1)->front().detail, "disabled");
+
+  WebhookOrder order;
+  order.webhook = *id;
+  order.kind = WebhookOrderKind::Replay;
+  order.from = kNow - std::chrono::hours(1);
+  order.until = kNow;
+  const auto first = store->add_webhook_order(order, kAuthor);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(store->current_webhooks()->front().orders.size(), 1u);
+  EXPECT_EQ(store->current_webhooks()->front().orders.front().until, kNow);
+  ASSERT_TRUE(store->finish_webhook_order(*first, true, "done so", kNow));
+  EXPECT_TRUE(store->current_webhooks()->front().orders.empty());
+  EXPECT_EQ(store->webhook_order(*first)->outcome, "done so");
+  for (std::size_t i = 0; i < kWebhookOrdersMax; ++i) {
+    ASSERT_TRUE(store->add_webhook_order(order, kAuthor));
+  }
+  EXPECT_EQ(store->add_webhook_order(order, kAuthor).error(), Errc::TooMany);
+  order.webhook = 99;
+  EXPECT_EQ(store->add_webhook_order(order, kAuthor).error(), Errc::NotFound);
+
+  ASSERT_TRUE(store->remove_webhook(*id, kAuthor));
+  EXPECT_EQ(store->remove_webhook(*id, kAuthor).error(), Errc::NotFound);
+  EXPECT_TRUE(store->current_webhooks()->empty());
+  EXPECT_EQ(store->webhook_order(*first).error(), Errc::NotFound) << "orders go with it";
+}
+
 }  // namespace
 }  // namespace ekiden::account

@@ -132,6 +132,11 @@ Problem problem_of(const smtp::Reply& reply) {
     default:
       break;
   }
+  if (reply.enhanced == smtp::EnhancedCode{4, 7, 1}) {
+    problem = make_problem(429, "quota-used-up", with("The quota is used up", "送信枠を使い切りました"));
+    problem.retry_after_s = 3600;
+    return problem;
+  }
   // RFC 5321 §4.5.3.1.10 has a client send the others later; here the request itself is too large.
   if (reply.enhanced == smtp::EnhancedCode{4, 5, 3})
     return make_problem(422, "refused", with("Too many recipients", "宛先が多すぎます"));

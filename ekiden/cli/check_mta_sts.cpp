@@ -78,9 +78,9 @@ base::Task<CheckAnswer> check_mta_sts(CheckPlace& place, CheckRequest request) {
     co_return answer(std::nullopt, host, why.empty() ? "there is no TXT record" : why, "");
   }
   net::TcpNetwork network(place.worker());
-  policy::Secure begin_tls = [context = *context, now = place.now()](
-                                 std::unique_ptr<net::Stream> stream, std::string server_name,
-                                 base::Steady deadline, std::string& problem) {
+  net::BeginTls begin_tls = [context = *context, now = place.now()](
+                                std::unique_ptr<net::Stream> stream, std::string server_name,
+                                base::Steady deadline, std::string& problem) {
     return secure(context, std::move(stream), std::move(server_name), now, deadline, problem);
   };
   auto cancel = std::make_shared<net::Cancellation>();

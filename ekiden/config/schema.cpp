@@ -400,6 +400,21 @@ std::vector<Key> events_keys(Events& v) {
   };
 }
 
+std::vector<Key> webhooks_keys(Webhooks& v) {
+  return {
+      {.name = "allow_networks",
+       .value = &v.allow_networks,
+       .doc = "Addresses that webhooks may lead to although they are not on the Internet, and over "
+              "http. Every tenant may then post there.",
+       .example = "[\"10.20.0.0/16\"]"},
+      {.name = "timeout",
+       .value = &v.timeout,
+       .doc = "How long one post may take, its answer included.",
+       .min = 1e6,
+       .max = 60e6},
+  };
+}
+
 std::vector<Key> limits_keys(Limits& v) {
   return {
       {.name = "message_size",
@@ -540,6 +555,7 @@ const std::vector<Section>& sections() {
       {"dsn", false, "Delivery status notifications."},
       {"spool", false, "Messages on disk."},
       {"events", false, "The record of what happened to each message."},
+      {"webhooks", false, "Where tenants may have events posted to (docs/WEBHOOKS.md)."},
       {"limits", false, "What one client, session or message may take."},
       {"passwords", false, "What checking a password costs."},
       {"shaping", false, "Providers: how their replies are read, and how fast they take mail."},
@@ -597,6 +613,7 @@ std::vector<Key> keys_of(const Section& section, Settings& s, std::size_t i) {
   if (name == "dsn") return dsn_keys(s.dsn);
   if (name == "spool") return spool_keys(s.spool);
   if (name == "events") return events_keys(s.events);
+  if (name == "webhooks") return webhooks_keys(s.webhooks);
   if (name == "limits") return limits_keys(s.limits);
   if (name == "passwords") return passwords_keys(s.passwords);
   if (name == "shaping") return shaping_keys(s.shaping);

@@ -233,6 +233,11 @@ struct Events {
   Size backlog_max = 1024 * kMiB;
 };
 
+struct Webhooks {
+  std::vector<net::AddressBlock> allow_networks;
+  Duration timeout = std::chrono::seconds(20);
+};
+
 struct Limits {
   Size message_size = 50 * kMiB;
   std::uint32_t recipients_per_message = 1000;
@@ -286,6 +291,7 @@ struct Settings {
   Dsn dsn;
   Spool spool;
   Events events;
+  Webhooks webhooks;
   Limits limits;
   Passwords passwords;
   Shaping shaping;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -15,7 +17,12 @@ struct KeyView {
   std::uint32_t recipient_index = 0;
   std::uint32_t attempt = 0;
   std::string_view id;  ///< empty: the id is event_id() of the numbers above
-  std::string_view recipient, tenant, internet_message_id;
+  std::string_view recipient, sender, tenant, stream, internet_message_id;
+  std::uint16_t reply_code = 0;
+  /// Of the message's tags, so many are found by.
+  static constexpr std::size_t kTagsMax = 4;
+  std::array<std::string_view, kTagsMax> tags;
+  std::size_t tag_count = 0;
 };
 
 /// Views into `octets`. Errors: Errc::Malformed, exactly when decode_event has it too.

@@ -36,7 +36,7 @@ constexpr const char* kCreate =
     " PRIMARY KEY(slice, hash, part)) WITHOUT ROWID;"
     "CREATE TABLE unread(number INTEGER PRIMARY KEY, octets BLOB NOT NULL);"
     "PRAGMA application_id=0x656b6576;"
-    "PRAGMA user_version=1;"
+    "PRAGMA user_version=2;"
     "COMMIT;";
 
 }  // namespace
@@ -111,8 +111,11 @@ Result<void> DayFile::load(std::int64_t first_seq) {
   if (!application) return application.error();
   if (*version == 0 && *application == 0) {
     if (const Result<void> created = database_.execute(kCreate); !created) return created.error();
-  } else if (*version != kLayoutVersion || *application != kApplicationId) {
+  } else if (*version < kLayoutOldest || *version > kLayoutVersion ||
+             *application != kApplicationId) {
     return Errc::Corrupt;
+  } else {
+    layout_ = *version;
   }
 
   const std::pair<Statement*, const char*> statements[] = {
@@ -200,7 +203,7 @@ void DayFile::note(const KeyView& keys, std::int64_t hash) {
   const std::int64_t time_us = base::to_unix_us(keys.time);
   tail_.first_us = tail_.count == 0 ? time_us : std::min(tail_.first_us, time_us);
   tail_.last_us = tail_.count == 0 ? time_us : std::max(tail_.last_us, time_us);
-  append_entries(keys, static_cast<std::uint32_t>(tail_.count), tail_entries_);
+  append_entries(keys, static_cast<std::uint32_t>(tail_.count), layout_, tail_entries_);
   tail_ids_.insert(hash);
   ++tail_.count;
 }

@@ -30,7 +30,10 @@ std::optional<Day> day_of_file_name(std::string_view name);
 /// Events past the last slice have no index yet; there are fewer than `kSliceEvents`, and a reader
 /// looks at each.
 inline constexpr std::int64_t kApplicationId = 0x656b6576;  // "ekev"
-inline constexpr std::int64_t kLayoutVersion = 1;
+inline constexpr std::int64_t kLayoutVersion = 2;
+/// Older layouts are read, and a file that began in one goes on in it. Layout 1 has no entries for
+/// sender, tags and reply code.
+inline constexpr std::int64_t kLayoutOldest = 1;
 inline constexpr std::size_t kSliceEvents = 1024;
 /// So many slices of one level become one of the next, up to kLevelMax (262,144 events).
 inline constexpr std::size_t kSlicesMerged = 16;
@@ -101,6 +104,7 @@ class DayFile {
   Result<void> write_index(const Slice& slice, std::vector<Entry>& entries);
 
   Database database_;
+  std::int64_t layout_ = kLayoutVersion;
   Statement insert_event_, select_event_, insert_slice_, insert_keys_, select_keys_, delete_slice_,
       delete_keys_, insert_unread_;
   KeyFinder finder_;

@@ -28,7 +28,8 @@ Result<std::unique_ptr<DayReader>> DayReader::open(const std::string& path) {
 Result<void> DayReader::prepare() {
   const Result<std::int64_t> version = database_.integer("PRAGMA user_version");
   if (!version) return version.error();
-  if (*version != kLayoutVersion) return Errc::Corrupt;
+  if (*version < kLayoutOldest || *version > kLayoutVersion) return Errc::Corrupt;
+  layout_ = *version;
   const std::pair<Statement*, const char*> statements[] = {
       {&ascending_, "SELECT seq, event FROM events WHERE seq>=?1 AND seq<=?2 ORDER BY seq"},
       {&descending_, "SELECT seq, event FROM events WHERE seq>=?1 AND seq<=?2 ORDER BY seq DESC"},
@@ -74,6 +75,7 @@ Result<void> DayReader::read_within(const Range& range, const See& see) {
   if (!slices) return slices.error();
   const Result<std::int64_t> last = last_seq();
   if (!last) return last.error();
+  last_looked_at_ = *last;
   const std::int64_t indexed =
       slices->empty() ? INT64_MIN : slices->back().first + slices->back().count - 1;
   // The rows without an index are one more part, after the slices.

@@ -35,6 +35,11 @@ class DayReader {
   };
   Result<void> read_range(const Range& range, const See& see);
 
+  /// The number of the last event that there was at the last read_range.
+  std::int64_t last_looked_at() const { return last_looked_at_; }
+  /// Whether the file's index has entries of this kind.
+  bool has(KeyKind kind) const { return kind < KeyKind::Sender || layout_ >= kLayoutSender; }
+
   /// The number of the last event; zero when there is none.
   Result<std::int64_t> last_seq();
 
@@ -48,6 +53,8 @@ class DayReader {
                          bool& goes_on);
 
   Database database_;
+  std::int64_t layout_ = kLayoutVersion;
+  std::int64_t last_looked_at_ = 0;
   Statement ascending_, descending_, slices_;
   KeyFinder finder_;
 };

@@ -169,6 +169,7 @@ struct KeyVisitor {
         view.attempt = static_cast<std::uint32_t>(number);
         return fits<std::uint16_t>(number);
       case Tag::ReplyCode:
+        view.reply_code = static_cast<std::uint16_t>(number);
         return fits<std::uint16_t>(number);
       case Tag::MayBeDuplicate:
         return number == 1;
@@ -178,6 +179,11 @@ struct KeyVisitor {
   }
   void text(Tag tag, std::string_view text) {
     if (tag == Tag::Recipient) view.recipient = text;
+    if (tag == Tag::Sender) view.sender = text;
+    if (tag == Tag::Stream) view.stream = text;
+    if (tag == Tag::TagText && view.tag_count < KeyView::kTagsMax) {
+      view.tags[view.tag_count++] = text;
+    }
     if (tag == Tag::Id) view.id = text;
     if (tag == Tag::Tenant) view.tenant = text;
     if (tag == Tag::InternetMessageId) view.internet_message_id = text;

@@ -24,6 +24,21 @@ std::int64_t hash_lowered(KeyKind kind, std::string_view domain) {
   return key_hash(kind, {lower, domain.size()});
 }
 
+/// Of recipient_key(), without making it where the address has a usual size.
+std::int64_t address_hash(KeyKind kind, std::string_view address) {
+  const std::size_t at = address.rfind('@');
+  if (at == std::string_view::npos) return key_hash(kind, address);
+  const std::string_view domain = without_dot(address.substr(at + 1));
+  char key[512];
+  const std::size_t size = at + 1 + domain.size();
+  if (domain.size() > kDomainOctetsMax || size > sizeof key) {
+    return key_hash(kind, recipient_key(address));
+  }
+  std::memcpy(key, address.data(), at + 1);
+  for (std::size_t i = 0; i < domain.size(); ++i) key[at + 1 + i] = base::to_lower(domain[i]);
+  return key_hash(kind, {key, size});
+}
+
 }  // namespace
 
 std::int64_t key_hash(KeyKind kind, std::string_view text) {
@@ -44,6 +59,15 @@ std::int64_t kind_hash(Kind kind) {
 
 bool is_kind_indexed(Kind kind) {
   return kind != Kind::Accepted && kind != Kind::Delivered;
+}
+
+std::int64_t reply_code_hash(std::uint16_t code) {
+  const char octets[2] = {static_cast<char>(code & 0xff), static_cast<char>(code >> 8)};
+  return key_hash(KeyKind::ReplyCode, {octets, sizeof octets});
+}
+
+bool is_reply_code_indexed(std::uint16_t code) {
+  return code >= 300;
 }
 
 std::string recipient_key(std::string_view address) {
@@ -84,33 +108,31 @@ bool have_same_id(const KeyView& a, const KeyView& b) {
          a.attempt == b.attempt && a.kind == b.kind;
 }
 
-void append_entries(const KeyView& keys, std::uint32_t offset, std::vector<Entry>& entries) {
+void append_entries(const KeyView& keys, std::uint32_t offset, std::int64_t layout,
+                    std::vector<Entry>& entries) {
   entries.push_back({id_hash(keys), offset});
   entries.push_back({message_hash(keys.message), offset});
   if (const std::string_view recipient = keys.recipient; !recipient.empty()) {
     const std::size_t at = recipient.rfind('@');
-    if (at == std::string_view::npos) {
-      entries.push_back({key_hash(KeyKind::Recipient, recipient), offset});
-    } else {
-      const std::string_view domain = without_dot(recipient.substr(at + 1));
-      entries.push_back({hash_lowered(KeyKind::Domain, domain), offset});
-      char key[512];
-      if (domain.size() <= kDomainOctetsMax && at + 1 + domain.size() <= sizeof key) {
-        std::memcpy(key, recipient.data(), at + 1);
-        for (std::size_t i = 0; i < domain.size(); ++i) {
-          key[at + 1 + i] = base::to_lower(domain[i]);
-        }
-        entries.push_back({key_hash(KeyKind::Recipient, {key, at + 1 + domain.size()}), offset});
-      } else {
-        entries.push_back({key_hash(KeyKind::Recipient, recipient_key(recipient)), offset});
-      }
+    if (at != std::string_view::npos) {
+      entries.push_back(
+          {hash_lowered(KeyKind::Domain, without_dot(recipient.substr(at + 1))), offset});
     }
+    entries.push_back({address_hash(KeyKind::Recipient, recipient), offset});
   }
   if (!keys.internet_message_id.empty()) {
     entries.push_back({key_hash(KeyKind::InternetMessageId, keys.internet_message_id), offset});
   }
   if (!keys.tenant.empty()) entries.push_back({key_hash(KeyKind::Tenant, keys.tenant), offset});
   if (is_kind_indexed(keys.kind)) entries.push_back({kind_hash(keys.kind), offset});
+  if (layout < kLayoutSender) return;
+  if (!keys.sender.empty()) entries.push_back({address_hash(KeyKind::Sender, keys.sender), offset});
+  for (std::size_t i = 0; i < keys.tag_count; ++i) {
+    entries.push_back({key_hash(KeyKind::Tag, keys.tags[i]), offset});
+  }
+  if (is_reply_code_indexed(keys.reply_code)) {
+    entries.push_back({reply_code_hash(keys.reply_code), offset});
+  }
 }
 
 void pack_entry(const Entry& entry, std::string& out) {

@@ -18,7 +18,14 @@ enum class KeyKind : std::uint8_t {
   InternetMessageId = 5,
   Tenant = 6,
   Kind = 7,  ///< not for accepted and delivered, which most events are
+  // From layout 2 on:
+  Sender = 8,
+  Tag = 9,
+  ReplyCode = 10,  ///< not for 2xx
 };
+
+/// The first layout of a day's file (day_file.hpp) with entries for sender, tags and reply code.
+inline constexpr std::int64_t kLayoutSender = 2;
 
 /// One line of a slice's index: the hash of a key, and which event of the slice has it. Two keys
 /// may share a hash: whoever finds an event compares it.
@@ -32,6 +39,7 @@ struct Entry {
 std::int64_t key_hash(KeyKind kind, std::string_view text);
 std::int64_t message_hash(base::MessageId message);
 std::int64_t kind_hash(Kind kind);
+std::int64_t reply_code_hash(std::uint16_t code);
 
 /// The text behind KeyKind::Recipient: the local part exactly, the domain in lower case and
 /// without a trailing dot (RFC 5321 §2.4).
@@ -43,13 +51,15 @@ bool is_same_recipient(std::string_view a, std::string_view b);
 bool is_same_domain(std::string_view a, std::string_view b);
 /// Whether the kind has entries of its own.
 bool is_kind_indexed(Kind kind);
+bool is_reply_code_indexed(std::uint16_t code);
 
 std::int64_t id_hash(const KeyView& keys);
 bool have_same_id(const KeyView& a, const KeyView& b);
 
-/// Appends the entries of one event. Seven at most.
-inline constexpr std::size_t kEntriesMax = 7;
-void append_entries(const KeyView& keys, std::uint32_t offset, std::vector<Entry>& entries);
+/// Appends the entries of one event, as a file of this layout has them: thirteen at most.
+inline constexpr std::size_t kEntriesMax = 9 + KeyView::kTagsMax;
+void append_entries(const KeyView& keys, std::uint32_t offset, std::int64_t layout,
+                    std::vector<Entry>& entries);
 
 /// On disk an entry is 12 octets: hash, then offset, little-endian.
 inline constexpr std::size_t kEntryOctets = 12;

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "ekiden/base/log.hpp"
+#include "ekiden/base/text.hpp"
 #include "ekiden/events/day_reader.hpp"
 
 namespace ekiden::events {
@@ -16,6 +17,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kOpenFilesMax = 8;
 constexpr std::size_t kDaysMax = 10'000;  // of one cursor
+constexpr std::string_view kNullSender = "<>";
 
 std::optional<std::int64_t> parse_number(std::string_view text) {
   std::int64_t number = 0;
@@ -27,14 +29,28 @@ std::optional<std::int64_t> parse_number(std::string_view text) {
   return number;
 }
 
-/// The key of the query that is found with the fewest rows.
-std::optional<std::int64_t> hash_of(const Query& query) {
+std::optional<std::uint16_t> whole_code(const Query& query) {
+  const auto number = base::parse_u64(query.code);
+  if (!number || query.code.size() != 3) return std::nullopt;
+  return static_cast<std::uint16_t>(*number);
+}
+
+/// The key of the query that is found with the fewest rows, of those that the file has.
+std::optional<std::int64_t> hash_of(const Query& query, const DayReader& file) {
   if (query.message) return message_hash(*query.message);
   if (!query.internet_message_id.empty()) {
     return key_hash(KeyKind::InternetMessageId, query.internet_message_id);
   }
   if (!query.recipient.empty()) {
     return key_hash(KeyKind::Recipient, recipient_key(query.recipient));
+  }
+  if (!query.sender.empty() && query.sender != kNullSender && file.has(KeyKind::Sender)) {
+    return key_hash(KeyKind::Sender, recipient_key(query.sender));
+  }
+  if (!query.tag.empty() && file.has(KeyKind::Tag)) return key_hash(KeyKind::Tag, query.tag);
+  const auto code = whole_code(query);
+  if (code && is_reply_code_indexed(*code) && file.has(KeyKind::ReplyCode)) {
+    return reply_code_hash(*code);
   }
   if (!query.domain.empty()) return key_hash(KeyKind::Domain, domain_key(query.domain));
   if (query.kind && is_kind_indexed(*query.kind)) return kind_hash(*query.kind);
@@ -52,6 +68,12 @@ class Filter {
     if (query_.until && keys.time >= *query_.until) return false;
     if (query_.message && keys.message != *query_.message) return false;
     if (query_.kind && keys.kind != *query_.kind) return false;
+    if (!query_.stream.empty() && keys.stream != query_.stream) return false;
+    if (!query_.sender.empty() &&
+        (query_.sender == kNullSender ? !keys.sender.empty()
+                                      : !is_same_recipient(keys.sender, query_.sender))) {
+      return false;
+    }
     if (!query_.tenant.empty() && keys.tenant != query_.tenant) return false;
     if (!query_.internet_message_id.empty() &&
         keys.internet_message_id != query_.internet_message_id) {
@@ -68,11 +90,47 @@ class Filter {
     return true;
   }
 
+  /// What the keys do not tell.
+  bool accepts_rest(const Event& event) const {
+    if (!query_.source.empty() && event.source != query_.source) return false;
+    if (!query_.tag.empty() &&
+        std::find(event.tags.begin(), event.tags.end(), query_.tag) == event.tags.end()) {
+      return false;
+    }
+    if (!query_.code.empty()) {
+      const std::string code = std::to_string(event.reply_code);
+      const bool is_enhanced = query_.code.find('.') != std::string::npos;
+      const bool fits = is_enhanced ? event.enhanced_code == query_.code
+                                    : event.reply_code != 0 && code.starts_with(query_.code);
+      if (!fits) return false;
+    }
+    return query_.subject.empty() || contains(event.subject, query_.subject);
+  }
+
  private:
+  static bool contains(std::string_view text, std::string_view part) {
+    const auto same = [](char a, char b) { return base::to_lower(a) == base::to_lower(b); };
+    return std::search(text.begin(), text.end(), part.begin(), part.end(), same) != text.end();
+  }
+
   const Query& query_;
 };
 
 }  // namespace
+
+bool matches(const Query& query, const Event& event) {
+  KeyView keys;
+  keys.time = event.time;
+  keys.kind = event.kind;
+  keys.message = event.message;
+  keys.recipient = event.recipient;
+  keys.sender = event.sender;
+  keys.tenant = event.tenant;
+  keys.stream = event.stream;
+  keys.internet_message_id = event.internet_message_id;
+  const Filter filter(query);
+  return filter.accepts(keys) && filter.accepts_rest(event);
+}
 
 std::string format_position(Position position) {
   const std::string name = file_name_of(position.day);
@@ -160,7 +218,6 @@ Result<Page> Reader::find(const Query& query) {
   std::vector<Day> days = this->days();
   if (query.newest_first) std::reverse(days.begin(), days.end());
   DayReader::Range range;
-  range.hash = hash_of(query);
   range.newest_first = query.newest_first;
   if (query.from) range.from_us = base::to_unix_us(*query.from);
   if (query.until) range.until_us = base::to_unix_us(*query.until);
@@ -178,12 +235,14 @@ Result<Page> Reader::find(const Query& query) {
     }
     const Result<DayReader*> reader = reader_of(day);
     if (!reader) continue;
+    range.hash = hash_of(query, **reader);
     const Result<void> read =
         (*reader)->read_range(range, [&](std::int64_t seq, std::string_view octets) {
           const Position here{day, seq};
           const Result<KeyView> keys = read_keys(octets);
           if (keys && filter.accepts(*keys)) {
-            if (Result<Event> event = decode_event(octets)) {
+            Result<Event> event = decode_event(octets);
+            if (event && filter.accepts_rest(*event)) {
               page.events.push_back({here, std::move(*event)});
             }
           }
@@ -232,6 +291,66 @@ Result<std::vector<Stored>> Reader::follow(Cursor& cursor, std::size_t limit) {
     if (events.size() >= limit) break;
   }
   return events;
+}
+
+Result<Followed> Reader::follow(Cursor& cursor, const Following& following) {
+  const std::vector<Day> days = this->days();
+  std::erase_if(cursor, [&](const auto& place) {
+    return !std::binary_search(days.begin(), days.end(), place.first);
+  });
+  DayReader::Range range;
+  if (!following.tenant.empty()) range.hash = key_hash(KeyKind::Tenant, following.tenant);
+  if (following.from) range.from_us = base::to_unix_us(*following.from);
+  if (following.until) range.until_us = base::to_unix_us(*following.until);
+  Followed followed;
+  std::size_t rows = 0, octets_read = 0;
+  for (const Day day : days) {
+    if (following.from && day < day_of(*following.from)) continue;
+    if (following.until && day > day_of(*following.until)) continue;
+    std::int64_t end = INT64_MAX;
+    if (following.end) {
+      const auto place = following.end->find(day);
+      if (place == following.end->end()) continue;
+      end = place->second;
+    }
+    const auto place = cursor.find(day);
+    range.after = place == cursor.end() ? std::nullopt : std::optional(place->second);
+    if (range.after && *range.after >= end) continue;
+    const Result<DayReader*> reader = reader_of(day);
+    if (!reader) continue;
+    bool is_whole_day = true;
+    const Result<void> read =
+        (*reader)->read_range(range, [&](std::int64_t seq, std::string_view octets) {
+          if (seq > end) return false;
+          cursor[day] = seq;
+          const Result<KeyView> keys = read_keys(octets);
+          const bool is_in_time = keys && (!following.from || keys->time >= *following.from) &&
+                                  (!following.until || keys->time < *following.until);
+          if (is_in_time && (following.tenant.empty() || keys->tenant == following.tenant) &&
+              (!following.wants || following.wants(*keys))) {
+            if (Result<Event> event = decode_event(octets)) {
+              followed.events.push_back({{day, seq}, std::move(*event)});
+              octets_read += octets.size();
+            }
+          }
+          is_whole_day = followed.events.size() < following.events_max &&
+                         octets_read < following.octets_max && ++rows < kFollowRowsMax;
+          return is_whole_day;
+        });
+    if (!read) {
+      open_.erase(day);
+      if (read.error() != make_error_code(Errc::Corrupt)) return read.error();
+      continue;
+    }
+    if (!is_whole_day) {
+      followed.has_more = true;
+      break;
+    }
+    // What has no key in common with the question is passed, too.
+    const std::int64_t passed = std::min(end, (*reader)->last_looked_at());
+    if (passed > 0) cursor[day] = std::max(cursor[day], passed);
+  }
+  return followed;
 }
 
 Result<Cursor> Reader::end() {

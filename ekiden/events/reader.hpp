@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ekiden/events/codec.hpp"
 #include "ekiden/events/day_file.hpp"
 #include "ekiden/events/event.hpp"
 
@@ -46,10 +48,36 @@ struct Query {
   std::string internet_message_id;
   std::string tenant;
   std::optional<Kind> kind;
+  std::string sender;  ///< the reverse-path, compared as a recipient is; "<>" is the null one
+  std::string tag;     ///< one of the message's
+  std::string stream;
+  std::string source;
+  std::string subject;  ///< a part of it; letters of ASCII in either case
+  std::string code;     ///< "550", "5" for all of that class, or an enhanced one, "5.1.1"
   std::optional<base::Time> from, until;  ///< [from, until)
   bool newest_first = false;
   std::size_t limit = 100;
   std::optional<Position> after;  ///< `next` of the page before
+};
+
+/// Whether everything holds but the range of time, the order and the page.
+bool matches(const Query& query, const Event& event);
+
+/// What somebody who follows a part of the events asks for.
+struct Following {
+  std::string tenant;                     ///< empty: of all
+  std::optional<base::Time> from, until;  ///< [from, until)
+  /// The cheap look at an event, before it is decoded; empty: all are wanted.
+  std::function<bool(const KeyView&)> wants;
+  std::size_t events_max = 100;
+  std::size_t octets_max =
+      192 * 1024;             ///< of the stored form; the event that passes it is the last
+  std::optional<Cursor> end;  ///< nothing past it
+};
+
+struct Followed {
+  std::vector<Stored> events;
+  bool has_more = false;  ///< it stopped at a limit
 };
 
 struct Page {
@@ -77,6 +105,11 @@ class Reader {
   /// Events past the cursor, days in order, at most `limit`; the cursor moves behind them. Nothing
   /// new gives an empty list: ask again when there may be more.
   Result<std::vector<Stored>> follow(Cursor& cursor, std::size_t limit);
+
+  /// The same for a part of the events, which are found by their tenant. The cursor also moves past
+  /// what is not wanted. At most kFollowRowsMax rows are looked at.
+  Result<Followed> follow(Cursor& cursor, const Following& following);
+  static constexpr std::size_t kFollowRowsMax = 50'000;
 
   /// The cursor behind everything stored now.
   Result<Cursor> end();

@@ -168,15 +168,18 @@ void Store::remove_old() {
     if (day && *day < oldest) old.push_back(at->path());
   }
   std::sort(old.begin(), old.end());
+  std::int64_t overdue = 0;
   for (const fs::path& path : old) {
     if (const auto day = day_of_file_name(path.filename().string())) open_.erase(*day);
     if (fs::remove(path, error)) {
       base::log::info("event_file_removed", {{"file", path.string()}, {"reason", "retention"}});
     } else if (error) {
+      ++overdue;
       base::log::warning("event_file_not_removed",
                          {{"file", path.string()}, {"reason", error.message()}});
     }
   }
+  if (counters_.overdue != nullptr) counters_.overdue->set(overdue);
 }
 
 }  // namespace ekiden::events

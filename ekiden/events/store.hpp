@@ -33,6 +33,7 @@ class Store final : public Sink {
     base::Counter* known = nullptr;    ///< replays, ignored
     base::Counter* unread = nullptr;   ///< no events, kept aside
     base::Counter* corrupt = nullptr;  ///< files moved aside
+    base::Gauge* overdue = nullptr;    ///< files that retention could not remove: an alert
   };
 
   Store(base::Clock& clock, Options options, Counters counters);
@@ -43,7 +44,7 @@ class Store final : public Sink {
   /// write it again, whole.
   Result<void> write(const std::vector<std::string>& encoded_events) override;
 
-  /// Removes files past their retention. `write` does so when a day begins.
+  /// Removes files past their retention. `write` does so when a day begins. On the same thread.
   void remove_old();
 
  private:

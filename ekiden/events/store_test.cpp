@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "ekiden/base/random.hpp"
+#include "ekiden/events/erasure.hpp"
 #include "ekiden/events/key.hpp"
 #include "ekiden/events/reader.hpp"
 #include "tests/support/fake_clock.hpp"
@@ -95,6 +96,151 @@ TEST_F(StoreTest, WhatIsWrittenIsFoundAtOnceByEachKey) {
   EXPECT_EQ(find({.kind = Kind::Delivered}).size(), 2u);
   EXPECT_EQ(find({.from = event(2).time, .until = event(3).time}), second);
   EXPECT_EQ(find({}).size(), 3u);
+}
+
+TEST_F(StoreTest, SenderTagCodeAndWordsOfTheSubjectAreFound) {
+  const auto marked = [this](std::uint64_t number) {
+    Event e = event(number, number % 100 == 7 ? Kind::Bounced : Kind::Delivered);
+    e.sender = "sender" + std::to_string(number) + "@Example.ORG";
+    e.subject = "Invoice No. " + std::to_string(number);
+    e.tags = {"all", "tag" + std::to_string(number)};
+    e.stream = number % 2 == 0 ? "bulk" : "transactional";
+    if (e.kind == Kind::Bounced) {
+      e.reply_code = 550;
+      e.enhanced_code = "5.1." + std::to_string(number % 1000 / 100);
+    }
+    return e;
+  };
+  const std::uint64_t count = 2 * kSliceEvents + 100;
+  std::vector<Event> batch;
+  for (std::uint64_t n = 0; n < count; ++n) batch.push_back(marked(n));
+  ASSERT_TRUE(write(batch));
+  for (const std::uint64_t n : {std::uint64_t{5}, count - 1}) {
+    const std::vector<Event> one{marked(n)};
+    const std::string number = std::to_string(n);
+    EXPECT_EQ(find({.sender = "sender" + number + "@example.org"}), one);
+    EXPECT_EQ(find({.tag = "tag" + number}), one);
+    EXPECT_EQ(find({.subject = "INVOICE no. " + number}).size(), n == 5 ? 100u : 1u);
+  }
+  EXPECT_EQ(find({.code = "550", .limit = 1000}).size(), 22u);
+  EXPECT_EQ(find({.code = "5", .limit = 1000}).size(), 22u);
+  EXPECT_EQ(find({.code = "5.1.3", .limit = 1000}).size(), 2u);
+  EXPECT_EQ(find({.stream = "bulk", .code = "550"}).size(), 0u);
+  EXPECT_EQ(find({.sender = "<>"}).size(), 0u);
+  EXPECT_EQ(find({.source = "x"}).size(), 0u);
+  EXPECT_TRUE(matches({.tag = "all", .subject = "voice"}, marked(1)));
+  EXPECT_FALSE(matches({.tag = "al"}, marked(1)));
+}
+
+TEST_F(StoreTest, AFileOfTheLayoutBeforeIsReadAndGoesOn) {
+  write_range(0, 10);
+  store.reset();
+  {
+    // What layout 1 lacks are entries in slices that are not there yet.
+    Result<Database> file = Database::open(path_of_today(), Database::Access::ReadWrite);
+    ASSERT_TRUE(file);
+    ASSERT_TRUE(file->execute("PRAGMA user_version=1"));
+  }
+  reopen();
+  std::vector<Event> batch;
+  for (std::uint64_t n = 10; n < kSliceEvents + 20; ++n) {
+    batch.push_back(event(n));
+    batch.back().sender = "a@example.org";
+    batch.back().tags = {"t" + std::to_string(n)};
+  }
+  ASSERT_TRUE(write(batch));
+  EXPECT_EQ(counters.corrupt->value(), 0u);
+  EXPECT_EQ(find({.tag = "t100"}).size(), 1u) << "without its entries";
+  EXPECT_EQ(find({.sender = "a@example.org", .limit = 10'000}).size(), batch.size());
+  EXPECT_EQ(find({.recipient = "user3@example.jp"}).size(), 1u);
+}
+
+TEST_F(StoreTest, APartOfTheEventsIsFollowedInBatches) {
+  const std::uint64_t count = kSliceEvents * 2 + 300;
+  write_range(0, count);
+  Reader reader(directory);
+  Cursor cursor;
+  Following following;
+  following.tenant = "even";
+  following.events_max = 100;
+  following.wants = [](const KeyView& keys) { return keys.message.high % 4 == 0; };
+  std::vector<std::uint64_t> seen;
+  Cursor before, end_of_first;
+  std::vector<std::string> first;
+  for (;;) {
+    const bool is_first = seen.empty();
+    const Result<Followed> followed = reader.follow(cursor, following);
+    ASSERT_TRUE(followed);
+    for (const Stored& stored : followed->events) {
+      seen.push_back(stored.event.message.high);
+      if (is_first) first.push_back(stored.event.id);
+    }
+    if (is_first) end_of_first = cursor;
+    if (!followed->has_more) break;
+    EXPECT_EQ(followed->events.size(), 100u);
+  }
+  ASSERT_EQ(seen.size(), count / 4);
+  for (std::size_t i = 0; i < seen.size(); ++i) EXPECT_EQ(seen[i], i * 4);
+  EXPECT_EQ(cursor, *reader.end()) << "what is not wanted is passed, too";
+  EXPECT_TRUE(reader.follow(cursor, following)->events.empty());
+
+  // A batch that failed is read again as it was, whatever has come since and however much may be
+  // read now.
+  write_range(count, count + 50);
+  following.events_max = 1000;
+  following.end = end_of_first;
+  Cursor again;
+  const Result<Followed> same = reader.follow(again, following);
+  ASSERT_TRUE(same);
+  ASSERT_EQ(same->events.size(), first.size());
+  for (std::size_t i = 0; i < first.size(); ++i) EXPECT_EQ(same->events[i].event.id, first[i]);
+  EXPECT_EQ(again, end_of_first);
+
+  following = {};
+  following.from = event(10).time;
+  following.until = event(13).time;
+  Cursor range;
+  EXPECT_EQ(reader.follow(range, following)->events.size(), 3u);
+  following = {};
+  following.octets_max = 1;
+  EXPECT_EQ(reader.follow(before, following)->events.size(), 1u) << "one at least";
+}
+
+TEST_F(StoreTest, AnErasedPersonIsNowhereInTheFiles) {
+  const std::string person = "user7@Example.JP";
+  write_range(0, kSliceEvents + 100);
+  Event late = event(7, Kind::Bounced);
+  late.subject = "To User Seven";
+  late.sender = "bounce+user7=example.jp@news.example";
+  late.reply = "550 <user7@Example.JP> unknown";
+  late.reply_code = 550;
+  ASSERT_TRUE(write({late}));
+  const Result<std::uint64_t> erased = erase_recipient(directory, "user7@example.jp");
+  ASSERT_TRUE(erased);
+  EXPECT_EQ(*erased, 2u);
+  EXPECT_EQ(find({.recipient = person}).size(), 0u);
+  const std::vector<Event> left = find({.message = late.message});
+  ASSERT_EQ(left.size(), 2u);
+  EXPECT_EQ(left[1], without_person(late));
+  EXPECT_EQ(left[1].reply_code, 550);
+  // Written again it is still known, and the next ones follow.
+  ASSERT_TRUE(write({late, event(2000)}));
+  EXPECT_EQ(counters.known->value(), 1u);
+  EXPECT_EQ(find({.recipient = "user2000@example.jp"}).size(), 1u);
+  EXPECT_EQ(*erase_recipient(directory, "user7@example.jp"), 0u);
+
+  store.reset();
+  const std::int64_t hash = key_hash(KeyKind::Recipient, recipient_key(person));
+  const std::string entry(reinterpret_cast<const char*>(&hash), sizeof hash);
+  for (const auto& file : fs::directory_iterator(directory)) {
+    std::ifstream in(file.path(), std::ios::binary);
+    const std::string octets((std::istreambuf_iterator<char>(in)), {});
+    EXPECT_EQ(octets.find("user7@"), std::string::npos) << file.path();
+    EXPECT_EQ(octets.find("User Seven"), std::string::npos) << file.path();
+    EXPECT_EQ(octets.find("user7="), std::string::npos) << file.path();
+    EXPECT_EQ(octets.find(entry), std::string::npos) << file.path();
+  }
+  EXPECT_EQ(*erase_recipient(directory + "/none", person), 0u);
 }
 
 TEST_F(StoreTest, IndexedMergedAndFreshEventsAreFoundAlike) {
@@ -351,7 +497,7 @@ TEST(Key, ARecipientIsFiledUnderWhatItIsLookedUpBy) {
     e.recipient = address;
     const std::string octets = encode_event(e);
     std::vector<Entry> entries;
-    append_entries(*read_keys(octets), 0, entries);
+    append_entries(*read_keys(octets), 0, kLayoutVersion, entries);
     const std::int64_t wanted = key_hash(KeyKind::Recipient, recipient_key(address));
     EXPECT_TRUE(std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) {
       return entry.hash == wanted;

@@ -12,7 +12,7 @@ MtaStsFetched failed(std::string problem) {
   return {std::nullopt, std::move(problem)};
 }
 
-MtaStsFetched read(const HttpsReply& reply) {
+MtaStsFetched read(const net::HttpReply& reply) {
   if (!reply.is_whole) return failed(reply.problem);
   // RFC 8461 §3.3: redirects are not followed, and nothing but 200 counts.
   if (reply.status != kStatusOk) {
@@ -51,20 +51,21 @@ base::Task<std::vector<net::Endpoint>> find_servers(dns::Resolver& resolver,
 }  // namespace
 
 base::Task<MtaStsFetched> fetch_mta_sts(base::Worker& worker, dns::Resolver& resolver,
-                                        net::Network& network, Secure secure, MtaStsOptions options,
-                                        std::string domain,
+                                        net::Network& network, net::BeginTls secure,
+                                        MtaStsOptions options, std::string domain,
                                         std::shared_ptr<net::Cancellation> cancel) {
-  HttpsRequest request;
+  net::HttpRequest request;
   request.host = "mta-sts." + domain;
   request.port = options.port;
   request.path = kPath;
+  request.headers = {{"Accept", "text/plain"}};
   request.body_octets_max = kMtaStsPolicyOctetsMax;
   request.deadline = worker.clock.steady() + options.fetch_max;
   std::string host = request.host;
   request.servers = co_await find_servers(resolver, options, std::move(host));
   if (request.servers.empty()) co_return failed(request.host + " has no address to connect to");
-  const HttpsReply reply =
-      co_await fetch_https(network, std::move(secure), std::move(request), std::move(cancel));
+  const net::HttpReply reply =
+      co_await net::fetch_http(network, std::move(secure), std::move(request), std::move(cancel));
   co_return read(reply);
 }
 

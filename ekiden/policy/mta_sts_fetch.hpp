@@ -8,7 +8,7 @@
 
 #include "ekiden/base/worker.hpp"
 #include "ekiden/dns/resolver.hpp"
-#include "ekiden/policy/https_client.hpp"
+#include "ekiden/net/http_client.hpp"
 #include "ekiden/policy/mta_sts_policy.hpp"
 
 namespace ekiden::policy {
@@ -34,8 +34,8 @@ struct MtaStsFetched {
 /// Fetches the policy of `domain` from its server. RFC 8461 §3.3: a verified certificate for
 /// "mta-sts.DOMAIN", status 200, text/plain, no redirect, 64 KiB at most.
 base::Task<MtaStsFetched> fetch_mta_sts(base::Worker& worker, dns::Resolver& resolver,
-                                        net::Network& network, Secure secure, MtaStsOptions options,
-                                        std::string domain,
+                                        net::Network& network, net::BeginTls secure,
+                                        MtaStsOptions options, std::string domain,
                                         std::shared_ptr<net::Cancellation> cancel);
 
 }  // namespace ekiden::policy

@@ -97,7 +97,7 @@ base::Task<void> MtaStsFinder::fetch(std::string domain, std::string id, bool is
   {
     const auto stop = tasks_.on_stop([cancel] { cancel->cancel(); });
     MtaStsOptions options = options_;
-    Secure secure = parts_.secure;
+    net::BeginTls secure = parts_.secure;
     std::string asked = domain;
     fetched =
         co_await fetch_mta_sts(parts_.worker, parts_.resolver, parts_.network, std::move(secure),

@@ -30,7 +30,7 @@ class MtaStsFinder {
     base::Worker& worker;
     dns::Resolver& resolver;
     net::Network& network;
-    Secure secure;
+    net::BeginTls secure;
     MtaStsBook& book;
   };
   MtaStsFinder(Parts parts, MtaStsOptions options);

@@ -110,8 +110,8 @@ struct Rig {
   }
 
   void restart(MtaStsOptions options = {}) {
-    Secure secure = [this](std::unique_ptr<net::Stream> stream, std::string name, base::Steady,
-                           std::string& why) {
+    net::BeginTls secure = [this](std::unique_ptr<net::Stream> stream, std::string name,
+                                  base::Steady, std::string& why) {
       return pass(std::move(stream), std::move(name), is_trusted, names, why);
     };
     finder = std::make_unique<MtaStsFinder>(

@@ -2,7 +2,7 @@
 // again from what is written of it, its bounds hold, and the reply means the same at every split.
 #include <algorithm>
 
-#include "ekiden/policy/https_client.hpp"
+#include "ekiden/net/http_client.hpp"
 #include "ekiden/policy/mta_sts_book.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
@@ -49,18 +49,18 @@ void check_policy(std::string_view text) {
   }
 }
 
-HttpsReply read(std::string_view octets, std::uint8_t seed) {
+net::HttpReply read(std::string_view octets, std::uint8_t seed) {
   constexpr std::size_t kBodyMax = 1000;
-  HttpsReplyReader reader(kBodyMax);
+  net::HttpReplyReader reader(kBodyMax);
   fuzz::cut(octets, seed, [&](std::string_view piece) { return !reader.feed(piece); });
-  HttpsReply reply = reader.finish();
+  net::HttpReply reply = reader.finish();
   FUZZ_CHECK(reply.body.size() <= kBodyMax, "a body is bounded");
   FUZZ_CHECK(reply.is_whole == reply.problem.empty(), "what is none says why");
   return reply;
 }
 
 void check_reply(std::string_view octets, std::uint8_t seed) {
-  const HttpsReply whole = read(octets, 0), pieces = read(octets, seed);
+  const net::HttpReply whole = read(octets, 0), pieces = read(octets, seed);
   FUZZ_CHECK(whole.is_whole == pieces.is_whole, "a reply is one at every split");
   FUZZ_CHECK(whole.status == pieces.status && whole.body == pieces.body &&
                  whole.content_type == pieces.content_type,
