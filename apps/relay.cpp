@@ -52,7 +52,8 @@ struct Relay::Part {
             at.worker.random),
         listeners({at.worker, *relay.mail_, *port, dispatcher, ids, relay.surroundings_.accounts,
                    limits, instruments, at.sasl, &verifier, at.tls, at.proxy, &at.resolver,
-                   alignment.get(), &relay.surroundings_.pool, relay.surroundings_.replies}) {}
+                   alignment.get(), &relay.surroundings_.pool, relay.surroundings_.replies,
+                   relay.surroundings_.find_accepted}) {}
 
   /// A reload's share of this worker.
   void apply(const std::shared_ptr<const delivery::RouteSet>& routes,

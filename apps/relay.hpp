@@ -21,6 +21,7 @@
 #include "ekiden/events/writer.hpp"
 #include "ekiden/inbound/layer.hpp"
 #include "ekiden/inbound/options.hpp"
+#include "ekiden/inbound/services.hpp"
 #include "ekiden/net/network.hpp"
 #include "ekiden/policy/mta_sts_book.hpp"
 #include "ekiden/policy/mta_sts_fetch.hpp"
@@ -70,6 +71,8 @@ struct Surroundings {
   const auth::PublicSuffixList* suffixes = nullptr;  ///< null: none
   /// What replies mean, for bounces that come back. Null: they are not read.
   std::shared_ptr<const shaping::Providers> replies = nullptr;
+  /// For reports on what came back after delivery. Empty: there are none.
+  inbound::FindAccepted find_accepted = nullptr;
 };
 
 /// The rules of [[rewrite]]; null when there are none.
