@@ -28,6 +28,7 @@
 #include "ekiden/base/runtime.hpp"
 #include "ekiden/delivery/key_watch.hpp"
 #include "ekiden/delivery/message_signer.hpp"
+#include "ekiden/events/reader.hpp"
 #include "ekiden/events/store.hpp"
 #include "ekiden/feedback/suppression_feed.hpp"
 #include "ekiden/net/unix_socket.hpp"
@@ -38,6 +39,21 @@ namespace ekiden::apps {
 namespace {
 
 constexpr int kFailed = 3;
+
+/// One page holds the acceptances of every message that our limits let in.
+std::optional<events::Event> find_accepted(const std::string& folder, base::MessageId message,
+                                           std::uint32_t recipient) {
+  events::Reader reader(folder);
+  events::Query query;
+  query.message = message;
+  query.kind = events::Kind::Accepted;
+  query.limit = events::Reader::kLimitMax;
+  const Result<events::Page> page = reader.find(query);
+  if (!page) return std::nullopt;
+  for (const events::Stored& stored : page->events)
+    if (stored.event.recipient_index == recipient) return stored.event;
+  return std::nullopt;
+}
 
 int fail(const std::string& sentence) {
   base::log::stop();
@@ -157,6 +173,10 @@ int serve(config::Loaded loaded) {
   // Without the list, names without a DMARC record are organizations of their own.
   const Result<auth::PublicSuffixList> suffixes = auth::PublicSuffixList::load_newest();
   surroundings.domains = &domains;
+  surroundings.find_accepted = [folder = data_dir + "/events"](base::MessageId message,
+                                                               std::uint32_t recipient) {
+    return find_accepted(folder, message, recipient);
+  };
   if (suffixes) surroundings.suffixes = &*suffixes;
   Relay relay(std::move(surroundings), settings);
   if (!relay.open(problem)) return fail(problem);

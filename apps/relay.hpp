@@ -71,6 +71,8 @@ struct Surroundings {
   /// What is known of senders' domains. Null: alignment is not judged.
   auth::DomainBook* domains = nullptr;
   const auth::PublicSuffixList* suffixes = nullptr;  ///< null: none
+  /// For reports on what came back after delivery. Empty: there are none.
+  inbound::FindAccepted find_accepted = nullptr;
 };
 
 /// The rules of [[rewrite]]; null when there are none.

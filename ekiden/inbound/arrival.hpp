@@ -11,6 +11,7 @@
 #include "ekiden/inbound/authentication.hpp"
 #include "ekiden/inbound/services.hpp"
 #include "ekiden/message/convert.hpp"
+#include "ekiden/message/dsn.hpp"
 #include "ekiden/message/envelope.hpp"
 #include "ekiden/smtp/command.hpp"
 #include "ekiden/smtp/reply.hpp"
@@ -84,7 +85,11 @@ class Arrival {
   smtp::Reply rewrite_message(std::string& header);
   /// The reports that aliases owe (RFC 3461), and `returned` events; into the transaction.
   void add_reports(spool::Transaction& transaction, const spool::Body& body);
-  /// What a bounce in memory says; on the pool.
+  void add_report(spool::Transaction& transaction, const message::DsnRequest& request,
+                  const std::string& to, const std::string& tenant);
+  /// Who asked to be told of a failure is told of what came back (RFC 3461 §6.2).
+  void add_returned_report(spool::Transaction& transaction, const events::Event& original);
+  /// What a bounce in memory says, and whom to tell; on the pool.
   base::Task<void> read_bounce(const spool::Body& body);
   /// Whether the message as it will leave aligns (arrival_alignment.cpp). Positive, or the refusal.
   smtp::Reply align(std::string_view header);
@@ -122,6 +127,7 @@ class Arrival {
     std::size_t alias_recipients = 0;
     std::vector<rewrite::TokenContent> bounces;
     feedback::Bounce said;                     ///< by the message itself, when it is one
+    std::vector<events::Event> originals;      ///< acceptances of what came back, to be reported
     std::vector<message::Recipient> expanded;  ///< with NOTIFY=SUCCESS, now several
     std::vector<queue::Accepted> reports;
   };

@@ -6,6 +6,7 @@
 #include "ekiden/inbound/arrival.hpp"
 #include "ekiden/message/dsn.hpp"
 #include "ekiden/message/header_scan.hpp"
+#include "ekiden/smtp/reply.hpp"
 
 namespace ekiden::inbound {
 namespace {
@@ -105,38 +106,10 @@ void Arrival::add_reports(spool::Transaction& transaction, const spool::Body& bo
     described.orcpt = alias.orcpt;
     described.status = {2, 1, 5};
     request.recipients.push_back(std::move(described));
-    message::Dsn dsn = message::compose_dsn(request);
-
-    message::Meta own;
-    own.envelope.recipients.push_back(
-        {meta_->envelope.reverse_path, {}, message::kNotifyNever, {}});
-    own.envelope.body = message::BodyType::EightBitMime;
-    own.envelope.smtputf8 = dsn.needs_smtputf8;
-    own.details.tenant = meta_->details.tenant;
-    own.details.received = now;
-    own.details.protocol = "DSN";
-    own.details.header_from = "MAILER-DAEMON@" + options_.hostname;
-    own.details.size = dsn.octets.size();
-    own.details.is_eight_bit = true;
-    own.details.has_utf8_header = dsn.needs_smtputf8;
-    own.details.is_generated = true;
-
-    events::Event event = events::message_event(request.id, own, 0);
-    event.time = now;
-    event.kind = events::Kind::Accepted;
-    event.detail = "report on " + base::format_message_id(id_);
-    transaction.events.push_back(events::encode_event(event));
-
-    spool::NewMessage message;
-    message.id = request.id;
-    message.recipients = 1;
-    message.meta = message::encode_meta(own);
-    message.body.size = dsn.octets.size();
-    message.body.octets = base::Octets(std::move(dsn.octets));
-    rewriting_->reports.push_back(
-        {request.id, std::make_shared<const message::Meta>(std::move(own)), message.body, {}});
-    transaction.messages.push_back(std::move(message));
+    add_report(transaction, request, meta_->envelope.reverse_path, meta_->details.tenant);
   }
+  for (const events::Event& original : rewriting_->originals)
+    add_returned_report(transaction, original);
   // A bounce tells of mail that was delivered: an observation, no second disposition.
   for (const rewrite::TokenContent& about : rewriting_->bounces) {
     if (!meta_->envelope.reverse_path.empty()) break;
@@ -169,22 +142,101 @@ void Arrival::add_reports(spool::Transaction& transaction, const spool::Body& bo
   }
 }
 
+void Arrival::add_report(spool::Transaction& transaction, const message::DsnRequest& request,
+                         const std::string& to, const std::string& tenant) {
+  message::Dsn dsn = message::compose_dsn(request);
+  message::Meta own;
+  own.envelope.recipients.push_back({to, {}, message::kNotifyNever, {}});
+  own.envelope.body = message::BodyType::EightBitMime;
+  own.envelope.smtputf8 = dsn.needs_smtputf8;
+  own.details.tenant = tenant;
+  own.details.received = request.now;
+  own.details.protocol = "DSN";
+  own.details.header_from = "MAILER-DAEMON@" + options_.hostname;
+  own.details.size = dsn.octets.size();
+  own.details.is_eight_bit = true;
+  own.details.has_utf8_header = dsn.needs_smtputf8;
+  own.details.is_generated = true;
+
+  events::Event event = events::message_event(request.id, own, 0);
+  event.time = request.now;
+  event.kind = events::Kind::Accepted;
+  event.detail = "report on " + base::format_message_id(request.original_id);
+  transaction.events.push_back(events::encode_event(event));
+
+  spool::NewMessage message;
+  message.id = request.id;
+  message.recipients = 1;
+  message.meta = message::encode_meta(own);
+  message.body.size = dsn.octets.size();
+  message.body.octets = base::Octets(std::move(dsn.octets));
+  rewriting_->reports.push_back(
+      {request.id, std::make_shared<const message::Meta>(std::move(own)), message.body, {}});
+  transaction.messages.push_back(std::move(message));
+}
+
+void Arrival::add_returned_report(spool::Transaction& transaction, const events::Event& original) {
+  const feedback::BouncedRecipient& who = rewriting_->said.recipients.front();
+  message::Meta about;
+  about.envelope.reverse_path = original.sender;
+  about.envelope.recipients.push_back({original.recipient, {}, message::kNotifyFailure, {}});
+  about.details.tenant = original.tenant;
+  about.details.received = original.time;
+  // The octets have left with the delivery; what the event store knows of them goes along.
+  std::string header;
+  if (!original.internet_message_id.empty())
+    header += "Message-ID: " + original.internet_message_id + "\r\n";
+  if (!original.subject.empty()) header += "Subject: " + original.subject + "\r\n";
+  header += "\r\n";
+
+  message::DsnRequest request;
+  request.kind = message::DsnKind::Failed;
+  request.host = options_.hostname;
+  request.now = meta_->details.received;
+  request.id = services_.ids.next(request.now);
+  request.meta = &about;
+  request.original_id = original.message;
+  request.original = header;
+  message::DsnRecipient described;
+  described.address = original.recipient;
+  described.reply.code = who.code;
+  if (who.code != 0) described.reply.lines.push_back(who.reply);
+  described.remote_host = who.remote_host;
+  described.status = {5, 0, 0};
+  if (const auto status = smtp::parse_enhanced_code(who.status)) described.status = *status;
+  request.recipients.push_back(std::move(described));
+  add_report(transaction, request, original.sender, original.tenant);
+}
+
 /// A bounce in a file stays unread: what it says stands at its top, and its token tells the rest.
 base::Task<void> Arrival::read_bounce(const spool::Body& body) {
-  if (services_.pool == nullptr || services_.providers == nullptr || !body.is_in_memory())
-    co_return;
+  const bool can_be_read = services_.pool != nullptr && services_.providers != nullptr;
+  if (!can_be_read || !body.is_in_memory() || !meta_->envelope.reverse_path.empty()) co_return;
+  struct Read {
+    feedback::Bounce said;
+    std::vector<events::Event> originals;
+  };
   base::Executor& home = services_.worker.executor;
-  auto begin = [&](base::Completion<feedback::Bounce> done) {
-    auto work = [octets = body.octets, providers = services_.providers, &home,
+  auto begin = [&](base::Completion<Read> done) {
+    auto work = [octets = body.octets, providers = services_.providers,
+                 find = services_.find_accepted, bounces = rewriting_->bounces, &home,
                  done = std::move(done)]() mutable {
-      feedback::Bounce bounce = feedback::parse_bounce(octets.view(), *providers);
-      home.post([bounce = std::move(bounce), done = std::move(done)]() mutable {
-        done(std::move(bounce));
-      });
+      Read read;
+      read.said = feedback::parse_bounce(octets.view(), *providers);
+      const bool is_told = find && read.said.kind == feedback::BounceKind::Failed;
+      for (const rewrite::TokenContent& about : bounces) {
+        if (!is_told || !about.asks_failure || read.originals.size() >= kReportsMax) continue;
+        std::optional<events::Event> original = find(about.id, about.recipient);
+        if (original && !original->sender.empty()) read.originals.push_back(std::move(*original));
+      }
+      home.post(
+          [read = std::move(read), done = std::move(done)]() mutable { done(std::move(read)); });
     };
     services_.pool->post(std::move(work));
   };
-  rewriting_->said = co_await base::suspend<feedback::Bounce>(std::move(begin));
+  Read read = co_await base::suspend<Read>(std::move(begin));
+  rewriting_->said = std::move(read.said);
+  rewriting_->originals = std::move(read.originals);
 }
 
 }  // namespace ekiden::inbound

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "ekiden/base/metrics.hpp"
 #include "ekiden/base/worker.hpp"
 #include "ekiden/dns/resolver.hpp"
+#include "ekiden/events/event.hpp"
 #include "ekiden/inbound/client_limits.hpp"
 #include "ekiden/inbound/layer.hpp"
 #include "ekiden/inbound/recipient_verifier.hpp"
@@ -42,6 +45,10 @@ struct Instruments {
   base::Histogram& time_to_250;  ///< from the last octet of the message to its reply
 };
 
+/// The event of a recipient's acceptance, from the store; blocks, so on the pool.
+using FindAccepted =
+    std::function<std::optional<events::Event>(base::MessageId, std::uint32_t recipient)>;
+
 /// What one worker's sessions work with. Everything outlives the sessions; what may be null says
 /// so.
 struct Services {
@@ -61,6 +68,7 @@ struct Services {
   auth::AlignmentDesk* alignment = nullptr;  ///< null: own clients' mail is not judged
   base::Executor* pool = nullptr;            ///< null: bounces are not read
   std::shared_ptr<const shaping::Providers> providers = nullptr;  ///< what replies mean; or null
+  FindAccepted find_accepted = nullptr;  ///< empty: nobody is told of what comes back
 };
 
 /// One worker's own: what its sessions share beside the services.

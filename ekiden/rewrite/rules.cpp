@@ -314,6 +314,14 @@ bool RuleSet::needs_header(const message::Meta& meta, std::string_view route) co
   });
 }
 
+namespace {
+
+bool asks_failure(const message::Envelope& envelope, std::uint32_t recipient) {
+  return (envelope.recipients[recipient].notify & message::kNotifyFailure) != 0;
+}
+
+}  // namespace
+
 std::optional<std::string> RuleSet::new_return_path(const Rule& rule,
                                                     const Departing& message) const {
   const message::Envelope& envelope = message.meta->envelope;
@@ -324,8 +332,9 @@ std::optional<std::string> RuleSet::new_return_path(const Rule& rule,
       return rule.options.return_address;
     case ReturnPath::Verp:
       return std::string(kVerpPrefix) +
-             make_token(*key_, TokenUse::ReturnPath, rule.bounce_domain,
-                        {message.id, message.recipient}) +
+             make_token(
+                 *key_, TokenUse::ReturnPath, rule.bounce_domain,
+                 {message.id, message.recipient, asks_failure(envelope, message.recipient)}) +
              "@" + rule.bounce_domain;
     case ReturnPath::Srs: {
       // Mail for our own domains is not forwarded: it has arrived.

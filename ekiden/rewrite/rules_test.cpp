@@ -630,5 +630,16 @@ TEST(RewriteRules, WhatCannotBeUsedIsRefusedWithItsName) {
   EXPECT_NE(refusal_of(verp()).find("needs the node's secret key"), std::string::npos);
 }
 
+TEST(Tokens, CarryWhetherFailuresWereAskedFor) {
+  for (const bool asks : {false, true}) {
+    const TokenContent content{kId, (1U << 23) - 1, asks};
+    const std::string token = make_token(key(), TokenUse::ReturnPath, "b.test", content);
+    EXPECT_EQ(token.size(), kTokenCharacters);
+    const auto read = read_token(key(), TokenUse::ReturnPath, "b.test", token, kNow, kDay);
+    ASSERT_TRUE(read);
+    EXPECT_EQ(*read, content);
+  }
+}
+
 }  // namespace
 }  // namespace ekiden::rewrite

@@ -7,6 +7,8 @@
 namespace ekiden::rewrite {
 namespace {
 
+/// In the three octets of the recipient.
+constexpr std::uint32_t kAsksFailure = 1U << 23;
 constexpr std::size_t kContentOctets = 19;
 /// 96 bits: nobody guesses one, and a local part stays within 64 octets (RFC 5321 §4.5.3.1.1).
 constexpr std::size_t kSignatureOctets = 12;
@@ -79,12 +81,12 @@ bool decode_base32(std::string_view text, std::string& octets) {
 
 std::string make_token(const account::HashKey& key, TokenUse use, std::string_view domain,
                        const TokenContent& content) {
-  EKIDEN_ASSERT(content.recipient < 1U << 24, "no message has so many recipients");
+  EKIDEN_ASSERT(content.recipient < kAsksFailure, "no message has so many recipients");
+  const std::uint32_t recipient = content.recipient | (content.asks_failure ? kAsksFailure : 0);
   std::string octets;
   append_u64(octets, content.id.high);
   append_u64(octets, content.id.low);
-  for (int shift = 16; shift >= 0; shift -= 8)
-    octets += static_cast<char>(content.recipient >> shift);
+  for (int shift = 16; shift >= 0; shift -= 8) octets += static_cast<char>(recipient >> shift);
   octets += signature(key, use, domain, octets);
   return encode_base32(octets);
 }
@@ -103,6 +105,8 @@ Result<TokenContent> read_token(const account::HashKey& key, TokenUse use, std::
   found.id = {u64_at(content, 0), u64_at(content, 8)};
   for (std::size_t i = 16; i < kContentOctets; ++i)
     found.recipient = found.recipient << 8 | static_cast<unsigned char>(content[i]);
+  found.asks_failure = (found.recipient & kAsksFailure) != 0;
+  found.recipient &= kAsksFailure - 1;
   if (now - found.id.time() > age_max) return Errc::Expired;
   return found;
 }

@@ -14,7 +14,8 @@ namespace ekiden::rewrite {
 /// What a token names: one recipient of one message.
 struct TokenContent {
   base::MessageId id;
-  std::uint32_t recipient = 0;  ///< index into the envelope, below 2^24
+  std::uint32_t recipient = 0;  ///< index into the envelope, below 2^23
+  bool asks_failure = false;    ///< the client asked for NOTIFY=FAILURE
 
   friend bool operator==(const TokenContent&, const TokenContent&) = default;
 };
@@ -24,9 +25,10 @@ enum class TokenUse : std::uint8_t { ReturnPath, Unsubscribe };
 
 inline constexpr std::size_t kTokenCharacters = 50;
 
-/// 50 characters of base 32 (RFC 4648 §6, lower case): 16 octets of message id, 3 of recipient,
-/// 12 of a keyed hash over them, the use and the domain. It depends on nothing else, so every
-/// attempt makes the same one; case does not matter when it is read.
+/// 50 characters of base 32 (RFC 4648 §6, lower case): 16 octets of message id, 3 of recipient
+/// (their highest bit says asks_failure), 12 of a keyed hash over them, the use and the domain. It
+/// depends on nothing else, so every attempt makes the same one; case does not matter when it is
+/// read.
 std::string make_token(const account::HashKey& key, TokenUse use, std::string_view domain,
                        const TokenContent& content);
 

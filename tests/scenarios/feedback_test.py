@@ -54,7 +54,7 @@ class Feedback(support.Scenario):
         none, = self.parse("report", gzip.compress(b"\0" * (65 << 20)))
         self.assertEqual((none["kind"], none["problem"]), ("none", "unpacks to more than 64 MiB"))
 
-    def sent(self):
+    def sent(self, *notify):
         """A message that left with a return path of ours, and that path."""
         self.peer_ = self.peer()
         relay = self.relay_ = self.relay()
@@ -64,7 +64,7 @@ class Feedback(support.Scenario):
         self.inbound = relay.listener("inbound", "off")
         relay.settings["rewrite"] = [{"bounce_domain": BOUNCES, "return_path": "verp"}]
         relay.start()
-        relay.send()
+        relay.send(rcpt_options=notify)
         taken = eventually(lambda: self.peer_.received and self.peer_.received[0])
         self.message = relay.wait_for_event("b@dest.test", "delivered")[0]["message"]
         return taken.sender
@@ -88,6 +88,28 @@ class Feedback(support.Scenario):
         self.assertReply(self.come_back(path, COMPLAINT), 250)
         event = eventually(lambda: self.events("complained"), 20)[0]
         self.assertEqual(event["message"], self.message)
+
+    def reports(self):
+        return [t for t in self.peer_.received if t.addresses == ["a@client.test"]]
+
+    def test_who_asked_for_failures_gets_a_report(self):
+        path = self.sent("NOTIFY=FAILURE")
+        self.assertReply(self.come_back(path, report("b@dest.test")), 250)
+        taken = eventually(self.reports, 20, "the report")[0]
+        self.assertEqual(taken.sender, "")
+        told = support.Dsn(taken.data)
+        self.assertEqual(told.field("Final-Recipient"), "rfc822; b@dest.test")
+        self.assertEqual((told.field("Action"), told.field("Status")), ("failed", "5.2.2"))
+        self.assertIn("Mailbox full", told.field("Diagnostic-Code"))
+        self.assertIn(b"Message-ID: <", told.returned)
+
+    def test_who_did_not_ask_gets_none(self):
+        path = self.sent()
+        self.assertReply(self.come_back(path, report("b@dest.test")), 250)
+        eventually(lambda: self.events("returned"), 20)
+        # The bounce itself has gone on, and nothing else is queued.
+        eventually(lambda: len(self.peer_.received) == 2, 20)
+        self.assertEqual(self.reports(), [])
 
     def test_delays_forgeries_and_ordinary_mail_tell_nothing(self):
         path = self.sent()
