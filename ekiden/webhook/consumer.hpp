@@ -99,7 +99,7 @@ class Consumer {
   bool is_stopped_ = false;
   bool has_ended_ = false;
   bool is_replays_turn_ = false;
-  base::Steady saved_{};  ///< when a cursor that moves without a post was written down
+  base::Steady saved_{};             ///< when a cursor that moves without a post was written down
   std::set<std::int64_t> finished_;  ///< orders that the store's picture may still show as open
 };
 
