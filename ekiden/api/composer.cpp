@@ -29,13 +29,14 @@ void start_gmime() {
 /// Line ends of any kind as LF: GMime's filter makes CRLF of each.
 std::string with_lf(std::string_view text) {
   std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '\r') {
-      out += text[i];
-    } else if (i + 1 == text.size() || text[i + 1] != '\n') {
-      out += '\n';
-    }
+  out.reserve(text.size() + 1);
+  while (true) {
+    const std::size_t cr = text.find('\r');
+    out += text.substr(0, cr);
+    if (cr == std::string_view::npos) break;
+    out += '\n';
+    text.remove_prefix(cr + 1);
+    if (text.starts_with('\n')) text.remove_prefix(1);
   }
   if (!out.empty() && out.back() != '\n') out += '\n';
   return out;
