@@ -382,6 +382,7 @@ const std::vector<FaultName>& fault_names() {
       {Fault::LimitOffByOne, "limit-off-by-one", "each limit lets one more through"},
       {Fault::LostUpdate, "lost-update", "one progress or done record in ten is not written"},
       {Fault::MemoryKept, "memory-kept", "octets are never let go"},
+      {Fault::PaceIgnored, "pace-ignored", "a provider's limits are not obeyed"},
       {Fault::PeerForgets, "peer-forgets", "the receiver answers 250 and loses one in ten"},
       {Fault::RecoverySkips, "recovery-skips", "a start overlooks one message in ten"},
       {Fault::RetryWithoutState, "retry-without-state",
@@ -468,6 +469,9 @@ Wrappers wrappers_for(Fault fault, World& world) {
       break;
     case Fault::LimitOffByOne:
       wrappers.settings = raise_limits;
+      break;
+    case Fault::PaceIgnored:
+      wrappers.settings = [](config::Settings& settings) { settings.shaping.limits = false; };
       break;
   }
   return wrappers;

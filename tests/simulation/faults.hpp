@@ -27,6 +27,7 @@ enum class Fault : std::uint8_t {
   LimitOffByOne,
   LostUpdate,
   MemoryKept,
+  PaceIgnored,
   PeerForgets,
   RecoverySkips,
   RetryWithoutState,

@@ -329,7 +329,10 @@ void Oracle::check_time(const Submission& mail, const std::string& recipient, co
   if (is_fine && ends.cancelled == 0 &&
       mail.taken + expire_least() > history_.calm + soon + history_.jumped &&
       ends.last > history_.calm) {
-    if (ends.delivered == 0)
+    // What an operator wants of a recipient in a transaction is done when that is over.
+    const bool was_ordered =
+        history_.has_operators && ends.failed > 0 && ends.last <= history_.calm + kTransactionMax;
+    if (ends.delivered == 0 && !was_ordered)
       find(what + " was not delivered though all was well");
     else if (ends.last > since + soon)
       find(what + " was delivered " + base::format_duration(ends.last - since) +
