@@ -284,10 +284,10 @@ Result<void> Store::publish() {
   if (!credentials) return credentials.error();
   auto keys = read_domain_keys({});
   if (!keys) return keys.error();
-  auto rules = read_rules(*credentials);
-  if (!rules) return rules.error();
   auto api_keys = read_api_keys({});
   if (!api_keys) return api_keys.error();
+  auto rules = read_rules(*credentials, *api_keys);
+  if (!rules) return rules.error();
   auto webhooks = read_webhooks({});
   if (!webhooks) return webhooks.error();
   if (is_live_) {

@@ -235,7 +235,8 @@ class Store final : public SnapshotSource {
   Result<std::vector<ApiKey>> read_api_keys(std::string_view tenant);
   Result<std::vector<Webhook>> read_webhooks(std::string_view tenant);
   Result<void> require_tenant(std::string_view name);
-  Result<Rules> read_rules(const std::vector<Credential>& credentials);
+  Result<Rules> read_rules(const std::vector<Credential>& credentials,
+                           const std::vector<ApiKey>& api_keys);
   std::shared_ptr<LimitState> limit_state(const std::string& subject);
   Result<void> note(const Author& author, std::string_view action, std::string_view subject,
                     std::string_view detail, std::string_view before = {},

@@ -223,7 +223,8 @@ std::shared_ptr<LimitState> Store::limit_state(const std::string& subject) {
   return counted_.emplace(subject, std::move(counted)).first->second.state;
 }
 
-Result<Rules> Store::read_rules(const std::vector<Credential>& credentials) {
+Result<Rules> Store::read_rules(const std::vector<Credential>& credentials,
+                                const std::vector<ApiKey>& api_keys) {
   Rules rules;
   auto tenants = database_.prepare("SELECT tenant, settings FROM tenant_settings");
   if (!tenants) return tenants.error();
@@ -266,15 +267,17 @@ Result<Rules> Store::read_rules(const std::vector<Credential>& credentials) {
     }
     rules.credentials[name] = {*limits, limit_state(user_subject(name))};
   }
-  for (const Credential& credential : credentials) {
+  const auto limit = [&](const Credential& credential) {
     const auto tenant = rules.tenants.find(credential.tenant);
     if (tenant == rules.tenants.end() || tenant->second.settings.credential_limits.is_none())
-      continue;
+      return;
     // Its own limits, where it has some, stand.
     rules.credentials.try_emplace(credential.name,
                                   CredentialRules{tenant->second.settings.credential_limits,
                                                   limit_state(user_subject(credential.name))});
-  }
+  };
+  for (const Credential& credential : credentials) limit(credential);
+  for (const ApiKey& key : api_keys) limit(key.credential);
   return rules;
 }
 
