@@ -168,7 +168,7 @@ int serve(config::Loaded loaded) {
   surroundings.secret = &*node_key;
   surroundings.signer = &signer;
   surroundings.mta_sts = &policies;
-  surroundings.providers = shaping::load_providers(settings->shaping.rules_dir).providers;
+  surroundings.providers = providers.providers;
   auth::DomainBook domains;
   // Without the list, names without a DMARC record are organizations of their own.
   const Result<auth::PublicSuffixList> suffixes = auth::PublicSuffixList::load_newest();

@@ -293,8 +293,8 @@ Result<void> Store::publish() {
   if (is_live_) {
     if (const auto read = read_suppressions(); !read) return read;
   }
-  snapshot_.store(std::make_shared<const StoredSnapshot>(
-      std::move(*credentials), std::move(*rules), std::move(*api_keys)));
+  snapshot_.store(std::make_shared<const StoredSnapshot>(std::move(*credentials), std::move(*rules),
+                                                         std::move(*api_keys)));
   if (*keys != *domain_keys_.load()) {
     domain_keys_.store(std::make_shared<const std::vector<DomainKey>>(std::move(*keys)));
   }

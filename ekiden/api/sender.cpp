@@ -133,7 +133,8 @@ Problem problem_of(const smtp::Reply& reply) {
       break;
   }
   if (reply.enhanced == smtp::EnhancedCode{4, 7, 1}) {
-    problem = make_problem(429, "quota-used-up", with("The quota is used up", "送信枠を使い切りました"));
+    problem =
+        make_problem(429, "quota-used-up", with("The quota is used up", "送信枠を使い切りました"));
     problem.retry_after_s = 3600;
     return problem;
   }
