@@ -81,9 +81,9 @@ std::string described(const Credential& c) {
   const auto same = [](const std::string& text) { return text; };
   const auto text_of = [](const net::AddressBlock& block) { return block.text(); };
   std::string out = "tenant=" + c.tenant + " stream=" + c.stream;
-  if (!c.streams.empty()) out += " streams=" + joined(c.streams, same);
-  if (!c.sender_domains.empty()) out += " sender_domains=" + joined(c.sender_domains, same);
-  if (!c.networks.empty()) out += " networks=" + joined(c.networks, text_of);
+  if (!c.streams.empty()) out += " streams=" + join_list(c.streams, same);
+  if (!c.sender_domains.empty()) out += " sender_domains=" + join_list(c.sender_domains, same);
+  if (!c.networks.empty()) out += " networks=" + join_list(c.networks, text_of);
   if (!c.certificate_sha256.empty()) out += " certificate=" + c.certificate_sha256;
   return out;
 }
@@ -293,8 +293,8 @@ Result<void> Store::publish() {
   if (is_live_) {
     if (const auto read = read_suppressions(); !read) return read;
   }
-  snapshot_.store(std::make_shared<const StoredSnapshot>(std::move(*credentials), std::move(*rules),
-                                                         std::move(*api_keys)));
+  snapshot_.store(std::make_shared<const StoredSnapshot>(std::move(*credentials),
+                                                         std::move(*api_keys), std::move(*rules)));
   if (*keys != *domain_keys_.load()) {
     domain_keys_.store(std::make_shared<const std::vector<DomainKey>>(std::move(*keys)));
   }

@@ -4,11 +4,11 @@
 
 namespace ekiden::account {
 
-StoredSnapshot::StoredSnapshot(std::vector<Credential> credentials, Rules rules,
-                               std::vector<ApiKey> api_keys)
+StoredSnapshot::StoredSnapshot(std::vector<Credential> credentials, std::vector<ApiKey> api_keys,
+                               Rules rules)
     : credentials_(std::move(credentials)),
-      rules_(std::move(rules)),
-      api_keys_(std::move(api_keys)) {
+      api_keys_(std::move(api_keys)),
+      rules_(std::move(rules)) {
   by_name_.reserve(credentials_.size() + api_keys_.size());
   // First, so that no user of an old store takes a key's identity.
   for (const ApiKey& key : api_keys_) {

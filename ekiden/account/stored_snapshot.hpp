@@ -26,8 +26,8 @@ struct Rules {
 class StoredSnapshot final : public Snapshot {
  public:
   StoredSnapshot() = default;
-  explicit StoredSnapshot(std::vector<Credential> credentials, Rules rules = {},
-                          std::vector<ApiKey> api_keys = {});
+  explicit StoredSnapshot(std::vector<Credential> credentials, std::vector<ApiKey> api_keys = {},
+                          Rules rules = {});
   StoredSnapshot(const StoredSnapshot&) = delete;
   StoredSnapshot& operator=(const StoredSnapshot&) = delete;
 
@@ -46,8 +46,8 @@ class StoredSnapshot final : public Snapshot {
  private:
   using Index = std::unordered_map<std::string_view, const Credential*>;
   std::vector<Credential> credentials_;
-  Rules rules_;
   std::vector<ApiKey> api_keys_;
+  Rules rules_;
   Index by_name_, by_certificate_;
   std::unordered_map<std::string_view, const ApiKey*> by_key_, by_token_;
   bool has_scram_ = false;
