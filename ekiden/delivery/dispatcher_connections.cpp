@@ -144,10 +144,12 @@ void Dispatcher::serve(std::uint64_t id, Link& link, base::Time now) {
       if (!pick) break;
       --link.wants;
       ++link.turns;
-      if (has_provider && pick->resident) {
+      // A body in a file is read back and checked before any of it is sent.
+      const bool is_ready = pick->resident && pick->resident->body.is_in_memory();
+      if (has_provider && is_ready) {
         began(link, static_cast<std::uint32_t>(pick->recipients.size()));
       }
-      if (pick->resident) {
+      if (is_ready) {
         jobs.push_back(job_of(*pick, pick->resident));
       } else {
         absent.push_back(std::move(*pick));

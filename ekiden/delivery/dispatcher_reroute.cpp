@@ -58,9 +58,9 @@ void Dispatcher::reroute(Reroute request, std::shared_ptr<Tally> tally) {
 base::Task<Result<spool::Body>> Dispatcher::own_body(base::MessageId id) {
   spool::Body body;
   const std::uint32_t at = scheduler_.find_message(id);
-  if (at != queue::kNone && scheduler_.message(at).resident) {
+  if (at != queue::kNone && scheduler_.message(at).resident)
     body = scheduler_.message(at).resident->body;
-  } else {
+  if (body.size == 0 || !body.is_in_memory()) {
     auto begin = [this, id](base::Completion<Result<spool::Loaded>> done) {
       parts_.port.load(id, std::move(done));
     };

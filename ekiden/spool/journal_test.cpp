@@ -375,6 +375,31 @@ TEST_F(JournalTest, ALargeBodyHasAFileOfItsOwnUntilItsMessageIsDone) {
   EXPECT_TRUE(disk.list("large")->empty());
 }
 
+TEST_F(JournalTest, ALargeBodyThatChangedIsSetAsideBeforeAnyOfItIsRead) {
+  for (const bool is_gone : {false, true}) {
+    restart();
+    auto writer = rig->port().create_large();
+    writer->append(std::string(2'000'000, 'a'), [](Result<void>) {});
+    rig->run();
+    NewMessage message = make_message(is_gone ? 2 : 1, 1);
+    writer->finish([&](Result<Body> r) { message.body = *r; });
+    rig->run();
+    const base::MessageId id = message.id;
+    const std::string file = message.body.file;
+    ASSERT_TRUE(rig->submit(storing(std::move(message))));
+    EXPECT_TRUE(rig->load(id));
+    if (is_gone) {
+      ASSERT_TRUE(disk.remove(file));
+    } else {
+      ASSERT_TRUE(disk.flip_bit(file, 1'999'999));
+    }
+    EXPECT_EQ(rig->load(id).error(), make_error_code(Errc::Corrupt));
+    rig->run();
+    EXPECT_EQ(rig->journal().status().messages, 0u);
+    EXPECT_EQ(rig->journal().status().quarantined, is_gone ? 2u : 1u);
+  }
+}
+
 TEST_F(JournalTest, ALargeBodyUnderWayCanBeReadBackAndGivenUp) {
   restart();
   auto writer = rig->port().create_large();

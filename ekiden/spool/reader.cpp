@@ -5,6 +5,7 @@
 
 #include "ekiden/base/checksum.hpp"
 #include "ekiden/base/log.hpp"
+#include "ekiden/spool/large_file.hpp"
 #include "ekiden/spool/quarantine_file.hpp"
 
 namespace ekiden::spool {
@@ -115,9 +116,19 @@ Result<Loaded> Reader::load(base::MessageId id, WithBody body, bool& quarantine)
   }
   if (!read && read.error() != make_error_code(Errc::Corrupt)) return read.error();
   const auto part = decode_message(data.small);
+  const char* why = "checksum differs";
+  if (read && part && body == WithBody::Yes && !part->file.empty()) {
+    // Its pieces are sent as they are read: the last moment to find out is before the first.
+    const Result<void> whole = check_large(state_.disk, part->file);
+    if (!whole && whole.error() == make_error_code(Errc::Io)) return whole.error();
+    if (!whole) {
+      why = "the checksum of its file differs";
+      read = Errc::Corrupt;
+    }
+  }
   if (!read || !part) {
     // Kept first, taken out of the queue after: a crash in between only repeats this.
-    const Result<void> kept = keep_damaged(id, recipients, data, "checksum differs");
+    const Result<void> kept = keep_damaged(id, recipients, data, why);
     if (!kept) return kept.error();
     quarantine = true;
     return Errc::Corrupt;
