@@ -119,7 +119,7 @@ Result<Loaded> Reader::load(base::MessageId id, WithBody body, bool& quarantine)
   const char* why = "checksum differs";
   if (read && part && body == WithBody::Yes && !part->file.empty()) {
     // Its pieces are sent as they are read: the last moment to find out is before the first.
-    const Result<void> whole = check_large(state_.disk, part->file);
+    const Result<void> whole = check_large(state_.disk, std::string(part->file));
     if (!whole && whole.error() == make_error_code(Errc::Io)) return whole.error();
     if (!whole) {
       why = "the checksum of its file differs";
