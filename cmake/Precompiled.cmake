@@ -25,6 +25,7 @@ function(ekiden_precompiled_headers target)
     target_compile_options(${holder} PRIVATE -Wall -Wextra -fcoroutines -pthread)
     if(kind STREQUAL "tests")
       target_compile_options(${holder} PRIVATE -O0)
+      target_link_libraries(${holder} PRIVATE GTest::gtest)
     endif()
     target_precompile_headers(${holder} PRIVATE ${EKIDEN_STANDARD_HEADERS}
       ${EKIDEN_HEADERS_OF_${kind}})
