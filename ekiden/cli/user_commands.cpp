@@ -29,7 +29,7 @@ int report(UserContext& context, std::string_view what, const Error& error) {
   return refuse(context, what, error.message(), is_ours ? kFailed : kRefused);
 }
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -51,7 +51,7 @@ std::string json_list(const Items& items, Text text) {
   std::string out = "[";
   for (const auto& item : items) {
     if (out.size() > 1) out += ',';
-    out += quoted(text(item));
+    out += json_string(text(item));
   }
   return out + ']';
 }
@@ -124,8 +124,8 @@ std::optional<MadeSecrets> make_secrets(const UserSecretOptions& options, std::s
 void show_secrets(UserContext& context, std::string_view name, std::string_view done,
                   const MadeSecrets& made) {
   if (context.is_json) {
-    context.out << "{\"user\":" << quoted(name) << ",\"done\":" << quoted(done);
-    if (!made.api_key.empty()) context.out << ",\"api_key\":" << quoted(made.api_key);
+    context.out << "{\"user\":" << json_string(name) << ",\"done\":" << json_string(done);
+    if (!made.api_key.empty()) context.out << ",\"api_key\":" << json_string(made.api_key);
     context.out << "}\n";
     return;
   }
@@ -242,13 +242,15 @@ int user_list(const UserListOptions& options, UserContext& context) {
     if (!user.key_hash.empty()) methods.emplace_back("api-key");
     if (!user.certificate_sha256.empty()) methods.emplace_back("certificate");
     if (context.is_json) {
-      context.out << (is_first ? "" : ",") << "{\"name\":" << quoted(user.name)
-                  << ",\"tenant\":" << quoted(user.tenant) << ",\"stream\":" << quoted(user.stream)
+      context.out << (is_first ? "" : ",") << "{\"name\":" << json_string(user.name)
+                  << ",\"tenant\":" << json_string(user.tenant)
+                  << ",\"stream\":" << json_string(user.stream)
                   << ",\"methods\":" << json_list(methods, same)
                   << ",\"sender_domains\":" << json_list(user.sender_domains, same)
                   << ",\"networks\":" << json_list(user.networks, text_of)
                   << ",\"certificate_sha256\":"
-                  << (user.certificate_sha256.empty() ? "null" : quoted(user.certificate_sha256))
+                  << (user.certificate_sha256.empty() ? "null"
+                                                      : json_string(user.certificate_sha256))
                   << '}';
     } else {
       context.out << user.name << "  tenant=" << user.tenant << " stream=" << user.stream
@@ -277,7 +279,7 @@ int tenant_add(const std::string& name, UserContext& context) {
   const auto added = context.store.add_tenant(name, context.author);
   if (!added) return report(context, name, added.error());
   if (context.is_json) {
-    context.out << "{\"tenant\":" << quoted(name) << ",\"done\":\"added\"}\n";
+    context.out << "{\"tenant\":" << json_string(name) << ",\"done\":\"added\"}\n";
   } else {
     context.out << "tenant " << name << " added\n";
   }
@@ -291,9 +293,9 @@ int tenant_list(UserContext& context) {
   bool is_first = true;
   for (const account::Tenant& tenant : *tenants) {
     if (context.is_json) {
-      context.out << (is_first ? "" : ",") << "{\"name\":" << quoted(tenant.name)
+      context.out << (is_first ? "" : ",") << "{\"name\":" << json_string(tenant.name)
                   << ",\"users\":" << tenant.credentials
-                  << ",\"created\":" << quoted(base::format_rfc3339(tenant.created)) << '}';
+                  << ",\"created\":" << json_string(base::format_rfc3339(tenant.created)) << '}';
     } else {
       context.out << tenant.name << "  users=" << tenant.credentials << '\n';
     }
