@@ -62,4 +62,18 @@ Judgement judge(const events::Event& event, const shaping::Providers& providers)
   }
 }
 
+bool may_count(events::Kind kind, bool counts_successes) {
+  switch (kind) {
+    case events::Kind::Bounced:
+    case events::Kind::Expired:
+    case events::Kind::Complained:
+    case events::Kind::Unsubscribed:
+      return true;
+    case events::Kind::Delivered:
+      return counts_successes;
+    default:
+      return false;
+  }
+}
+
 }  // namespace ekiden::feedback

@@ -27,4 +27,8 @@ struct Judgement {
 /// of ours and everything with 5.7.x never do (RFC 3463 §3.8: "security or policy status").
 Judgement judge(const events::Event& event, const shaping::Providers& providers);
 
+/// The cheap look at an event: false, and `judge` finds nothing in it that counts. A success counts
+/// only where failures in a row do.
+bool may_count(events::Kind kind, bool counts_successes);
+
 }  // namespace ekiden::feedback

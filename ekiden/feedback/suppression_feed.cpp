@@ -12,6 +12,7 @@ constexpr std::string_view kReader = "suppressions";
 /// Where nothing follows from events their cursor is written down so often: what is read again
 /// after a crash costs time only.
 constexpr base::Duration kSaveEvery = std::chrono::minutes(1);
+constexpr std::size_t kOctetsAtOnce = 4 << 20;
 constexpr base::Duration kSweepEvery = std::chrono::hours(1);
 
 }  // namespace
@@ -36,11 +37,18 @@ Result<OutcomeReader::Step> OutcomeReader::step(base::Time now) {
     if (!dropped) return dropped.error();
   }
   events::Cursor cursor = cursor_;
-  const auto events = reader_.follow(cursor, kEventsAtOnce);
-  if (!events) return events.error();
-  if (events->empty()) return Step::CaughtUp;
+  events::Following following;
+  following.events_max = kEventsAtOnce;
+  following.octets_max = kOctetsAtOnce;
+  // Most events say nothing of an address: they are not even decoded.
+  following.wants = [counts_successes = store_.current()->has_rules()](const events::KeyView& key) {
+    return may_count(key.kind, counts_successes);
+  };
+  const Result<events::Followed> followed = reader_.follow(cursor, following);
+  if (!followed) return followed.error();
+  if (cursor == cursor_) return Step::CaughtUp;
   account::Outcomes outcomes;
-  for (const events::Stored& stored : *events) take(stored.event, outcomes);
+  for (const events::Stored& stored : followed->events) take(stored.event, outcomes);
   const bool is_nothing =
       outcomes.suppressed.empty() && outcomes.failed.empty() && outcomes.delivered.empty();
   if (!is_nothing || now - saved_ >= kSaveEvery) {
@@ -51,7 +59,7 @@ Result<OutcomeReader::Step> OutcomeReader::step(base::Time now) {
     suppressed_ += outcomes.suppressed.size();
   }
   cursor_ = std::move(cursor);
-  return events->size() == kEventsAtOnce ? Step::More : Step::CaughtUp;
+  return followed->has_more ? Step::More : Step::CaughtUp;
 }
 
 void OutcomeReader::take(const events::Event& event, account::Outcomes& outcomes) const {

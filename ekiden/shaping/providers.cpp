@@ -105,7 +105,11 @@ class ProvidersBuilder {
     for (const RuleFile& file : shipped) read(file, false);
     for (const RuleFile& file : own) read(file, true);
     add_all();
-    for (std::size_t i = 0; i < made_->profiles_.size(); ++i) check_examples(i);
+    for (std::size_t i = 0; i < made_->profiles_.size(); ++i) {
+      check_examples(i);
+      // Made anew, without what the examples left in the automata.
+      made_->rules_[i] = RuleList(made_->rules_[i].rules());
+    }
     const bool is_fine = std::none_of(
         diagnostics_.begin(), diagnostics_.end(),
         [](const config::Diagnostic& d) { return d.severity == config::Severity::Error; });

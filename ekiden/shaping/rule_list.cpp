@@ -43,23 +43,30 @@ RuleList::RuleList(std::vector<ReplyRule> rules) : rules_(std::move(rules)) {
   for (std::size_t i = 0; i < rules_.size(); ++i) {
     const std::string& text = rules_[i].text;
     if (text.empty()) {
-      patterns_.push_back(nullptr);
       textless_.push_back(i);
-      continue;
+    } else if (set->Add(text, nullptr) >= 0) {
+      by_set_.push_back(i);
     }
-    patterns_.push_back(std::make_unique<RE2>(text, options(kPatternMemory)));
-    EKIDEN_ASSERT(patterns_.back()->ok(), "patterns are checked before");
-    if (set->Add(text, nullptr) >= 0) by_set_.push_back(i);
   }
   // Where the patterns are too many for one automaton, each is searched for by itself.
   if (by_set_.size() + textless_.size() == rules_.size() && !by_set_.empty() && set->Compile()) {
     set_ = std::move(set);
+    return;
+  }
+  for (const ReplyRule& rule : rules_) {
+    const bool has_text = !rule.text.empty();
+    patterns_.push_back(has_text ? std::make_unique<RE2>(rule.text, options(kPatternMemory))
+                                 : nullptr);
+    EKIDEN_ASSERT(!has_text || patterns_.back()->ok(), "patterns are checked before");
   }
 }
 
 bool RuleList::matches(std::size_t index, const ReplyFacts& facts) const {
-  return rules_[index].matches_codes(facts) &&
-         (!patterns_[index] || RE2::PartialMatch(piece(facts.text), *patterns_[index]));
+  const ReplyRule& rule = rules_[index];
+  if (!rule.matches_codes(facts)) return false;
+  if (rule.text.empty()) return true;
+  if (!patterns_.empty()) return RE2::PartialMatch(piece(facts.text), *patterns_[index]);
+  return RE2::PartialMatch(piece(facts.text), RE2(rule.text, options(kPatternMemory)));
 }
 
 const ReplyRule* RuleList::find(const ReplyFacts& facts) const {
@@ -79,7 +86,7 @@ const ReplyRule* RuleList::find(const ReplyFacts& facts) const {
     }
   } else {
     for (std::size_t i = 0; i < best; ++i) {
-      if (patterns_[i] && matches(i, facts)) best = i;
+      if (!rules_[i].text.empty() && matches(i, facts)) best = i;
     }
   }
   return best < rules_.size() ? &rules_[best] : nullptr;

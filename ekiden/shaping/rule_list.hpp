@@ -30,7 +30,7 @@ class RuleList {
 
  private:
   std::vector<ReplyRule> rules_;
-  std::vector<std::unique_ptr<RE2>> patterns_;  ///< by rule; nothing where it has no text
+  std::vector<std::unique_ptr<RE2>> patterns_;  ///< by rule, where set_ cannot be; else empty
   std::unique_ptr<RE2::Set> set_;               ///< of all texts
   std::vector<std::size_t> by_set_;             ///< the rule of each member of set_
   std::vector<std::size_t> textless_;           ///< rules without a text, ascending
