@@ -78,11 +78,10 @@ std::optional<Credential> credential_of(const Statement& row) {
 
 /// What may be told of a credential, for the audit log.
 std::string described(const Credential& c) {
-  const auto same = [](const std::string& text) { return text; };
   const auto text_of = [](const net::AddressBlock& block) { return block.text(); };
   std::string out = "tenant=" + c.tenant + " stream=" + c.stream;
-  if (!c.streams.empty()) out += " streams=" + join_list(c.streams, same);
-  if (!c.sender_domains.empty()) out += " sender_domains=" + join_list(c.sender_domains, same);
+  if (!c.streams.empty()) out += " streams=" + join_list(c.streams);
+  if (!c.sender_domains.empty()) out += " sender_domains=" + join_list(c.sender_domains);
   if (!c.networks.empty()) out += " networks=" + join_list(c.networks, text_of);
   if (!c.certificate_sha256.empty()) out += " certificate=" + c.certificate_sha256;
   return out;
@@ -153,14 +152,13 @@ Result<std::int64_t> Store::add(const Credential& c, const Secrets& secrets, con
       return make_error_code(Errc::DuplicateCertificate);
   }
 
-  const auto same = [](const std::string& text) { return text; };
   auto insert = database_.prepare(
       "INSERT INTO credentials(version, name, tenant, stream, streams, sender_domains, networks, "
       "argon2id, key_hash, scram_stored_key, scram_server_key, scram_salt, scram_iterations, "
       "certificate_sha256, created_us, changed_us) VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
   if (!insert) return insert.error();
-  insert->bind(c.name).bind(c.tenant).bind(c.stream).bind(join_list(c.streams, same));
-  insert->bind(join_list(c.sender_domains, same));
+  insert->bind(c.name).bind(c.tenant).bind(c.stream).bind(join_list(c.streams));
+  insert->bind(join_list(c.sender_domains));
   insert->bind(join_list(c.networks, [](const net::AddressBlock& b) { return b.text(); }));
   bind_secrets(*insert, secrets);
   insert->bind_or_null(c.certificate_sha256);
@@ -318,18 +316,7 @@ Result<std::vector<Credential>> Store::read_credentials(std::string_view tenant)
                                   " FROM credentials WHERE ?1='' OR tenant=?1 ORDER BY name");
   if (!select) return select.error();
   select->bind(tenant);
-  std::vector<Credential> credentials;
-  while (true) {
-    const auto row = select->step();
-    if (!row) return row.error();
-    if (*row == Statement::Step::End) return credentials;
-    if (auto credential = credential_of(*select)) {
-      credentials.push_back(std::move(*credential));
-    } else {
-      base::log::error("credential_unreadable",
-                       {{"id", select->integer(0)}, {"name", select->text(2)}});
-    }
-  }
+  return read_rows<Credential>(*select, "credential_unreadable", credential_of);
 }
 
 Result<void> Store::require_tenant(std::string_view name) {

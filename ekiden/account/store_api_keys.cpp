@@ -3,7 +3,6 @@
 
 #include "ekiden/account/store.hpp"
 #include "ekiden/account/store_lists.hpp"
-#include "ekiden/base/log.hpp"
 
 namespace ekiden::account {
 namespace {
@@ -82,22 +81,21 @@ Result<std::int64_t> Store::add_api_key(const ApiKey& key, const Author& author)
   if (!taken) return taken.error();
   if (*taken == Statement::Step::Row) return make_error_code(Errc::DuplicateKey);
 
-  const auto same = [](const std::string& text) { return text; };
   auto insert = database_.prepare(
       "INSERT INTO api_keys(name, tenant, stream, streams, sender_domains, networks, scopes, role, "
       "key_hash, blastengine_hash, created_us, expires_us) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)");
   if (!insert) return insert.error();
-  insert->bind(key.name).bind(c.tenant).bind(c.stream).bind(join_list(c.streams, same));
-  insert->bind(join_list(c.sender_domains, same));
+  insert->bind(key.name).bind(c.tenant).bind(c.stream).bind(join_list(c.streams));
+  insert->bind(join_list(c.sender_domains));
   insert->bind(join_list(c.networks, [](const net::AddressBlock& b) { return b.text(); }));
-  insert->bind(join_list(key.scopes, same)).bind(key_role_name(key.role));
+  insert->bind(join_list(key.scopes)).bind(key_role_name(key.role));
   insert->bind(c.key_hash).bind(key.blastengine_hash);
   insert->bind(base::to_unix_us(author.now)).bind(base::to_unix_us(c.expires));
   if (const auto done = insert->run(); !done) return done.error();
   const std::int64_t id = database_.last_row_id();
   const std::string detail = "id " + std::to_string(id) + ", tenant " + c.tenant + ", role " +
                              std::string(key_role_name(key.role)) + ", scopes " +
-                             (key.scopes.empty() ? "all" : join_list(key.scopes, same));
+                             (key.scopes.empty() ? "all" : join_list(key.scopes));
   if (const auto noted = note(author, "key.create", key.name, detail); !noted) return noted.error();
   if (const auto done = transaction->commit(); !done) return done.error();
   publish_or_log();
@@ -131,17 +129,7 @@ Result<std::vector<ApiKey>> Store::read_api_keys(std::string_view tenant) {
                                   " FROM api_keys WHERE ?1='' OR tenant=?1 ORDER BY name");
   if (!select) return select.error();
   select->bind(tenant);
-  std::vector<ApiKey> keys;
-  while (true) {
-    const auto row = select->step();
-    if (!row) return row.error();
-    if (*row == Statement::Step::End) return keys;
-    if (auto key = key_of(*select)) {
-      keys.push_back(std::move(*key));
-    } else {
-      base::log::error("api_key_unreadable", {{"id", select->integer(0)}});
-    }
-  }
+  return read_rows<ApiKey>(*select, "api_key_unreadable", key_of);
 }
 
 }  // namespace ekiden::account

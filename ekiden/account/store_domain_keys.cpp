@@ -1,6 +1,6 @@
 // The signing keys in the control store; see store.cpp for what holds of all of it.
 #include "ekiden/account/store.hpp"
-#include "ekiden/base/log.hpp"
+#include "ekiden/account/store_lists.hpp"
 
 namespace ekiden::account {
 namespace {
@@ -107,17 +107,7 @@ Result<std::vector<DomainKey>> Store::read_domain_keys(std::string_view domain) 
                                   "ORDER BY domain, id");
   if (!select) return select.error();
   select->bind(domain);
-  std::vector<DomainKey> keys;
-  while (true) {
-    const auto row = select->step();
-    if (!row) return row.error();
-    if (*row == Statement::Step::End) return keys;
-    if (auto key = key_of(*select)) {
-      keys.push_back(std::move(*key));
-    } else {
-      base::log::error("domain_key_unreadable", {{"id", select->integer(0)}});
-    }
-  }
+  return read_rows<DomainKey>(*select, "domain_key_unreadable", key_of);
 }
 
 }  // namespace ekiden::account

@@ -3,7 +3,7 @@
 #include <array>
 
 #include "ekiden/account/store.hpp"
-#include "ekiden/base/log.hpp"
+#include "ekiden/account/store_lists.hpp"
 
 namespace ekiden::account {
 namespace {
@@ -18,22 +18,6 @@ std::optional<Enum> parse(const std::array<std::string_view, N>& names, std::str
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end()) return std::nullopt;
   return static_cast<Enum>(found - names.begin());
-}
-
-std::string joined(const std::vector<std::string>& items) {
-  std::string text;
-  for (const std::string& item : items) text += (text.empty() ? "" : " ") + item;
-  return text;
-}
-
-std::vector<std::string> split(std::string_view text) {
-  std::vector<std::string> items;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find(' '), text.size());
-    if (end > 0) items.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return items;
 }
 
 std::string subject_of(std::int64_t id) {
@@ -57,8 +41,8 @@ std::optional<Webhook> webhook_of(const Statement& row) {
   webhook.origin = row.text(2);
   webhook.sealed_url = row.text(3);
   webhook.format = *format;
-  webhook.kinds = split(row.text(5));
-  webhook.streams = split(row.text(6));
+  webhook.kinds = split_list(row.text(5));
+  webhook.streams = split_list(row.text(6));
   webhook.batch_max = static_cast<std::uint32_t>(row.integer(7));
   webhook.sealed_secret = row.text(8);
   webhook.sealed_previous = row.text(9);
@@ -118,8 +102,8 @@ Result<std::int64_t> Store::add_webhook(const Webhook& webhook, const Author& au
       "VALUES(?,?,?,?,?,?,?,?,?,0,?,'',?,?)");
   if (!insert) return insert.error();
   insert->bind(webhook.tenant).bind(webhook.origin).bind_octets(webhook.sealed_url);
-  insert->bind(webhook_format_name(webhook.format)).bind(joined(webhook.kinds));
-  insert->bind(joined(webhook.streams)).bind(std::int64_t{webhook.batch_max});
+  insert->bind(webhook_format_name(webhook.format)).bind(join_list(webhook.kinds));
+  insert->bind(join_list(webhook.streams)).bind(std::int64_t{webhook.batch_max});
   insert->bind_octets(webhook.sealed_secret).bind_octets("");
   insert->bind(webhook_state_name(WebhookState::Active));
   insert->bind(base::to_unix_us(author.now)).bind(base::to_unix_us(author.now));
@@ -151,8 +135,8 @@ Result<void> Store::set_webhook(const Webhook& webhook, std::string_view what, c
       "WHERE id=? AND (? OR changed_us=?)");
   if (!update) return update.error();
   update->bind(webhook.origin).bind_octets(webhook.sealed_url);
-  update->bind(webhook_format_name(webhook.format)).bind(joined(webhook.kinds));
-  update->bind(joined(webhook.streams)).bind(std::int64_t{webhook.batch_max});
+  update->bind(webhook_format_name(webhook.format)).bind(join_list(webhook.kinds));
+  update->bind(join_list(webhook.streams)).bind(std::int64_t{webhook.batch_max});
   update->bind_octets(webhook.sealed_secret).bind_octets(webhook.sealed_previous);
   update->bind(base::to_unix_us(webhook.previous_until));
   update->bind(webhook_state_name(webhook.state)).bind(webhook.reason);
@@ -263,30 +247,19 @@ Result<std::vector<Webhook>> Store::read_webhooks(std::string_view tenant) {
                                   " FROM webhooks WHERE ?1='' OR tenant=?1 ORDER BY id");
   if (!select) return select.error();
   select->bind(tenant);
-  std::vector<Webhook> webhooks;
-  while (true) {
-    const auto row = select->step();
-    if (!row) return row.error();
-    if (*row == Statement::Step::End) break;
-    if (auto webhook = webhook_of(*select)) {
-      webhooks.push_back(std::move(*webhook));
-    } else {
-      base::log::error("webhook_unreadable", {{"id", select->integer(0)}});
-    }
-  }
+  auto webhooks = read_rows<Webhook>(*select, "webhook_unreadable", webhook_of);
+  if (!webhooks) return webhooks.error();
   auto orders = database_.prepare("SELECT " + std::string(kOrderColumns) +
                                   " FROM webhook_orders WHERE done_us=0 ORDER BY id");
   if (!orders) return orders.error();
-  while (true) {
-    const auto row = orders->step();
-    if (!row) return row.error();
-    if (*row == Statement::Step::End) return webhooks;
-    auto order = order_of(*orders);
-    if (!order) continue;
-    for (Webhook& webhook : webhooks) {
-      if (webhook.id == order->webhook) webhook.orders.push_back(*order);
+  const auto open = read_rows<WebhookOrder>(*orders, "webhook_order_unreadable", order_of);
+  if (!open) return open.error();
+  for (const WebhookOrder& order : *open) {
+    for (Webhook& webhook : *webhooks) {
+      if (webhook.id == order.webhook) webhook.orders.push_back(order);
     }
   }
+  return webhooks;
 }
 
 }  // namespace ekiden::account

@@ -23,6 +23,22 @@ bool is_below(std::string_view path, std::string_view prefix) {
          (path.size() == prefix.size() || path[prefix.size()] == '/' || prefix.ends_with('/'));
 }
 
+/// A body of JSON; nothing and a problem otherwise.
+std::optional<boost::json::value> read_json(const HttpRequest& request,
+                                            std::optional<Problem>& problem) {
+  std::string_view type = request.header("content-type");
+  type = base::trimmed(type.substr(0, type.find(';')));
+  if (!type.empty() && !base::equals_ignoring_case(type, "application/json")) {
+    problem = make_problem(415, "unsupported-media-type",
+                           {"Send application/json.", "application/jsonで送ってください。"});
+    return std::nullopt;
+  }
+  Text why;
+  auto value = parse_json(request.body, why);
+  if (!value) problem = make_problem(400, "not-json", std::move(why));
+  return value;
+}
+
 }  // namespace
 
 HttpResponse json_response(unsigned status, const boost::json::object& object) {
@@ -35,22 +51,27 @@ HttpResponse json_response(unsigned status, const boost::json::object& object) {
 
 JsonBody read_json_body(const HttpRequest& request) {
   JsonBody read;
-  std::string_view type = request.header("content-type");
-  type = base::trimmed(type.substr(0, type.find(';')));
-  if (!type.empty() && !base::equals_ignoring_case(type, "application/json")) {
-    read.problem = make_problem(415, "unsupported-media-type",
-                                {"Send application/json.", "application/jsonで送ってください。"});
-    return read;
+  std::optional<boost::json::value> value = read_json(request, read.problem);
+  if (!value) return read;
+  if (value->is_object()) {
+    read.object = std::move(value->get_object());
+  } else {
+    read.problem = make_problem(
+        400, "not-json", {"the body is no JSON object", "本文がJSONオブジェクトではありません"});
   }
-  Text why;
-  auto value = parse_json(request.body, why);
-  if (value && !value->is_object())
-    why = {"the body is no JSON object", "本文がJSONオブジェクトではありません"};
-  if (!value || !value->is_object()) {
-    read.problem = make_problem(400, "not-json", std::move(why));
-    return read;
+  return read;
+}
+
+JsonList read_json_list(const HttpRequest& request) {
+  JsonList read;
+  std::optional<boost::json::value> value = read_json(request, read.problem);
+  if (!value) return read;
+  if (value->is_array()) {
+    read.array = std::move(value->get_array());
+  } else {
+    read.problem = make_problem(400, "not-json",
+                                {"the body is no JSON array", "本文がJSON配列ではありません"});
   }
-  read.object = std::move(value->get_object());
   return read;
 }
 

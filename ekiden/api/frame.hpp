@@ -73,5 +73,11 @@ struct JsonBody {
   std::optional<Problem> problem;
 };
 JsonBody read_json_body(const HttpRequest& request);
+/// The same for a body that is an array.
+struct JsonList {
+  boost::json::array array;
+  std::optional<Problem> problem;
+};
+JsonList read_json_list(const HttpRequest& request);
 
 }  // namespace ekiden::api

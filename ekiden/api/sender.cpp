@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "ekiden/account/password.hpp"
+#include "ekiden/api/frame.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/message/line_length.hpp"
 #include "ekiden/smtp/address.hpp"
@@ -226,6 +227,14 @@ Prepared prepare_raw(RawMessage raw) {
 PreparedBatch one_problem(Problem problem) {
   PreparedBatch batch;
   batch.problem = std::move(problem);
+  return batch;
+}
+
+PreparedBatch prepare_one(const HttpRequest& request, const PrepareObject& prepare) {
+  JsonBody body = read_json_body(request);
+  if (body.problem) return one_problem(std::move(*body.problem));
+  PreparedBatch batch;
+  batch.messages.push_back(prepare(body.object));
   return batch;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -55,6 +56,9 @@ struct PreparedBatch {
   std::optional<Problem> problem;
 };
 PreparedBatch one_problem(Problem problem);
+/// Of a body that is one message: a JSON object, which `prepare` reads.
+using PrepareObject = std::function<Prepared(const boost::json::object& object)>;
+PreparedBatch prepare_one(const HttpRequest& request, const PrepareObject& prepare);
 
 /// Sends for every API of one worker: the same admission and the same spool transaction as SMTP.
 ///

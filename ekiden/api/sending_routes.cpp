@@ -50,11 +50,8 @@ Prepared prepare_object(const json::object& object, base::Time now, const std::s
 }
 
 PreparedBatch prepare_message(const HttpRequest& request, base::Time now) {
-  JsonBody body = read_json_body(request);
-  if (body.problem) return one_problem(std::move(*body.problem));
-  PreparedBatch batch;
-  batch.messages.push_back(prepare_object(body.object, now, {}));
-  return batch;
+  return prepare_one(request,
+                     [&](const json::object& object) { return prepare_object(object, now, {}); });
 }
 
 PreparedBatch prepare_batch(const HttpRequest& request, base::Time now) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ekiden/cli/exit_code.hpp"
 #include "ekiden/config/reader.hpp"
 #include "ekiden/control/protocol.hpp"
 #include "ekiden/dns/unbound_resolver.hpp"
@@ -15,14 +16,6 @@
 
 /// The command line of `ekiden`: what can be asked of it, and how it answers.
 namespace ekiden::cli {
-
-/// What every command exits with.
-enum ExitCode : int {
-  kDone = 0,     ///< done; or a check was evaluated, whatever its verdict
-  kRefused = 1,  ///< a refusal or a finding
-  kUsage = 2,    ///< the command line makes no sense
-  kFailed = 3,   ///< something did not work
-};
 
 /// What `spool verify` found.
 struct SpoolReport {

@@ -10,6 +10,7 @@
 #include "ekiden/auth/dkim_key.hpp"
 #include "ekiden/auth/tag_list.hpp"
 #include "ekiden/base/text.hpp"
+#include "ekiden/cli/store_answers.hpp"
 #include "ekiden/smtp/address.hpp"
 
 namespace ekiden::cli {
@@ -20,24 +21,10 @@ using account::DomainKeyState;
 
 namespace {
 
-enum Exit { kKeyDone = 0, kKeyRefused = 1, kKeyUsage = 2, kKeyFailed = 3 };
-
 /// RFC 8301 §3.2: "Signers SHOULD use RSA keys of at least 2048 bits"; 4096 is what every verifier
 /// takes.
 constexpr std::uint32_t kBitsMin = 2048;
 constexpr std::uint32_t kBitsMax = 4096;
-
-int refuse(UserContext& context, std::string_view what, std::string_view why, int status) {
-  context.err << "ekiden: " << base::printable(what) << ": " << why << '\n';
-  return status;
-}
-
-int report(UserContext& context, std::string_view what, const Error& error) {
-  using account::Errc;
-  const bool is_refusal = error == Errc::TooMany || error == Errc::UnknownTenant ||
-                          error == Errc::DuplicateName || error == Errc::NotFound;
-  return refuse(context, what, error.message(), is_refusal ? kKeyRefused : kKeyFailed);
-}
 
 /// "name. IN TXT ( "…" "…" )", in strings of 255 octets as a zone file needs them.
 std::string zone_line(const DomainKey& key) {
@@ -79,7 +66,7 @@ std::string day_selector(char first, base::Time now) {
 
 struct Made {
   DomainKey key;
-  int status = kKeyDone;
+  int status = kDone;
 };
 
 /// Makes a key and keeps it, pending. With an empty selector the first free one of the day.
@@ -89,13 +76,13 @@ Made make_key(DomainKey wanted, UserContext& context) {
   const auto key =
       auth::PrivateKey::make(is_rsa ? auth::KeyType::Rsa : auth::KeyType::Ed25519, wanted.bits);
   if (!key) {
-    made.status = refuse(context, wanted.domain, key.error().message(), kKeyFailed);
+    made.status = refuse(context, wanted.domain, key.error().message(), kFailed);
     return made;
   }
   const auto record = key->to_record();
   auto pem = key->to_pem();
   if (!record || !pem) {
-    made.status = refuse(context, wanted.domain, "the key cannot be written", kKeyFailed);
+    made.status = refuse(context, wanted.domain, "the key cannot be written", kFailed);
     return made;
   }
   wanted.bits = key->bits();
@@ -118,14 +105,14 @@ Made make_key(DomainKey wanted, UserContext& context) {
     if (added.error() == account::Errc::DuplicateName) {
       made.status =
           refuse(context, wanted.selector,
-                 "the domain has or had this selector; one is never used again", kKeyRefused);
+                 "the domain has or had this selector; one is never used again", kRefused);
     } else {
       made.status =
           report(context, wanted.tenant.empty() ? wanted.domain : wanted.tenant, added.error());
     }
     return made;
   }
-  made.status = refuse(context, wanted.domain, "too many keys for one day", kKeyRefused);
+  made.status = refuse(context, wanted.domain, "too many keys for one day", kRefused);
   return made;
 }
 
@@ -144,7 +131,7 @@ bool domain_of(const std::string& given, std::string& domain, UserContext& conte
   auto canonical = smtp::canonical_domain(given);
   const auto sdid = canonical ? auth::parse_sdid(*canonical) : std::nullopt;
   if (!sdid) {
-    refuse(context, given, "is no domain that mail can be signed for", kKeyUsage);
+    refuse(context, given, "is no domain that mail can be signed for", kUsage);
     return false;
   }
   domain = *sdid;
@@ -159,33 +146,33 @@ bool signs_or_will(const DomainKey& key) {
 
 int dkim_keygen(const DkimKeygenOptions& options, UserContext& context) {
   DomainKey wanted;
-  if (!domain_of(options.domain, wanted.domain, context)) return kKeyUsage;
+  if (!domain_of(options.domain, wanted.domain, context)) return kUsage;
   if (!options.selector.empty()) {
     const auto selector = auth::parse_selector(options.selector);
-    if (!selector) return refuse(context, options.selector, "is no selector", kKeyUsage);
+    if (!selector) return refuse(context, options.selector, "is no selector", kUsage);
     wanted.selector = *selector;
   }
   if (!options.ed25519 && (options.bits < kBitsMin || options.bits > kBitsMax)) {
-    return refuse(context, "--bits", "RSA keys have 2048 to 4096 bits", kKeyUsage);
+    return refuse(context, "--bits", "RSA keys have 2048 to 4096 bits", kUsage);
   }
   wanted.type = options.ed25519 ? "ed25519" : "rsa";
   wanted.bits = options.bits;
   wanted.tenant = options.tenant;
   const Made made = make_key(std::move(wanted), context);
-  if (made.status == kKeyDone) show_made(made.key, context);
+  if (made.status == kDone) show_made(made.key, context);
   return made.status;
 }
 
 int dkim_list(const std::string& given, UserContext& context) {
   std::string domain;
-  if (!given.empty() && !domain_of(given, domain, context)) return kKeyUsage;
+  if (!given.empty() && !domain_of(given, domain, context)) return kUsage;
   const auto keys = context.store.domain_keys(domain);
   if (!keys) return report(context, "dkim list", keys.error());
   if (context.is_json) {
     json::array list;
     for (const DomainKey& key : *keys) list.push_back(describe(key));
     context.out << json::serialize(json::object{{"keys", std::move(list)}}) << '\n';
-    return kKeyDone;
+    return kDone;
   }
   if (keys->empty()) context.out << "no keys\n";
   for (const DomainKey& key : *keys) {
@@ -199,12 +186,12 @@ int dkim_list(const std::string& given, UserContext& context) {
       context.out << "  waits to be seen as: " << zone_line(key) << '\n';
     }
   }
-  return kKeyDone;
+  return kDone;
 }
 
 int dkim_rotate(const std::string& given, UserContext& context) {
   std::string domain;
-  if (!domain_of(given, domain, context)) return kKeyUsage;
+  if (!domain_of(given, domain, context)) return kUsage;
   const auto keys = context.store.domain_keys(domain);
   if (!keys) return report(context, domain, keys.error());
   std::set<std::pair<std::string, std::string>> done;  // by type and tenant
@@ -212,7 +199,7 @@ int dkim_rotate(const std::string& given, UserContext& context) {
     if (key.state == DomainKeyState::Pending) {
       return refuse(context, key.selector,
                     "waits for its record to be seen: publish it, or `ekiden dkim retire` it",
-                    kKeyRefused);
+                    kRefused);
     }
   }
   for (const DomainKey& key : *keys) {
@@ -224,31 +211,30 @@ int dkim_rotate(const std::string& given, UserContext& context) {
     wanted.bits = key.type == "rsa" ? std::clamp(key.bits, kBitsMin, kBitsMax) : key.bits;
     wanted.tenant = key.tenant;
     const Made made = make_key(std::move(wanted), context);
-    if (made.status != kKeyDone) return made.status;
+    if (made.status != kDone) return made.status;
     show_made(made.key, context);
   }
   if (done.empty()) {
-    return refuse(context, domain, "no key signs for it; `ekiden dkim keygen` makes one",
-                  kKeyRefused);
+    return refuse(context, domain, "no key signs for it; `ekiden dkim keygen` makes one", kRefused);
   }
-  return kKeyDone;
+  return kDone;
 }
 
 int dkim_retire(const DkimRetireOptions& options, UserContext& context) {
   std::string domain;
-  if (!domain_of(options.domain, domain, context)) return kKeyUsage;
+  if (!domain_of(options.domain, domain, context)) return kUsage;
   const auto keys = context.store.domain_keys(domain);
   if (!keys) return report(context, domain, keys.error());
   const auto found = std::find_if(keys->begin(), keys->end(), [&](const DomainKey& key) {
     return base::equals_ignoring_case(key.selector, options.selector);
   });
   if (found == keys->end()) {
-    return refuse(context, options.selector, "the domain has no such selector", kKeyRefused);
+    return refuse(context, options.selector, "the domain has no such selector", kRefused);
   }
   if (!signs_or_will(*found)) {
     return refuse(context, options.selector,
                   "is " + std::string(account::domain_key_state_name(found->state)) + " already",
-                  kKeyRefused);
+                  kRefused);
   }
   const auto signing = std::count_if(keys->begin(), keys->end(), [](const DomainKey& key) {
     return key.state == DomainKeyState::Active;
@@ -257,7 +243,7 @@ int dkim_retire(const DkimRetireOptions& options, UserContext& context) {
     return refuse(context, options.selector,
                   "is the domain's last key, without it mail leaves unsigned: `ekiden dkim rotate` "
                   "first, or give --force",
-                  kKeyRefused);
+                  kRefused);
   }
   // What never signed anything need not stay published.
   const DomainKeyState to =
@@ -269,7 +255,7 @@ int dkim_retire(const DkimRetireOptions& options, UserContext& context) {
                                                 {"selector", found->selector},
                                                 {"state", account::domain_key_state_name(to)}})
                 << '\n';
-    return kKeyDone;
+    return kDone;
   }
   context.out << "key " << found->selector << " of " << domain << " is "
               << account::domain_key_state_name(to) << '\n';
@@ -278,7 +264,7 @@ int dkim_retire(const DkimRetireOptions& options, UserContext& context) {
                 << " published until `ekiden dkim list` says retired: seven days past its last "
                    "signature.\n";
   }
-  return kKeyDone;
+  return kDone;
 }
 
 }  // namespace ekiden::cli

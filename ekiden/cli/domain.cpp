@@ -7,6 +7,7 @@
 #include "ekiden/cli/check_runner.hpp"
 #include "ekiden/cli/context.hpp"
 #include "ekiden/cli/store_access.hpp"
+#include "ekiden/cli/store_answers.hpp"
 #include "ekiden/policy/domain_records.hpp"
 #include "ekiden/smtp/address.hpp"
 
@@ -25,17 +26,12 @@ struct DomainOptions {
 
 using Records = std::vector<DomainRecord>;
 
-int refuse(UserContext& user, std::string_view what, std::string_view why, int status = kRefused) {
-  user.err << "ekiden: " << base::printable(what) << ": " << why << '\n';
-  return status;
-}
-
-int report(UserContext& user, std::string_view what, const Error& error) {
+int report_domain(UserContext& user, std::string_view what, const Error& error) {
   using account::Errc;
   if (error == Errc::DuplicateName) return refuse(user, what, "the tenant has this domain already");
   if (error == Errc::NotFound) return refuse(user, what, "the tenant has no such domain");
   if (error == Errc::TooMany) return refuse(user, what, "a tenant has at most 1000 domains");
-  return refuse(user, what, error.message(), error == Errc::UnknownTenant ? kRefused : kFailed);
+  return report(user, what, error);
 }
 
 bool canonical(DomainOptions& options, UserContext& user) {
@@ -85,7 +81,7 @@ std::optional<account::SenderDomain> find(const DomainOptions& options, UserCont
                                           int& status) {
   const auto domains = user.store.sender_domains(options.tenant);
   if (!domains) {
-    status = report(user, options.tenant, domains.error());
+    status = report_domain(user, options.tenant, domains.error());
     return std::nullopt;
   }
   for (const account::SenderDomain& domain : *domains)
@@ -140,7 +136,7 @@ int add(DomainOptions& options, Context& context, UserContext& user,
   domain.token = base::encode_hex(
       std::string_view(reinterpret_cast<const char*>(octets.data()), octets.size()));
   const auto added = user.store.add_sender_domain(domain, user.author);
-  if (!added) return report(user, options.name, added.error());
+  if (!added) return report_domain(user, options.name, added.error());
   const auto records = look(domain, options, context, user, settings);
   print(domain, *records, user);
   if (!user.is_json) {
@@ -164,7 +160,7 @@ int verify(DomainOptions& options, Context& context, UserContext& user,
   }
   if (proof != domain->proof) {
     const auto set = user.store.set_domain_proof(domain->tenant, domain->name, proof, user.author);
-    if (!set) return report(user, domain->name, set.error());
+    if (!set) return report_domain(user, domain->name, set.error());
     domain->proof = proof;
     domain->proven = proof.empty() ? base::Time{} : user.author.now;
   }
@@ -174,7 +170,7 @@ int verify(DomainOptions& options, Context& context, UserContext& user,
 
 int remove(DomainOptions& options, Context&, UserContext& user, const config::Settings&) {
   const auto removed = user.store.remove_sender_domain(options.tenant, options.name, user.author);
-  if (!removed) return report(user, options.name, removed.error());
+  if (!removed) return report_domain(user, options.name, removed.error());
   if (user.is_json) {
     user.out << json::serialize(json::object{{"domain", options.name}, {"done", "removed"}})
              << '\n';
@@ -186,7 +182,7 @@ int remove(DomainOptions& options, Context&, UserContext& user, const config::Se
 
 int list(const std::string& tenant, UserContext& user) {
   const auto domains = user.store.sender_domains(tenant);
-  if (!domains) return report(user, "domain list", domains.error());
+  if (!domains) return report_domain(user, "domain list", domains.error());
   for (const account::SenderDomain& domain : *domains) {
     if (user.is_json) {
       json::object object{{"domain", domain.name},

@@ -7,7 +7,7 @@
 #include <ostream>
 
 #include "ekiden/base/text.hpp"
-#include "ekiden/cli/context.hpp"
+#include "ekiden/cli/store_answers.hpp"
 #include "ekiden/config/units.hpp"
 #include "ekiden/message/trace.hpp"
 #include "ekiden/smtp/address.hpp"
@@ -18,18 +18,6 @@ namespace {
 namespace json = boost::json;
 using account::ApiKey;
 using account::Errc;
-
-int refuse(UserContext& context, std::string_view what, const std::string& why,
-           int status = kRefused) {
-  context.err << "ekiden: " << base::printable(what) << ": " << why << '\n';
-  return status;
-}
-
-int report(UserContext& context, std::string_view what, const Error& error) {
-  const bool is_ours = error == Errc::Unavailable || error == Errc::Busy ||
-                       error == Errc::Corrupt || error == Errc::NewerSchema;
-  return refuse(context, what, error.message(), is_ours ? kFailed : kRefused);
-}
 
 json::array list_of(const std::vector<std::string>& items) {
   json::array array;
@@ -85,21 +73,9 @@ int key_create(const KeyCreateOptions& options, UserContext& context) {
     if (options.is_read_only && !scope.ends_with(":read"))
       return refuse(context, scope, "changes things; a read-only key cannot have it", kUsage);
   }
-  for (const std::string& given : options.sender_domains) {
-    auto domain = smtp::canonical_domain(given);
-    if (!domain) return refuse(context, given, "is no domain", kUsage);
-    credential.sender_domains.push_back(std::move(*domain));
-  }
-  for (const std::string& given : options.networks) {
-    const auto block = net::parse_address_block(given);
-    if (!block) {
-      return refuse(context, given,
-                    "is no network: give an address, or a block such as 192.0.2.0/24 whose host "
-                    "bits are zero",
-                    kUsage);
-    }
-    credential.networks.push_back(*block);
-  }
+  if (const auto status =
+          read_restrictions(options.sender_domains, options.networks, context, credential))
+    return *status;
   if (!options.expires.empty()) {
     const auto expires = parse_expiry(options.expires, context.author.now);
     if (!expires) {

@@ -10,6 +10,7 @@
 
 #include "ekiden/base/text.hpp"
 #include "ekiden/cli/csv.hpp"
+#include "ekiden/cli/store_answers.hpp"
 #include "ekiden/config/units.hpp"
 #include "ekiden/smtp/address.hpp"
 
@@ -27,16 +28,6 @@ constexpr std::size_t kBatch = 10'000;
 /// Refused rows that are shown; --errors takes all of them.
 constexpr std::size_t kErrorsShown = 20;
 constexpr std::string_view kBulkWord = "bulk-streams";
-
-int refuse(UserContext& context, std::string_view what, std::string_view why, int status = 1) {
-  context.err << "ekiden: " << base::printable(what) << ": " << why << '\n';
-  return status;
-}
-
-int report(UserContext& context, std::string_view what, const Error& error) {
-  const bool is_refusal = error == account::Errc::UnknownTenant || error == account::Errc::BadLabel;
-  return refuse(context, what, error.message(), is_refusal ? 1 : 3);
-}
 
 std::string stream_word(std::string_view stream) {
   if (stream == account::kAllStreams) return "all";

@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "ekiden/base/text.hpp"
+#include "ekiden/cli/store_answers.hpp"
 #include "ekiden/config/units.hpp"
 #include "ekiden/smtp/address.hpp"
 
@@ -20,18 +21,6 @@ using account::StreamKind;
 using account::TenantSettings;
 
 namespace {
-
-int refuse(UserContext& context, std::string_view what, std::string_view why, int status = 1) {
-  context.err << "ekiden: " << base::printable(what) << ": " << why << '\n';
-  return status;
-}
-
-int report(UserContext& context, std::string_view what, const Error& error) {
-  using account::Errc;
-  const bool is_refusal = error == Errc::UnknownTenant || error == Errc::BadLabel ||
-                          error == Errc::TooMany || error == Errc::InUse || error == Errc::NotFound;
-  return refuse(context, what, error.message(), is_refusal ? 1 : 3);
-}
 
 bool is_off(std::string_view text) {
   return text == "off" || text == "none" || text == "0";

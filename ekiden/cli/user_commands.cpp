@@ -8,26 +8,11 @@
 #include <utility>
 
 #include "ekiden/base/text.hpp"
+#include "ekiden/cli/store_answers.hpp"
 #include "ekiden/smtp/address.hpp"
 
 namespace ekiden::cli {
 namespace {
-
-enum Exit { kDone = 0, kRefused = 1, kUsage = 2, kFailed = 3 };
-
-int refuse(UserContext& context, std::string_view what, const std::string& why,
-           Exit status = kRefused) {
-  context.err << "ekiden: " << base::printable(what) << ": " << why << '\n';
-  return status;
-}
-
-int report(UserContext& context, std::string_view what, const Error& error) {
-  using account::Errc;
-  const bool is_ours = error == Errc::Unavailable || error == Errc::Busy ||
-                       error == Errc::Corrupt || error == Errc::NewerSchema ||
-                       error == Errc::OutOfMemory || error == Errc::BadSecretKey;
-  return refuse(context, what, error.message(), is_ours ? kFailed : kRefused);
-}
 
 std::string json_string(std::string_view text) {
   std::string out = "\"";
@@ -166,21 +151,9 @@ int user_add(const UserAddOptions& options, UserContext& context) {
   credential.tenant = options.tenant;
   credential.stream = options.stream;
   credential.certificate_sha256 = plain_hex(options.certificate_sha256);
-  for (const std::string& given : options.sender_domains) {
-    auto domain = smtp::canonical_domain(given);
-    if (!domain) return refuse(context, given, "is no domain", kUsage);
-    credential.sender_domains.push_back(std::move(*domain));
-  }
-  for (const std::string& given : options.networks) {
-    const auto block = net::parse_address_block(given);
-    if (!block) {
-      return refuse(context, given,
-                    "is no network: give an address, or a block such as 192.0.2.0/24 whose host "
-                    "bits are zero",
-                    kUsage);
-    }
-    credential.networks.push_back(*block);
-  }
+  if (const auto status =
+          read_restrictions(options.sender_domains, options.networks, context, credential))
+    return *status;
   if (!options.secret.password_stdin && !options.secret.api_key &&
       credential.certificate_sha256.empty()) {
     return refuse(context, options.name,

@@ -26,8 +26,6 @@ using account::WebhookState;
 
 namespace {
 
-enum Exit { kHookDone = 0, kHookRefused = 1, kHookUsage = 2, kHookFailed = 3 };
-
 constexpr std::uint32_t kBatchUsual = 100;
 constexpr std::size_t kSecretOctetsMax = 512;
 
@@ -38,12 +36,12 @@ int refuse(WebhookContext& context, std::string_view why, int status) {
 
 int report(WebhookContext& context, std::string_view what, const Error& error) {
   if (error == account::Errc::NotFound)
-    return refuse(context, "there is no " + std::string(what), kHookRefused);
+    return refuse(context, "there is no " + std::string(what), kRefused);
   if (error == account::Errc::TooMany)
-    return refuse(context, std::string(what) + ": too many", kHookRefused);
+    return refuse(context, std::string(what) + ": too many", kRefused);
   const bool is_refusal = error == account::Errc::UnknownTenant || error == account::Errc::BadLabel;
   return refuse(context, std::string(what) + ": " + error.message(),
-                is_refusal ? kHookRefused : kHookFailed);
+                is_refusal ? kRefused : kFailed);
 }
 
 std::string name_of(std::int64_t id) {
@@ -58,7 +56,7 @@ std::string sealed(WebhookContext& context, std::string_view purpose, std::strin
 int take_url(const std::string& url, Webhook& webhook, WebhookContext& context) {
   std::string why;
   const auto target = webhook::parse_target(url, why);
-  if (!target) return refuse(context, why, kHookUsage);
+  if (!target) return refuse(context, why, kUsage);
   const auto& allowed = context.settings.webhooks.allow_networks;
   using Verdict = webhook::AddressGuard::Verdict;
   const Verdict verdict = target->address ? webhook::AddressGuard(allowed).judge(*target->address)
@@ -68,15 +66,15 @@ int take_url(const std::string& url, Webhook& webhook, WebhookContext& context) 
                   target->host +
                       " is no address of the Internet; webhooks.allow_networks does not "
                       "list it",
-                  kHookRefused);
+                  kRefused);
   }
   if (!target->is_secure && verdict != Verdict::Allowed) {
     return refuse(context, "http is for addresses of webhooks.allow_networks only; use https",
-                  kHookRefused);
+                  kRefused);
   }
   webhook.origin = target->origin();
   webhook.sealed_url = sealed(context, account::kWebhookUrlPurpose, url);
-  return kHookDone;
+  return kDone;
 }
 
 int take_filters(const std::vector<std::string>& kinds, const std::vector<std::string>& streams,
@@ -88,39 +86,39 @@ int take_filters(const std::vector<std::string>& kinds, const std::vector<std::s
   if (!streams.empty()) webhook.streams = is_all(streams) ? std::vector<std::string>() : streams;
   for (const std::string& name : webhook.kinds) {
     const auto kind = events::parse_kind(name);
-    if (!kind) return refuse(context, "there is no kind of event \"" + name + "\"", kHookUsage);
+    if (!kind) return refuse(context, "there is no kind of event \"" + name + "\"", kUsage);
     if (!webhook::has_word_for(webhook.format, *kind)) {
       return refuse(context,
                     "the format " + std::string(account::webhook_format_name(webhook.format)) +
                         " has no word for " + name,
-                    kHookUsage);
+                    kUsage);
     }
   }
   for (const std::string& stream : webhook.streams) {
     if (!account::check_label(stream))
-      return refuse(context, "\"" + base::printable(stream, 100) + "\" is no stream", kHookUsage);
+      return refuse(context, "\"" + base::printable(stream, 100) + "\" is no stream", kUsage);
   }
   if (webhook::is_chat(webhook.format) && webhook.kinds.empty()) {
     return refuse(context, "say which kinds of events people should read: --kind bounced, …",
-                  kHookUsage);
+                  kUsage);
   }
-  return kHookDone;
+  return kDone;
 }
 
 int take_batch(std::uint32_t batch, Webhook& webhook, WebhookContext& context) {
   const auto most = static_cast<std::uint32_t>(webhook::batch_max_of(webhook.format));
   if (batch > most) {
     return refuse(context, "a post of this format has " + std::to_string(most) + " events at most",
-                  kHookUsage);
+                  kUsage);
   }
   webhook.batch_max = batch != 0 ? batch : std::min(kBatchUsual, most);
-  return kHookDone;
+  return kDone;
 }
 
 struct Made {
   account::Secret secret;
   std::string shown;  ///< what the operator is to see, this once
-  int status = kHookDone;
+  int status = kDone;
 };
 
 bool needs_secret(WebhookFormat format) {
@@ -132,7 +130,7 @@ bool needs_secret(WebhookFormat format) {
 Made make_secret(WebhookFormat format, bool is_given, WebhookContext& context) {
   Made made;
   if (!needs_secret(format)) {
-    if (is_given) made.status = refuse(context, "this format has no secret", kHookUsage);
+    if (is_given) made.status = refuse(context, "this format has no secret", kUsage);
     return made;
   }
   std::string text;
@@ -144,9 +142,8 @@ Made make_secret(WebhookFormat format, bool is_given, WebhookContext& context) {
     case WebhookFormat::Standard:
       if (!is_given) text = made.shown = webhook::make_standard_secret(context.user.random);
       if (!webhook::is_standard_secret(text)) {
-        made.status =
-            refuse(context, "a secret is \"whsec_\" and 24 to 64 octets in base64, on one line",
-                   kHookUsage);
+        made.status = refuse(
+            context, "a secret is \"whsec_\" and 24 to 64 octets in base64, on one line", kUsage);
       }
       break;
     case WebhookFormat::SendGrid: {
@@ -157,7 +154,7 @@ Made make_secret(WebhookFormat format, bool is_given, WebhookContext& context) {
             refuse(context,
                    is_given ? "keys of this format are made here: leave --secret-stdin out"
                             : "no key could be made",
-                   is_given ? kHookUsage : kHookFailed);
+                   is_given ? kUsage : kFailed);
         return made;
       }
       text = *key;
@@ -169,7 +166,7 @@ Made make_secret(WebhookFormat format, bool is_given, WebhookContext& context) {
         return c > 0x20 && c < 0x7f;
       });
       if (!is_token) {
-        made.status = refuse(context, "Chatwork wants its API token: --secret-stdin", kHookUsage);
+        made.status = refuse(context, "Chatwork wants its API token: --secret-stdin", kUsage);
       }
     }
   }
@@ -225,7 +222,7 @@ std::optional<Webhook> find(std::int64_t id, WebhookContext& context, int& statu
   for (const Webhook& webhook : *all) {
     if (webhook.id == id) return webhook;
   }
-  status = refuse(context, "there is no " + name_of(id), kHookRefused);
+  status = refuse(context, "there is no " + name_of(id), kRefused);
   return std::nullopt;
 }
 
@@ -233,7 +230,7 @@ std::unique_ptr<webhook::Ledger> open_ledger(WebhookContext& context, int& statu
   std::string problem;
   auto ledger = webhook::Ledger::open(context.settings.node.data_dir, &problem);
   if (ledger) return std::move(*ledger);
-  status = refuse(context, problem, kHookFailed);
+  status = refuse(context, problem, kFailed);
   return nullptr;
 }
 
@@ -249,7 +246,7 @@ int say_done(WebhookContext& context, const Webhook& webhook, std::string_view s
   } else {
     context.user.out << name_of(webhook.id) << ' ' << sentence << '\n';
   }
-  return kHookDone;
+  return kDone;
 }
 
 }  // namespace
@@ -258,14 +255,14 @@ int webhook_add(const WebhookAddOptions& options, WebhookContext& context) {
   Webhook webhook;
   webhook.tenant = options.tenant;
   const auto format = account::parse_webhook_format(options.format);
-  if (!format) return refuse(context, "there is no format \"" + options.format + "\"", kHookUsage);
+  if (!format) return refuse(context, "there is no format \"" + options.format + "\"", kUsage);
   webhook.format = *format;
   if (const int status = take_url(options.url, webhook, context)) return status;
   if (const int status = take_filters(options.kinds, options.streams, webhook, context))
     return status;
   if (const int status = take_batch(options.batch, webhook, context)) return status;
   const Made made = make_secret(*format, options.secret_stdin, context);
-  if (made.status != kHookDone) return made.status;
+  if (made.status != kDone) return made.status;
   if (!made.secret.view().empty())
     webhook.sealed_secret = sealed(context, account::kWebhookSecretPurpose, made.secret.view());
   const auto added = context.user.store.add_webhook(webhook, context.user.author);
@@ -278,11 +275,11 @@ int webhook_add(const WebhookAddOptions& options, WebhookContext& context) {
       object[*format == WebhookFormat::SendGrid ? "public_key" : "secret"] = made.shown;
     }
     context.user.out << json::serialize(object) << '\n';
-    return kHookDone;
+    return kDone;
   }
   context.user.out << name_of(webhook.id) << " posts to " << webhook.origin << '\n';
   show_secret(webhook, made, context);
-  return kHookDone;
+  return kDone;
 }
 
 int webhook_list(const std::string& tenant, WebhookContext& context) {
@@ -292,7 +289,7 @@ int webhook_list(const std::string& tenant, WebhookContext& context) {
     json::array list;
     for (const Webhook& webhook : *all) list.push_back(describe(webhook));
     context.user.out << json::serialize(json::object{{"webhooks", std::move(list)}}) << '\n';
-    return kHookDone;
+    return kDone;
   }
   if (all->empty()) context.user.out << "no webhooks\n";
   for (const Webhook& webhook : *all) {
@@ -301,17 +298,17 @@ int webhook_list(const std::string& tenant, WebhookContext& context) {
                      << "  " << webhook.origin << "  kinds=" << joined(webhook.kinds)
                      << "  streams=" << joined(webhook.streams) << '\n';
   }
-  return kHookDone;
+  return kDone;
 }
 
 int webhook_show(std::int64_t id, WebhookContext& context) {
-  int status = kHookDone;
+  int status = kDone;
   const auto webhook = find(id, context, status);
   if (!webhook) return status;
   const auto ledger = open_ledger(context, status);
   if (!ledger) return status;
   const auto loaded = ledger->load(id, webhook::Ledger::kLive);
-  if (!loaded) return refuse(context, "the ledger: " + loaded.error().message(), kHookFailed);
+  if (!loaded) return refuse(context, "the ledger: " + loaded.error().message(), kFailed);
   const webhook::Progress progress = loaded->value_or(webhook::Progress());
   const auto url =
       account::unseal(context.user.node_key, account::kWebhookUrlPurpose, webhook->sealed_url);
@@ -335,7 +332,7 @@ int webhook_show(std::int64_t id, WebhookContext& context) {
   object["cursor"] = events::format_cursor(progress.cursor);
   if (context.user.is_json) {
     context.user.out << json::serialize(object) << '\n';
-    return kHookDone;
+    return kDone;
   }
   for (const auto& [name, value] : object) {
     const std::string text =
@@ -345,37 +342,36 @@ int webhook_show(std::int64_t id, WebhookContext& context) {
     label.resize(std::max<std::size_t>(label.size(), 22), ' ');
     context.user.out << label << base::printable(text, 4096) << '\n';
   }
-  return kHookDone;
+  return kDone;
 }
 
 int webhook_set(const WebhookSetOptions& options, WebhookContext& context) {
-  int status = kHookDone;
+  int status = kDone;
   auto webhook = find(options.id, context, status);
   if (!webhook) return status;
   std::string what;
   if (!options.url.empty()) {
-    if ((status = take_url(options.url, *webhook, context)) != kHookDone) return status;
+    if ((status = take_url(options.url, *webhook, context)) != kDone) return status;
     what += " url=" + webhook->origin;
   }
   if (!options.kinds.empty() || !options.streams.empty()) {
     status = take_filters(options.kinds, options.streams, *webhook, context);
-    if (status != kHookDone) return status;
+    if (status != kDone) return status;
     what += " kinds=" + joined(webhook->kinds) + " streams=" + joined(webhook->streams);
   }
   if (options.batch != 0) {
-    if ((status = take_batch(options.batch, *webhook, context)) != kHookDone) return status;
+    if ((status = take_batch(options.batch, *webhook, context)) != kDone) return status;
     what += " batch=" + std::to_string(webhook->batch_max);
   }
   if (!options.state.empty()) {
     const auto state = account::parse_webhook_state(options.state);
     if (!state || *state == WebhookState::Disabled)
-      return refuse(context, "--state takes active or paused", kHookUsage);
+      return refuse(context, "--state takes active or paused", kUsage);
     webhook->state = *state;
     webhook->reason = "";
     what += " state=" + options.state;
   }
-  if (what.empty() && !options.skip_waiting)
-    return refuse(context, "say what to change", kHookUsage);
+  if (what.empty() && !options.skip_waiting) return refuse(context, "say what to change", kUsage);
   if (options.skip_waiting) {
     WebhookOrder order;
     order.webhook = webhook->id;
@@ -391,7 +387,7 @@ int webhook_set(const WebhookSetOptions& options, WebhookContext& context) {
 }
 
 int webhook_remove(std::int64_t id, WebhookContext& context) {
-  int status = kHookDone;
+  int status = kDone;
   const auto webhook = find(id, context, status);
   if (!webhook) return status;
   const auto done = context.user.store.remove_webhook(id, context.user.author);
@@ -401,7 +397,7 @@ int webhook_remove(std::int64_t id, WebhookContext& context) {
 
 int webhook_test(std::int64_t id, WebhookContext& context) {
   if (!context.is_node_running()) {
-    return refuse(context, "no relay is running; it is the one that posts", kHookFailed);
+    return refuse(context, "no relay is running; it is the one that posts", kFailed);
   }
   WebhookOrder order;
   order.webhook = id;
@@ -426,25 +422,24 @@ int webhook_test(std::int64_t id, WebhookContext& context) {
     } else {
       context.user.out << "test-" << *added << ": " << now->outcome << '\n';
     }
-    return now->is_done_well ? kHookDone : kHookRefused;
+    return now->is_done_well ? kDone : kRefused;
   }
   return refuse(context, "the relay has not posted the test yet; see `ekiden webhook attempts`",
-                kHookFailed);
+                kFailed);
 }
 
 int webhook_rotate(const WebhookRotateOptions& options, WebhookContext& context) {
-  int status = kHookDone;
+  int status = kDone;
   auto webhook = find(options.id, context, status);
   if (!webhook) return status;
-  if (!needs_secret(webhook->format))
-    return refuse(context, "this format has no secret", kHookUsage);
+  if (!needs_secret(webhook->format)) return refuse(context, "this format has no secret", kUsage);
   const auto keep = config::parse_duration(options.keep);
   if (!keep || *keep < base::Duration(0)) {
     return refuse(context, "--keep takes a duration like 24h, not \"" + options.keep + "\"",
-                  kHookUsage);
+                  kUsage);
   }
   const Made made = make_secret(webhook->format, options.secret_stdin, context);
-  if (made.status != kHookDone) return made.status;
+  if (made.status != kDone) return made.status;
   // Two are valid at once, not three: the one before the last ends here.
   webhook->sealed_previous = std::move(webhook->sealed_secret);
   webhook->previous_until = context.user.author.now + *keep;
@@ -459,14 +454,14 @@ int webhook_rotate(const WebhookRotateOptions& options, WebhookContext& context)
     }
     object["previous_secret_until"] = until;
     context.user.out << json::serialize(object) << '\n';
-    return kHookDone;
+    return kDone;
   }
   show_secret(*webhook, made, context);
   context.user.out << (webhook->format == WebhookFormat::SendGrid
                            ? "\nThe key before it signs until "
                            : "\nThe one before it signs as well until ")
                    << until << '\n';
-  return kHookDone;
+  return kDone;
 }
 
 int webhook_replay(const WebhookReplayOptions& options, WebhookContext& context) {
@@ -477,9 +472,8 @@ int webhook_replay(const WebhookReplayOptions& options, WebhookContext& context)
   const auto from = parse_time(options.from, now);
   const auto until = options.until.empty() ? std::optional(now) : parse_time(options.until, now);
   if (!from || !until || *from >= *until) {
-    return refuse(context,
-                  "--from and --until take times like 2026-11-22T06:00:00Z or 2h, in order",
-                  kHookUsage);
+    return refuse(
+        context, "--from and --until take times like 2026-11-22T06:00:00Z or 2h, in order", kUsage);
   }
   order.from = *from;
   order.until = *until;
@@ -493,16 +487,16 @@ int webhook_replay(const WebhookReplayOptions& options, WebhookContext& context)
                      << base::format_rfc3339(*from) << " to " << base::format_rfc3339(*until)
                      << " again\n";
   }
-  return kHookDone;
+  return kDone;
 }
 
 int webhook_attempts(std::int64_t id, std::size_t count, WebhookContext& context) {
-  int status = kHookDone;
+  int status = kDone;
   if (!find(id, context, status)) return status;
   const auto ledger = open_ledger(context, status);
   if (!ledger) return status;
   const auto attempts = ledger->attempts(id, count);
-  if (!attempts) return refuse(context, "the ledger: " + attempts.error().message(), kHookFailed);
+  if (!attempts) return refuse(context, "the ledger: " + attempts.error().message(), kFailed);
   if (context.user.is_json) {
     json::array list;
     for (const webhook::Attempt& attempt : *attempts) {
@@ -519,7 +513,7 @@ int webhook_attempts(std::int64_t id, std::size_t count, WebhookContext& context
                                   {"outcome", attempt.outcome}});
     }
     context.user.out << json::serialize(json::object{{"attempts", std::move(list)}}) << '\n';
-    return kHookDone;
+    return kDone;
   }
   if (attempts->empty()) context.user.out << "no attempts\n";
   for (const webhook::Attempt& attempt : *attempts) {
@@ -528,7 +522,7 @@ int webhook_attempts(std::int64_t id, std::size_t count, WebhookContext& context
                      << base::format_duration(attempt.duration) << "  "
                      << base::printable(attempt.outcome, 300) << '\n';
   }
-  return kHookDone;
+  return kDone;
 }
 
 }  // namespace ekiden::cli

@@ -73,6 +73,10 @@ std::vector<Key> pool_keys(Pool& pool);
 /// Those of [signing] and of one [[alignment]].
 std::vector<Key> signing_keys(Signing& signing);
 std::vector<Key> alignment_keys(Alignment& alignment);
+/// Those of [delivery], one [[route]] and [dsn].
+std::vector<Key> delivery_keys(Delivery& delivery);
+std::vector<Key> route_keys(Route& route);
+std::vector<Key> dsn_keys(Dsn& dsn);
 /// The keys of [retry], bound to one value of them.
 std::vector<Key> retry_keys(Retry& retry);
 

@@ -1,19 +1,9 @@
 // The keys of [[source]] and [[pool]].
-#include "ekiden/config/schema.hpp"
+#include "ekiden/config/schema_values.hpp"
 
 namespace ekiden::config {
 
 std::vector<Key> source_keys(Source& v) {
-  Choices families{[&v] {
-                     std::vector<std::size_t> all;
-                     for (const IpFamily f : v.families) all.push_back(static_cast<std::size_t>(f));
-                     return all;
-                   },
-                   [&v](std::vector<std::size_t> all) {
-                     v.families.clear();
-                     for (const std::size_t i : all) v.families.push_back(static_cast<IpFamily>(i));
-                   },
-                   {"ipv6", "ipv4"}};
   return {
       {.name = "name",
        .value = &v.name,
@@ -47,7 +37,7 @@ std::vector<Key> source_keys(Source& v) {
        .example = "\"mail1.example.jp\"",
        .text = TextKind::HostName},
       {.name = "families",
-       .value = std::move(families),
+       .value = choices(v.families, {"ipv6", "ipv4"}),
        .doc = "The families to use, in the order in which they are tried. A provider's profile may "
               "narrow or turn it."},
       {.name = "warm_up",

@@ -1,5 +1,5 @@
 // The keys of [signing] and [[alignment]].
-#include "ekiden/config/schema.hpp"
+#include "ekiden/config/schema_values.hpp"
 
 namespace ekiden::config {
 
@@ -24,9 +24,6 @@ std::vector<Key> signing_keys(Signing& v) {
 }
 
 std::vector<Key> alignment_keys(Alignment& v) {
-  Choice mode{[&v] { return static_cast<std::size_t>(v.mode); },
-              [&v](std::size_t i) { v.mode = static_cast<AlignmentMode>(i); },
-              {"off", "warn", "hold", "refuse"}};
   return {
       {.name = "tenant",
        .value = &v.tenant,
@@ -34,7 +31,7 @@ std::vector<Key> alignment_keys(Alignment& v) {
        .example = "\"shop\"",
        .is_required = true},
       {.name = "mode",
-       .value = std::move(mode),
+       .value = choice(v.mode, {"off", "warn", "hold", "refuse"}),
        .doc = "What becomes of mail for which neither SPF nor DKIM will align with header From: "
               "off (not looked at), warn (it leaves, event `warned`), hold (until an operator "
               "releases it), refuse (550 5.7.26, by what is known; what the DNS tells later is "

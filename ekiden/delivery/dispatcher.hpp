@@ -184,6 +184,7 @@ class Dispatcher final : public queue::Intake {
   };
   void each_feed(void (*tell)(ConnectionFeed&));
   void ask_others_to_evict(base::Time after);
+  std::shared_ptr<const Routed> route_of(std::string_view key) const;
   static queue::Arrival arrival_of(const message::Meta& meta, std::uint32_t index,
                                    std::uint64_t address_hash, const Routed& routed,
                                    base::Time now);

@@ -5,6 +5,13 @@
 
 namespace ekiden::queue {
 
+/// To a key without one; an empty `pool` adds nothing.
+inline void add_pool(std::string& key, std::string_view pool) {
+  if (pool.empty()) return;
+  key += '#';
+  key += pool;
+}
+
 /// By what the scheduler knows where a recipient goes: its domain's canonical name; behind "=" the
 /// next hop where the recipient brings its own; behind "#" the pool that it leaves from, where
 /// there are pools ("example.org=10.0.0.5:25#bulk"). A deferral may bind it to one source of the
@@ -16,10 +23,7 @@ inline std::string domain_key(std::string domain, std::string_view next_hop,
     domain += '=';
     domain += next_hop;
   }
-  if (!pool.empty()) {
-    domain += '#';
-    domain += pool;
-  }
+  add_pool(domain, pool);
   return domain;
 }
 

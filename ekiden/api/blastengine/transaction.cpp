@@ -159,11 +159,8 @@ PreparedBatch prepare_form(const HttpRequest& request, base::Time now) {
 PreparedBatch prepare_any(const HttpRequest& request, base::Time now) {
   if (base::starts_with_ignoring_case(request.header("content-type"), "multipart/"))
     return prepare_form(request, now);
-  JsonBody body = read_json_body(request);
-  if (body.problem) return one_problem(std::move(*body.problem));
-  PreparedBatch batch;
-  batch.messages.push_back(prepare_object(body.object, {}, now));
-  return batch;
+  return prepare_one(request,
+                     [&](const json::object& object) { return prepare_object(object, {}, now); });
 }
 
 base::Task<HttpResponse> transaction(Sender& sender, std::shared_ptr<Call> call) {

@@ -2,7 +2,6 @@
 
 #include "ekiden/api/draft_reader.hpp"
 #include "ekiden/api/json_fields.hpp"
-#include "ekiden/api/strict_json.hpp"
 
 namespace ekiden::api::postmark {
 namespace {
@@ -116,32 +115,32 @@ Prepared prepare_object(const json::object& object, base::Time now) {
   return prepared;
 }
 
-PreparedBatch prepare_one(const HttpRequest& request, base::Time now) {
-  JsonBody body = read_json_body(request);
+PreparedBatch prepare_list(const HttpRequest& request, const PrepareObject& prepare) {
+  JsonList body = read_json_list(request);
   if (body.problem) return one_problem(std::move(*body.problem));
-  PreparedBatch batch;
-  batch.messages.push_back(prepare_object(body.object, now));
-  return batch;
-}
-
-PreparedBatch prepare_list(const HttpRequest& request, base::Time now) {
-  Text why;
-  const auto value = parse_json(request.body, why);
-  if (!value || !value->is_array()) {
-    if (value) why = {"the body is no JSON array", "本文がJSON配列ではありません"};
-    return one_problem(make_problem(400, "not-json", std::move(why)));
-  }
-  const json::array& list = value->get_array();
+  const json::array& list = body.array;
   if (list.empty() || list.size() > kBatchMax)
     return one_problem(make_problem(
         422, "too-large",
         {"1 to 500 messages are sent at once.", "一度に送れるのは1件から500件です。"}));
   PreparedBatch batch;
   for (const json::value& one : list)
-    batch.messages.push_back(
-        prepare_object(one.is_object() ? one.get_object() : json::object(), now));
+    batch.messages.push_back(prepare(one.is_object() ? one.get_object() : json::object()));
   return batch;
 }
+
+/// Prepares, and notes what the answer repeats: whom each message is to.
+struct Preparing {
+  base::Time now;
+  std::vector<std::string> to;
+
+  PrepareObject work() {
+    return [this](const json::object& object) {
+      to.push_back(text_of(object, "To"));
+      return prepare_object(object, now);
+    };
+  }
+};
 
 json::object describe(const Call& call, const Sent& sent, base::Time now, const std::string& to) {
   if (sent.problem) return told(*sent.problem, call.caller.language);
@@ -152,32 +151,27 @@ json::object describe(const Call& call, const Sent& sent, base::Time now, const 
                       {"Message", "OK"}};
 }
 
-/// What the answer repeats of a message.
-std::string to_of(const json::value& value) {
-  return value.is_object() ? text_of(value.get_object(), "To") : std::string();
-}
-
 base::Task<HttpResponse> email(Sender& sender, std::shared_ptr<Call> call) {
-  const base::Time now = sender.now();
-  base::Function<PreparedBatch()> work = [call, now] { return prepare_one(call->request, now); };
-  Sender::MakeAnswer answer = [now](const Call& of, const std::vector<Sent>& sent) {
+  auto preparing = std::make_shared<Preparing>(Preparing{sender.now(), {}});
+  base::Function<PreparedBatch()> work = [call, preparing] {
+    return prepare_one(call->request, preparing->work());
+  };
+  Sender::MakeAnswer answer = [preparing](const Call& of, const std::vector<Sent>& sent) {
     if (sent.front().problem) return tell(*sent.front().problem, of.caller);
-    Text why;
-    const auto body = parse_json(of.request.body, why);
-    return json_response(200, describe(of, sent.front(), now, body ? to_of(*body) : ""));
+    return json_response(200, describe(of, sent.front(), preparing->now, preparing->to.front()));
   };
   return sender.handle(std::move(call), std::move(work), std::move(answer), tell);
 }
 
 base::Task<HttpResponse> batch(Sender& sender, std::shared_ptr<Call> call) {
-  const base::Time now = sender.now();
-  base::Function<PreparedBatch()> work = [call, now] { return prepare_list(call->request, now); };
-  Sender::MakeAnswer answer = [now](const Call& of, const std::vector<Sent>& sent) {
-    Text why;
-    const auto body = parse_json(of.request.body, why);
+  auto preparing = std::make_shared<Preparing>(Preparing{sender.now(), {}});
+  base::Function<PreparedBatch()> work = [call, preparing] {
+    return prepare_list(call->request, preparing->work());
+  };
+  Sender::MakeAnswer answer = [preparing](const Call& of, const std::vector<Sent>& sent) {
     json::array results;
     for (std::size_t i = 0; i < sent.size(); ++i)
-      results.push_back(describe(of, sent[i], now, body ? to_of(body->at(i)) : ""));
+      results.push_back(describe(of, sent[i], preparing->now, preparing->to.at(i)));
     HttpResponse response = json_response(200, {});
     response.body = json::serialize(results) + "\n";
     return response;

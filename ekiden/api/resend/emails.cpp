@@ -2,7 +2,6 @@
 
 #include "ekiden/api/draft_reader.hpp"
 #include "ekiden/api/json_fields.hpp"
-#include "ekiden/api/strict_json.hpp"
 
 namespace ekiden::api::resend {
 namespace {
@@ -138,23 +137,11 @@ Prepared prepare_object(const json::object& object, base::Time now, const std::s
   return prepared;
 }
 
-PreparedBatch prepare_one(const HttpRequest& request, base::Time now) {
-  JsonBody body = read_json_body(request);
-  if (body.problem) return one_problem(std::move(*body.problem));
-  PreparedBatch batch;
-  batch.messages.push_back(prepare_object(body.object, now, {}));
-  return batch;
-}
-
 /// One that is wrong refuses all, as Resend does.
 PreparedBatch prepare_list(const HttpRequest& request, base::Time now) {
-  Text why;
-  const auto value = parse_json(request.body, why);
-  if (!value || !value->is_array()) {
-    if (value) why = {"the body is no JSON array", "本文がJSON配列ではありません"};
-    return one_problem(make_problem(400, "not-json", std::move(why)));
-  }
-  const json::array& list = value->get_array();
+  JsonList body = read_json_list(request);
+  if (body.problem) return one_problem(std::move(*body.problem));
+  const json::array& list = body.array;
   if (list.empty() || list.size() > kBatchMax)
     return one_problem(
         make_problem(422, "invalid-request",
@@ -172,7 +159,8 @@ PreparedBatch prepare_list(const HttpRequest& request, base::Time now) {
 
 base::Task<HttpResponse> emails(Sender& sender, std::shared_ptr<Call> call) {
   base::Function<PreparedBatch()> work = [call, now = sender.now()] {
-    return prepare_one(call->request, now);
+    return prepare_one(call->request,
+                       [&](const json::object& one) { return prepare_object(one, now, {}); });
   };
   Sender::MakeAnswer answer = [](const Call& of, const std::vector<Sent>& sent) {
     if (sent.front().problem) return tell(*sent.front().problem, of.caller);
