@@ -12,6 +12,7 @@ import functools
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -46,18 +47,26 @@ def eventually(probe, timeout=10.0, what="it"):
         time.sleep(0.02)
 
 
-_ports_given = set()
+_ports_claimed = {}
 
 
 def free_port(family=socket.AF_INET):
-    """A port nobody listens on now, and that this test has not been given before."""
+    """A port that nobody listens on now, and that no other test is given while this one runs.
+
+    It lies below the range from which outgoing connections take theirs: one of those would
+    otherwise sit on it when the relay starts."""
     while True:
-        with socket.socket(family) as s:
-            s.bind(("::1" if family == socket.AF_INET6 else LOOPBACK, 0))
-            port = s.getsockname()[1]
-        if port not in _ports_given:
-            _ports_given.add(port)
-            return port
+        port = random.randrange(10240, 32768)
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0ekiden-test-port-{port}")
+            with socket.socket(family) as s:
+                s.bind(("::1" if family == socket.AF_INET6 else LOOPBACK, port))
+        except OSError:
+            claim.close()
+            continue
+        _ports_claimed[port] = claim
+        return port
 
 
 def to_toml(settings):
