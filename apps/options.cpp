@@ -376,6 +376,8 @@ std::vector<std::shared_ptr<const inbound::ListenerOptions>> listener_options(
     options->stream = listener.stream;
     options->hides_submitter = listener.hide_submitter;
     options->authenticates = listener.authentication_results;
+    options->dmarc = listener.dmarc == config::Dmarc::Rfc7489 ? auth::DmarcMode::Rfc7489
+                                                              : auth::DmarcMode::Rfc9989;
     options->rewriting = rewriting;
     if (listener.service == config::Service::Inbound) options->domains = inbound_domains(settings);
     options->limits = client_limits(settings);

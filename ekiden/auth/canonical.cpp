@@ -5,22 +5,17 @@
 #include "ekiden/auth/canonical.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
+#include "ekiden/auth/relaxed_block.hpp"
 #include "ekiden/base/text.hpp"
 
 namespace ekiden::auth {
 namespace {
 
 constexpr std::string_view kCrLf = "\r\n";
-/// Octets looked at together.
-constexpr std::size_t kBlock = 64;
 /// Octets behind a block that may be read: each copy is a whole block.
-constexpr std::size_t kStep = kBlock;
+constexpr std::size_t kStep = kRelaxedBlock;
 /// From here on a run that needs no change is passed on where it lies; a shorter one is cheaper
 /// to copy than to hash alone.
 constexpr std::size_t kDirectMin = 1024;
@@ -28,63 +23,6 @@ constexpr std::size_t kDirectMin = 1024;
 constexpr bool is_blank(char c) {
   return c == ' ' || c == '\t';
 }
-
-/// No octet of the block changes in relaxed form. Reads one octet past it.
-bool is_clean(const char* p) {
-  using Lane = std::uint8_t __attribute__((vector_size(16)));
-  Lane found{};
-  for (std::size_t i = 0; i < kBlock; i += sizeof(Lane)) {
-    Lane here, next;
-    std::memcpy(&here, p + i, sizeof here);
-    std::memcpy(&next, p + i + 1, sizeof next);
-    // A tab is written as a space; a space goes when white space or a line end follows.
-    const auto follows = (next == ' ') | (next == '\t') | (next == '\r');
-    found |= reinterpret_cast<Lane>((here == '\t') | ((here == ' ') & follows));
-  }
-  std::uint64_t halves[2];
-  std::memcpy(halves, &found, sizeof halves);
-  return (halves[0] | halves[1]) == 0;
-}
-
-/// Of a block, one bit for each octet.
-struct Marks {
-  std::uint64_t goes = 0;  ///< white space in front of more of it, or of CRLF
-  std::uint64_t tab = 0;
-};
-
-/// Reads two octets past the block.
-#if defined(__SSE2__)
-Marks marks_of(const char* p) {
-  const auto equal = [](__m128i octets, char c) {
-    return _mm_cmpeq_epi8(octets, _mm_set1_epi8(c));
-  };
-  Marks marks;
-  for (std::size_t i = 0; i < kBlock; i += 16) {
-    const auto load = [&](std::size_t offset) {
-      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i + offset));
-    };
-    const __m128i here = load(0), next = load(1);
-    const __m128i tab = equal(here, '\t');
-    const __m128i line_end = _mm_and_si128(equal(next, '\r'), equal(load(2), '\n'));
-    const __m128i follows =
-        _mm_or_si128(line_end, _mm_or_si128(equal(next, ' '), equal(next, '\t')));
-    const __m128i goes = _mm_and_si128(_mm_or_si128(tab, equal(here, ' ')), follows);
-    marks.tab |= static_cast<std::uint64_t>(_mm_movemask_epi8(tab)) << i;
-    marks.goes |= static_cast<std::uint64_t>(_mm_movemask_epi8(goes)) << i;
-  }
-  return marks;
-}
-#else
-Marks marks_of(const char* p) {
-  Marks marks;
-  for (std::size_t i = 0; i < kBlock; ++i, ++p) {
-    const bool goes = is_blank(p[0]) && (is_blank(p[1]) || (p[1] == '\r' && p[2] == '\n'));
-    marks.goes |= std::uint64_t{goes} << i;
-    marks.tab |= std::uint64_t{p[0] == '\t'} << i;
-  }
-  return marks;
-}
-#endif
 
 void append_relaxed_value(std::string_view value, std::string& out) {
   // What surrounds the value goes, runs become one space, folds vanish.
@@ -210,15 +148,17 @@ void BodyCanonicalizer::relax(std::string_view octets) {
   }
 
   // From here the last octet is no white space, and two octets may be looked at behind any that is.
+  // Behind a block that changes the next one mostly does too: it is not asked first.
   const char* clean = p;
-  while (last - p >= static_cast<std::ptrdiff_t>(kBlock + kStep)) {
-    if (is_clean(p)) {
-      p += kBlock;
+  bool changes = false;
+  while (last - p >= static_cast<std::ptrdiff_t>(kRelaxedBlock + kStep)) {
+    if (!changes && is_relaxed_block(p)) {
+      p += kRelaxedBlock;
       continue;
     }
     add_clean(clean, p);
-    compact_block(p);
-    p += kBlock;
+    changes = compact_block(p);
+    p += kRelaxedBlock;
     clean = p;
   }
   add_clean(clean, p);
@@ -237,11 +177,12 @@ void BodyCanonicalizer::add_clean(const char* begin, const char* end) {
 /// decided by the two behind it. `end` lies behind an octet that is no white space, or has two
 /// octets of the input behind it.
 void BodyCanonicalizer::compact(const char* begin, const char* end) {
-  for (; end - begin >= static_cast<std::ptrdiff_t>(kBlock + kStep); begin += kBlock) {
+  for (; end - begin >= static_cast<std::ptrdiff_t>(kRelaxedBlock + kStep);
+       begin += kRelaxedBlock) {
     compact_block(begin);
   }
   // Of what is left each octet alone. The last one of all is not blank: nothing behind it is read.
-  if (work_.size() - work_octets_ < kBlock + kStep) flush_work();
+  if (work_.size() - work_octets_ < kRelaxedBlock + kStep) flush_work();
   for (; begin < end; ++begin) {
     const bool blank = is_blank(*begin);
     if (blank && (is_blank(begin[1]) || (begin[1] == '\r' && begin[2] == '\n'))) continue;
@@ -249,27 +190,12 @@ void BodyCanonicalizer::compact(const char* begin, const char* end) {
   }
 }
 
-/// One block, behind which kStep octets may be read.
-void BodyCanonicalizer::compact_block(const char* block) {
-  if (work_.size() - work_octets_ < kBlock + kStep) flush_work();
-  const Marks marks = marks_of(block);
-  char* const out = work_.data() + work_octets_;
-  std::size_t size = 0;
-  // What is kept is copied run by run, a whole block each time because a known length is faster:
-  // what is too much, the next run or block writes over.
-  std::uint64_t kept = ~marks.goes;
-  while (kept != 0) {
-    const auto from = static_cast<std::size_t>(std::countr_zero(kept));
-    const auto n = static_cast<std::size_t>(std::countr_one(kept >> from));
-    std::memcpy(out + size, block + from, kBlock);
-    size += n;
-    kept = from + n < kBlock ? kept >> (from + n) << (from + n) : 0;
-  }
-  for (std::uint64_t tabs = marks.tab & ~marks.goes; tabs != 0; tabs &= tabs - 1) {
-    const std::uint64_t before = (tabs & -tabs) - 1;
-    out[std::popcount(before & ~marks.goes)] = ' ';
-  }
-  work_octets_ += size;
+/// One block, behind which kStep octets may be read. True when it was not clean.
+bool BodyCanonicalizer::compact_block(const char* block) {
+  if (work_.size() - work_octets_ < kRelaxedBlock + kStep) flush_work();
+  const RelaxedBlock relaxed = relax_block(block, work_.data() + work_octets_);
+  work_octets_ += relaxed.octets;
+  return relaxed.has_changed;
 }
 
 void BodyCanonicalizer::put(std::string_view octets) {

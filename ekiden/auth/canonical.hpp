@@ -58,7 +58,7 @@ class BodyCanonicalizer {
   const char* settle_held(const char* p, const char* end);
   void add_clean(const char* begin, const char* end);
   void compact(const char* begin, const char* end);
-  void compact_block(const char* block);
+  bool compact_block(const char* block);
   void put(std::string_view octets);
   void flush_work();
   void pass(std::string_view octets);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "ekiden/auth/body_hash.hpp"
+#include "ekiden/auth/relaxed_block.hpp"
 #include "ekiden/base/random.hpp"
 #include "ekiden/base/text.hpp"
 
@@ -159,6 +160,38 @@ TEST(BodyHash, StopsAtItsLengthAndCountsOn) {
   Sha256 expected;
   expected.update("abc");
   EXPECT_EQ(limited.digest(), expected.finish());
+}
+
+TEST(RelaxedBlock, EveryWayOfRelaxingGivesTheSame) {
+  // Blocks of the octets that matter, in runs of all lengths.
+  std::uint64_t state = 1;
+  const auto draw = [&](std::uint64_t below) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (state >> 33) % below;
+  };
+  for (int round = 0; round < 20'000; ++round) {
+    std::string block;
+    while (block.size() < 2 * kRelaxedBlock) {
+      constexpr std::string_view kOctets = "  \t\r\nab";
+      const std::uint64_t kind = draw(4);
+      if (kind == 0) block += "\r\n";
+      block.append(draw(12), kind == 1 ? ' ' : kOctets[draw(kOctets.size())]);
+    }
+    std::string plain;
+    for (std::size_t i = 0; i < kRelaxedBlock; ++i) {
+      const auto blank = [&](std::size_t at) { return block[at] == ' ' || block[at] == '\t'; };
+      if (blank(i) && (blank(i + 1) || block.substr(i + 1, 2) == "\r\n")) continue;
+      plain += blank(i) ? ' ' : block[i];
+    }
+    for (const auto relax : {relax_block, relax_block_by_runs}) {
+      std::string out(2 * kRelaxedBlock, '#');
+      const RelaxedBlock relaxed = relax(block.data(), out.data());
+      ASSERT_EQ(out.substr(0, relaxed.octets), plain) << testing::PrintToString(block);
+      EXPECT_EQ(relaxed.has_changed, plain != block.substr(0, kRelaxedBlock));
+      EXPECT_TRUE(relaxed.has_changed || plain.size() == kRelaxedBlock);
+      EXPECT_FALSE(is_relaxed_block(block.data()) && relaxed.has_changed);
+    }
+  }
 }
 
 }  // namespace

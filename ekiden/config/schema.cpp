@@ -95,6 +95,10 @@ std::vector<Key> listener_keys(Listener& v) {
            "and say what came of it in an Authentication-Results field under our name; fields "
            "that claim to be ours are removed. Nothing is refused for it, and the client waits "
            "for its 250 while the DNS is asked."},
+      {.name = "dmarc",
+       .value = choice(v.dmarc, {"rfc9989", "rfc7489"}),
+       .doc = "Which DMARC mail for our own domains is evaluated by. rfc9989 finds organizations "
+              "by a walk through the DNS; rfc7489 by the public suffix list, and knows pct."},
       {.name = "strict_syntax",
        .value = &v.strict_syntax,
        .doc = "Refuse what RFC 5321 does not allow but real clients send: a space after \"MAIL "

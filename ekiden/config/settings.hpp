@@ -41,6 +41,7 @@ enum class Service : std::uint8_t { Submission, Relay, Inbound };
 enum class ListenerTls : std::uint8_t { Off, StartTls, Implicit };
 enum class BareNewlines : std::uint8_t { Refuse, Fix };
 enum class LongLines : std::uint8_t { Encode, Refuse };
+enum class Dmarc : std::uint8_t { Rfc9989, Rfc7489 };
 
 struct Listener {
   net::Endpoint address;
@@ -55,6 +56,7 @@ struct Listener {
   std::string stream = "transactional";
   bool hide_submitter = false;
   bool authentication_results = true;
+  Dmarc dmarc = Dmarc::Rfc9989;
   bool strict_syntax = false;
   Duration greeting_delay{};
 };

@@ -141,11 +141,14 @@ class Validator : private Findings {
     } else {
       file(path + ".client_ca", v.client_ca);
     }
-    if (v.service != Service::Inbound && has(path + ".authentication_results")) {
-      refuse(path + ".authentication_results",
-             "listener.authentication_results has no effect here: only mail for our own domains "
-             "(service = \"inbound\") is evaluated");
+    for (const char* key : {"authentication_results", "dmarc"}) {
+      if (v.service == Service::Inbound || !has(path + "." + key)) continue;
+      refuse(path + "." + key, "listener." + std::string(key) +
+                                   " has no effect here: only mail for our own domains (service = "
+                                   "\"inbound\") is evaluated");
     }
+    if (!v.authentication_results && has(path + ".dmarc"))
+      refuse(path + ".dmarc", "listener.dmarc has no effect here: authentication_results is off");
     if (v.service == Service::Inbound) {
       if (has(path + ".long_lines")) {
         refuse(path + ".long_lines",

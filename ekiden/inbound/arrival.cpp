@@ -280,6 +280,8 @@ base::Task<void> Arrival::begin_authentication(std::string_view octets, const Cl
   handover.helo = origin.helo;
   handover.reverse_path = meta_->envelope.reverse_path;
   handover.authserv_id = options_.hostname;
+  handover.dmarc = options_.dmarc;
+  handover.suffixes = services_.suffixes;
   authentication_ = std::make_unique<Authentication>(
       services_.worker, *services_.resolver, std::move(handover), services_.worker.clock.now());
   authentication_->begin(octets.substr(0, header_octets));

@@ -142,6 +142,9 @@ base::Task<std::string> Authentication::finish() {
   for (const std::string& domain : authors_.domains) {
     auth::DmarcQuery author;
     author.author_domain = domain;
+    author.mode = handover_.dmarc;
+    author.suffixes = handover_.suffixes;
+    author.sample = static_cast<unsigned>(worker_.random.below(100));
     author.spf = auth::DmarcIdentifier{spf.verdict, spf.domain};
     for (const auth::DkimResult& signature : signatures) {
       author.dkim.push_back({signature.verdict, signature.domain});

@@ -22,6 +22,8 @@ struct Handover {
   std::string helo;
   std::string reverse_path;  ///< as given, without brackets; empty: null
   std::string authserv_id;   ///< our name (RFC 8601 §2.5)
+  auth::DmarcMode dmarc = auth::DmarcMode::Rfc9989;
+  const auth::PublicSuffixList* suffixes = nullptr;  ///< as auth::DmarcQuery has it
 };
 
 /// Evaluates SPF, DKIM, ARC and DMARC of one message that a stranger brings, and words what came of

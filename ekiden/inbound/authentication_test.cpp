@@ -65,6 +65,24 @@ TEST_F(InboundAuthentication, StandsInFrontAndForgedResultsAreGone) {
   EXPECT_TRUE(octets.ends_with("Subject: s\r\n\r\nhello\r\n"));
 }
 
+TEST_F(InboundAuthentication, ByTheOldDmarcThePublicSuffixListFindsTheOrganization) {
+  // The record that stands two labels above is found by a walk, but no list knows of it.
+  dns.txt("_dmarc.test", "v=DMARC1; p=reject; psd=n");
+  const std::string mail = "From: a@shop.test\r\n\r\nhello\r\n.\r\n";
+  send(mail);
+  for (int i = 0; i < 20; ++i) bench.advance(1ms);
+  EXPECT_NE(stored().find("polrec.domain=test"), std::string::npos) << stored();
+
+  const auto suffixes = auth::PublicSuffixList::load_newest();
+  ASSERT_TRUE(suffixes.has_value());
+  bench.services.suffixes = &*suffixes;
+  bench.options->dmarc = auth::DmarcMode::Rfc7489;
+  bench.intake.taken.clear();
+  send(mail);
+  for (int i = 0; i < 20; ++i) bench.advance(1ms);
+  EXPECT_NE(stored().find("dmarc=none"), std::string::npos) << stored();
+}
+
 TEST_F(InboundAuthentication, ASilentDnsCostsTwentySecondsAndTheMailIsTaken) {
   dns.default_delay(1h);
   const auto peer = send();

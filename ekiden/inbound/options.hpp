@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "ekiden/auth/dmarc_check.hpp"
 #include "ekiden/base/time.hpp"
 #include "ekiden/net/address_block.hpp"
 #include "ekiden/rewrite/rules.hpp"
@@ -84,6 +85,7 @@ struct ListenerOptions {
   std::string stream = "transactional";
   bool hides_submitter = false;
   bool authenticates = true;  ///< an Inbound evaluates SPF, DKIM, ARC and DMARC, and says so
+  auth::DmarcMode dmarc = auth::DmarcMode::Rfc9989;
   /// How long a client must keep silent before our greeting. Zero: it is only looked once.
   base::Duration greeting_delay{};
   std::map<std::string, InboundDomain, std::less<>> domains;  ///< by canonical name

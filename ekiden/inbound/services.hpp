@@ -10,6 +10,7 @@
 
 #include "ekiden/account/snapshot.hpp"
 #include "ekiden/auth/alignment_desk.hpp"
+#include "ekiden/auth/public_suffix.hpp"
 #include "ekiden/base/ids.hpp"
 #include "ekiden/base/metrics.hpp"
 #include "ekiden/base/worker.hpp"
@@ -60,11 +61,13 @@ struct Services {
   const account::SnapshotSource& accounts;
   ClientLimits& limits;
   Instruments& instruments;
-  smtp::SaslServer* sasl = nullptr;          ///< null: no AUTH
-  RecipientVerifier* verifier = nullptr;     ///< null: a recipient to verify gets 451
-  Layer* tls = nullptr;                      ///< null: no STARTTLS, no implicit TLS
-  Layer* proxy = nullptr;                    ///< null: no PROXY header is understood
-  dns::Resolver* resolver = nullptr;         ///< null: nothing is authenticated
+  smtp::SaslServer* sasl = nullptr;       ///< null: no AUTH
+  RecipientVerifier* verifier = nullptr;  ///< null: a recipient to verify gets 451
+  Layer* tls = nullptr;                   ///< null: no STARTTLS, no implicit TLS
+  Layer* proxy = nullptr;                 ///< null: no PROXY header is understood
+  dns::Resolver* resolver = nullptr;      ///< null: nothing is authenticated
+  const auth::PublicSuffixList* suffixes =
+      nullptr;                               ///< null: DMARC of RFC 7489 knows no organizations
   auth::AlignmentDesk* alignment = nullptr;  ///< null: own clients' mail is not judged
   base::Executor* pool = nullptr;            ///< null: bounces are not read
   std::shared_ptr<const shaping::Providers> providers = nullptr;  ///< what replies mean; or null

@@ -13,7 +13,7 @@ FIELD = "Authentication-Results:"
 
 
 class AuthenticationResults(support.Scenario):
-    def listen(self, records, authentication_results=True):
+    def listen(self, records, **keys):
         self.server = self.dns({
             ("good.test", "TXT"): ['"v=spf1 ip4:127.0.0.1 -all"'],
             ("bad.test", "TXT"): ['"v=spf1 -all"'],
@@ -24,7 +24,7 @@ class AuthenticationResults(support.Scenario):
         self.relay_.settings["inbound_domain"] = [
             {"name": "own.test", "recipients": "any", "next_hop": f"127.0.0.1:{self.peer_.port}"}]
         self.port = self.relay_.listener("inbound", "off",
-                                         authentication_results=authentication_results)
+                                         **{"authentication_results": True, **keys})
         self.relay_.route_to(self.peer_.port)
         self.relay_.start()
 
@@ -50,6 +50,17 @@ class AuthenticationResults(support.Scenario):
         return (f"{extra}From: A <a@{author}>\r\nTo: me@own.test\r\nSubject: s\r\n"
                 f"Date: Sun, 22 Nov 2026 10:00:00 +0900\r\nMessage-ID: <1@{author}>\r\n\r\n"
                 f"{body}").encode()
+
+    def test_which_dmarc_is_chosen_by_the_listener(self):
+        # Found by a walk through the DNS; no list calls co.jp an organization.
+        self.listen({("_dmarc.co.jp", "TXT"): ['"v=DMARC1; p=reject; psd=n"']})
+        old = self.relay_.listener("inbound", "off", authentication_results=True, dmarc="rfc7489")
+        self.relay_.reload()
+        author = "shop.co.jp"
+        newer, = self.fields(self.send("a@bad.test", self.mail(author)))
+        self.assertIn("dmarc=fail", newer)
+        older, = self.fields(self.send("a@bad.test", self.mail(author), port=old))
+        self.assertIn("dmarc=none", older)
 
     def test_what_passed_and_what_failed(self):
         self.listen({})
