@@ -30,7 +30,7 @@ def arguments():
     parser.add_argument("--modes", default="reuse,new", help="reuse, new (a connection for each "
                         "message), tls, tls-new: reuse,new")
     parser.add_argument("--relays", default=None, help="ekiden, postfix, direct (no relay at all); "
-                        "opensmtpd, exim where they are: ekiden,postfix,direct")
+                        "opensmtpd, exim, haraka where they are: ekiden,postfix,direct")
     parser.add_argument("--rounds", type=int, default=3, help="alternating runs of each")
     parser.add_argument("--depth", type=int, metavar="N",
                         help="the next hop is down, N are taken, then drained")

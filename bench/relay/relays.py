@@ -360,5 +360,51 @@ begin retry
         self.stage.start("relay", [self.program, "-C", self.config, "-qff"])
 
 
+class Haraka(Relay):
+    """Haraka as npm has it (script/bootstrap --peers)."""
+    name = "haraka"
+    modes = ("reuse", "new")
+
+    def __init__(self, stage):
+        super().__init__(stage)
+        self.program = PEERS / "node_modules/.bin/haraka"
+        if not self.program.exists():
+            raise Failure("Haraka is not there: script/bootstrap --peers")
+
+    def clean(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for name in ("config", "plugins", "queue"):
+            (self.folder / name).mkdir(parents=True)
+
+    def start(self, limit_s=60):
+        shutil.copy(PEERS / "node_modules/Haraka/config/connection.ini", self.folder / "config")
+        for name, text in {
+                "config/smtp.ini": f"listen=127.0.0.1:{RELAY_PORT}\nnodes=cpus\n",
+                "config/outbound.ini": "local_mx_ok=true\nconcurrency_max=100\n",
+                "config/log.ini": "level=WARN\n",
+                "config/me": "relay.bench.test\n",
+                "config/plugins": "bench\n",
+                "plugins/bench.js": f"""
+exports.hook_connect = (next, connection) => {{ connection.relaying = true; next() }}
+exports.hook_rcpt = (next) => next(OK)
+exports.hook_get_mx = (next) => next(OK, {{ priority: 0, exchange: '127.0.0.1', port: {SINK_PORT} }})
+"""}.items():
+            (self.folder / name).write_text(text)
+        with open(self.log, "ab") as log:
+            self.child = self.stage.start("relay", [self.program, "-c", self.folder],
+                                          out=log, err=log)
+        return wait_for_port(RELAY_PORT, f"Haraka (see {self.log})", limit_s,
+                             lambda: self.child.poll() is None, greeting=True)
+
+    def ask_to_stop(self):
+        self.stage.stop(self.child, signal.SIGTERM, 30)
+
+    def queued(self):
+        return len(os.listdir(self.folder / "queue"))
+
+    def flush(self):
+        """It has no command for it: files wait for their time."""
+
+
 RELAYS = {"ekiden": Ekiden, "postfix": Postfix, "opensmtpd": OpenSmtpd, "exim": Exim,
-          "direct": None}
+          "haraka": Haraka, "direct": None}
