@@ -26,13 +26,17 @@ function(ekiden_module name)
   list(TRANSFORM M_DEPENDS PREPEND ekiden_)
   target_link_libraries(ekiden_${name} PUBLIC ${M_DEPENDS} ${M_LINKS})
 
-  if(EKIDEN_TESTS AND tests)
+  # Those that run under sanitizers. The command line's costs minutes to build, for options.
+  set(is_sanitized ON)
+  if(name STREQUAL "cli")
+    set(is_sanitized OFF)
+  endif()
+  if(EKIDEN_TESTS AND tests AND (EKIDEN_SANITIZED OR NOT is_sanitized))
     add_executable(${name}_test ${tests})
     # A test's own code costs more to optimize than to run.
     ekiden_compile_options(${name}_test tests)
     target_compile_options(${name}_test PRIVATE -O0)
-    # Those that run under sanitizers. The command line's costs minutes to build, for options.
-    if(NOT name STREQUAL "cli")
+    if(is_sanitized)
       add_dependencies(sanitized ${name}_test)
     endif()
     target_link_libraries(${name}_test PRIVATE ekiden_${name} ${M_TEST_LINKS} GTest::gtest_main)
