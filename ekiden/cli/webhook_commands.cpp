@@ -9,6 +9,7 @@
 #include "ekiden/account/domain_key.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/cli/event_filter.hpp"
+#include "ekiden/cli/exit_code.hpp"
 #include "ekiden/config/units.hpp"
 #include "ekiden/webhook/address_guard.hpp"
 #include "ekiden/webhook/payload.hpp"
