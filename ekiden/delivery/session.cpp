@@ -1,11 +1,13 @@
 #include "ekiden/delivery/session.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "ekiden/base/assert.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/delivery/local_reply.hpp"
 #include "ekiden/message/header_scan.hpp"
+#include "ekiden/smtp/address.hpp"
 #include "ekiden/smtp/dot_writer.hpp"
 
 // Invariants:
@@ -20,6 +22,9 @@ using Kind = smtp::ClientAction::Kind;
 using smtp::ClientEvent;
 namespace client_event = smtp::client_event;
 
+/// Of one connection; the mail of others goes uncounted into TLS reports.
+constexpr std::size_t kObservedDomainsMax = 100;
+
 std::string random_nonce(base::Random& random) {
   constexpr std::size_t kNonceOctets = 24;
   std::string raw(kNonceOctets, '\0');
@@ -32,6 +37,7 @@ std::string random_nonce(base::Random& random) {
 smtp::ClientOptions Session::client_options(const Parts& parts, TlsLevel level) {
   smtp::ClientOptions options;
   options.ehlo_name = parts.plan.ehlo_name;
+  options.needs_requiretls = parts.plan.tls_demand == message::TlsDemand::Required;
   options.wants_auth = !parts.plan.username.empty();
   options.may_send_password_in_clear = parts.context.options.may_send_password_in_clear;
   options.time_outs = parts.context.options.time_outs;
@@ -61,6 +67,7 @@ Session::Session(Parts parts, std::unique_ptr<net::Stream> stream, TlsLevel leve
       fallback_reason_(std::move(fallback_reason)) {
   peer_.host = parts_.target.host;
   peer_.address = stream_->remote().address.to_string();
+  local_address_ = stream_->local().address.to_string();
   peer_.tls_verification = "none";
 }
 
@@ -201,7 +208,10 @@ base::Task<bool> Session::handshake() {
   Result<std::unique_ptr<net::Stream>> secured = co_await parts_.context.start_tls(
       std::move(stream_), std::move(request), deadline, tls_error_);
   if (!secured) {
-    if (tls_error_.empty()) tls_error_ = secured.error().message();
+    const Error error = secured.error();
+    is_tls_lost_ = error == net::Errc::TimedOut || error == net::Errc::Reset ||
+                   error == net::Errc::EndOfStream || error == net::Errc::Closed;
+    if (tls_error_.empty()) tls_error_ = error.message();
     co_return false;
   }
   tls_error_.clear();
@@ -248,6 +258,20 @@ base::Task<void> Session::authenticate() {
   action_ = dialogue_.resume(event);
 }
 
+/// RFC 8460: a connection counts once for each domain whose mail it carries.
+void Session::observe(const Job& job) {
+  const policy::TlsObserver& tell = parts_.context.observe_tls;
+  if (!tell || parts_.observed.empty() || job.is_probe) return;
+  std::string domain =
+      smtp::domain_of(job.meta->envelope.recipients[job.recipients.front()].address);
+  if (observed_domains_.size() >= kObservedDomainsMax ||
+      std::find(observed_domains_.begin(), observed_domains_.end(), domain) !=
+          observed_domains_.end())
+    return;
+  for (const policy::TlsSession& session : parts_.observed) tell(domain, session);
+  observed_domains_.push_back(std::move(domain));
+}
+
 // ---- transactions
 
 bool Session::may_begin() const {
@@ -280,6 +304,7 @@ base::Task<void> Session::work() {
           break;
         }
         ++begun_;
+        observe(current_->job);
         ClientEvent event = client_event::Begin{&current_->preparation.transaction};
         co_await advance(std::move(event));
         break;
@@ -315,6 +340,13 @@ Session::Taken Session::take_off(Flight& flight) {
   flight.result.id = flight.job.id;
   rewrite(flight);
   prepare(flight.job, dialogue_.peer(), parts_.plan.prefers_bdat, flight.preparation);
+  if (flight.job.meta->details.tls_demand == message::TlsDemand::Required) {
+    // Ever true on a connection for such mail; a bounce of it takes what there is (RFC 8689 §5).
+    const net::TlsInfo* const tls = stream_->tls();
+    flight.preparation.transaction.requiretls = dialogue_.peer().requiretls && tls != nullptr &&
+                                                tls->is_verified &&
+                                                is_name_proven(parts_.plan, parts_.target);
+  }
   for (RecipientResult& refused : flight.preparation.refused)
     flight.result.recipients.push_back(std::move(refused));
   if (flight.preparation.recipients.empty() || !convert(flight)) return Taken::Done;
@@ -421,6 +453,7 @@ base::Task<std::string_view> Session::find_rider() {
     co_return std::string_view();
   }
   ++begun_;
+  observe(flight->job);
   behind_ = std::move(flight);
   co_return dialogue_.ride(behind_->preparation.transaction);
 }
