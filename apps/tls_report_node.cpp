@@ -44,7 +44,7 @@ TlsReportNode::TlsReportNode(const config::Settings& settings, Place& place, Tls
   book_.on_change([this] { save_soon(); });
   book_.on_new([this] {
     place_.worker.executor.post([this] {
-      if (reporter_) reporter_->wake();
+      if (reporter_) reporter_->note_new();
     });
   });
 }

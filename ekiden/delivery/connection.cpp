@@ -232,11 +232,12 @@ class Attempt {
     if (!failure) return;
     const auto phase = static_cast<Phase>(failure->phase);
     const bool is_unoffered = failure->is_local && failure->reply.enhanced == kNoRequireTls;
-    const bool is_policy_s = failure->is_local && (phase == Phase::StartTls || is_unoffered);
+    const bool is_tls_s = phase == Phase::StartTls || !session.tls_error().empty();
+    const bool is_policy_s = failure->is_local && (is_tls_s || is_unoffered);
     smtp::Reply reply =
         is_policy_s ? explained(failure->reply, protection, target) : failure->reply;
     // A peer's own refusal of STARTTLS lasts when it says so.
-    const bool lasts = phase == Phase::StartTls && !session.is_tls_lost() &&
+    const bool lasts = is_tls_s && !session.is_tls_lost() &&
                        failure->reply.enhanced != kConnectionLost &&
                        (failure->is_local || failure->reply.is_permanent());
     if (!is_unoffered) reply = unmet(std::move(reply), *plan_, lasts);

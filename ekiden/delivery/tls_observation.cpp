@@ -9,7 +9,7 @@ using policy::TlsSession;
 
 bool is_reported(const Plan& plan, const Target& target) {
   return target.is_from_mx && plan.tls != TlsPolicy::Off &&
-         plan.tls_demand != message::TlsDemand::Optional;
+         plan.tls_demand == message::TlsDemand::Usual;
 }
 
 TlsSession session_under(const Plan& plan, const Target& target, const Protection& protection) {

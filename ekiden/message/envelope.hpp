@@ -63,21 +63,21 @@ struct Details {
   std::vector<std::string> tags;
   std::string metadata;  ///< JSON object as given, or empty
   base::Time received{};
-  base::Time send_at{};          ///< zero: at once
-  std::string client_address;    ///< "192.0.2.1" or "2001:db8::1"
-  std::string client_name;       ///< what HELO or EHLO said
-  std::string identity;          ///< credential's name, or empty
-  std::string listener;          ///< kept only where rewriting asks for it when mail leaves
-  std::string protocol;          ///< "ESMTPSA", "HTTP", "DSN", …
-  std::string header_from;       ///< address of From, as found
-  std::string subject;           ///< decoded is the reader's work; at most 200 octets
-  std::string message_id;        ///< Message-ID with its brackets
-  std::uint64_t size = 0;        ///< octets as stored
-  bool is_eight_bit = false;     ///< an octet above 127 occurs
-  bool has_utf8_header = false;  ///< SMTPUTF8 is needed because of the headers
-  bool is_generated = false;     ///< a DSN, notice or report of ours
-  bool is_own = false;           ///< an own client's: trusted network or credential
-  TlsDemand tls_demand = TlsDemand::Usual;
+  base::Time send_at{};           ///< zero: at once
+  std::string client_address;     ///< "192.0.2.1" or "2001:db8::1"
+  std::string client_name;        ///< what HELO or EHLO said
+  std::string identity;           ///< credential's name, or empty
+  std::string listener;           ///< kept only where rewriting asks for it when mail leaves
+  std::string protocol;           ///< "ESMTPSA", "HTTP", "DSN", …
+  std::string header_from;        ///< address of From, as found
+  std::string subject;            ///< decoded is the reader's work; at most 200 octets
+  std::string message_id;         ///< Message-ID with its brackets
+  std::uint64_t size = 0;         ///< octets as stored
+  bool is_eight_bit = false;      ///< an octet above 127 occurs
+  bool has_utf8_header = false;   ///< SMTPUTF8 is needed because of the headers
+  bool is_generated = false;      ///< a DSN, notice or report of ours
+  bool is_own = false;            ///< an own client's: trusted network or credential
+  TlsDemand tls_demand{};         ///< of its sender (RFC 8689)
   bool is_authenticated = false;  ///< its Authentication-Results of our name are ours
   /// What will come of SPF, DKIM and DMARC, as far as was known at acceptance: "aligned: …",
   /// "unaligned: …", "unknown: …"; or "pending", with d= of the signatures that the message had,

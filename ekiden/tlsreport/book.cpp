@@ -241,6 +241,7 @@ void Book::end(const Key& key, base::Time due, base::Random& random, const std::
 
 void Book::end_days(base::Time now, base::Duration delay_max, base::Random& random,
                     const std::string& submitter) {
+  bool has_changed = false;
   {
     const std::lock_guard lock(mutex_);
     const base::Time today = day_of(now);
@@ -248,14 +249,16 @@ void Book::end_days(base::Time now, base::Duration delay_max, base::Random& rand
       const auto delay =
           static_cast<std::int64_t>(random.unit() * static_cast<double>(delay_max.count()));
       const Key key = collecting_.begin()->first;
+      has_changed = true;
       end(key, std::max(now, today + base::Duration(delay)), random, submitter);
     }
-    std::erase_if(reports_, [now](const auto& entry) {
+    const std::size_t forgotten = std::erase_if(reports_, [now](const auto& entry) {
       return entry.second.state != State::Waiting && entry.second.day + kKeptFor < now;
     });
-    is_full_said_ = false;
+    has_changed = has_changed || forgotten > 0;
+    if (has_changed) is_full_said_ = false;
   }
-  changed();
+  if (has_changed) changed();
 }
 
 std::size_t Book::end_day(base::Time day, base::Time now, base::Random& random,

@@ -8,7 +8,7 @@
 
 namespace ekiden::tlsreport {
 
-/// RFC 1952. One that does not fit memory is the process's end.
+/// One member of a gzip file.
 std::string gzip(std::string_view octets);
 
 /// RFC 8460 §5.1: "submitter!domain!begin!end!id.json.gz".

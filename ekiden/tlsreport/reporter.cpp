@@ -53,7 +53,8 @@ Reporter::Reporter(Parts parts, Options options)
 }
 
 Reporter::~Reporter() {
-  if (timer_ != base::TimerId::None) parts_.worker.clock.cancel(timer_);
+  for (const base::TimerId timer : {timer_, soon_})
+    if (timer != base::TimerId::None) parts_.worker.clock.cancel(timer);
 }
 
 void Reporter::start() {
@@ -61,10 +62,20 @@ void Reporter::start() {
 }
 
 void Reporter::stop() {
-  if (timer_ != base::TimerId::None) parts_.worker.clock.cancel(timer_);
-  timer_ = base::TimerId::None;
+  for (base::TimerId* const timer : {&timer_, &soon_}) {
+    if (*timer != base::TimerId::None) parts_.worker.clock.cancel(*timer);
+    *timer = base::TimerId::None;
+  }
   cancel_->cancel();
   tasks_.close();
+}
+
+void Reporter::note_new() {
+  if (tasks_.is_closed() || soon_ != base::TimerId::None) return;
+  soon_ = parts_.worker.clock.call_after(kGatherFor, [this] {
+    soon_ = base::TimerId::None;
+    wake();
+  });
 }
 
 void Reporter::wake() {

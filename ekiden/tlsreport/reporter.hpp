@@ -53,13 +53,14 @@ class Reporter {
   /// The threads have ended.
   void abandon() { tasks_.abandon(); }
 
-  /// There is something new in the book. On its worker.
-  void wake();
+  /// There is a new domain in the book: soon it is asked what it wants. On its worker.
+  void note_new();
   /// Sends a day's reports now. How many there are.
   std::size_t send_day(base::Time day);
   const Book& book() const { return parts_.book; }
 
  private:
+  void wake();
   base::Task<void> look();
   base::Task<void> discover();
   base::Task<void> send(Report report);
@@ -77,7 +78,7 @@ class Reporter {
   std::string submitter_;
   base::TaskGroup tasks_;
   std::shared_ptr<net::Cancellation> cancel_;
-  base::TimerId timer_ = base::TimerId::None;
+  base::TimerId timer_ = base::TimerId::None, soon_ = base::TimerId::None;
   bool is_looking_ = false;
   bool must_look_again_ = false;
   base::Counter& sent_;

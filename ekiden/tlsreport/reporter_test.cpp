@@ -99,7 +99,7 @@ struct Rig {
     reporter.emplace(
         Reporter::Parts{worker, executor, network, dns, std::move(secure), book, send, metrics},
         std::move(options));
-    book.on_new([this] { executor.post([this] { reporter->wake(); }); });
+    book.on_new([this] { executor.post([this] { reporter->note_new(); }); });
     dns.txt("_smtp._tls.a.test", kRecord);
     reporter->start();
     settle();
@@ -127,6 +127,8 @@ struct Rig {
     policy::TlsSession session;
     if (fails) session.failure = policy::TlsFailure{};
     book.add(domain, session, clock.now());
+    settle();
+    clock.advance(2s);
     settle();
   }
   Report one(const std::string& domain = "a.test") { return book.find(domain, std::nullopt).at(0); }

@@ -108,10 +108,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       check_reply(input.rest(), kind / 4);
       break;
     case 3:
-      check_reports(input);
+      check_book(input.rest());
       break;
     default:
-      check_book(input.rest());
+      check_reports(input);
       break;
   }
   return 0;
