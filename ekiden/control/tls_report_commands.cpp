@@ -84,7 +84,8 @@ class Commands {
     if (!arguments.ok()) {
       asked.problem = arguments.problem();
     } else if (reporter_ == nullptr) {
-      asked.problem = Problem{"off", "there are no reports on TLS: tls_reports.from is not set"};
+      asked.problem =
+          Problem{"refused", "there are no reports on TLS: tls_reports.from is not set"};
     } else if (!date.empty()) {
       asked.day = tlsreport::parse_day(date);
       if (!asked.day) asked.problem = Problem{"bad_request", "a date is written like 2026-11-22"};

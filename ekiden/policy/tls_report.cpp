@@ -14,7 +14,6 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr base::Duration kDay = std::chrono::hours(24);
 constexpr std::size_t kStringsMax = 100;
 
 constexpr std::array<std::string_view, 3> kKinds{"no-policy-found", "sts", "tlsa"};
@@ -244,14 +243,14 @@ std::uint64_t TlsTally::failures() const {
 }
 
 std::string format_tls_report(const TlsReportHead& head, const TlsTally& tally) {
-  const base::Time end = head.begin + kDay - std::chrono::seconds(1);
-  const json::object report{{"organization-name", head.organization},
-                            {"date-range",
-                             {{"start-datetime", base::format_rfc3339(head.begin)},
-                              {"end-datetime", base::format_rfc3339(end)}}},
-                            {"contact-info", head.contact},
-                            {"report-id", head.id},
-                            {"policies", policies_of(tally, head.domain)}};
+  const std::string day = base::format_day(head.begin);
+  const json::object report{
+      {"organization-name", head.organization},
+      {"date-range",
+       {{"start-datetime", day + "T00:00:00Z"}, {"end-datetime", day + "T23:59:59Z"}}},
+      {"contact-info", head.contact},
+      {"report-id", head.id},
+      {"policies", policies_of(tally, head.domain)}};
   return json::serialize(report);
 }
 

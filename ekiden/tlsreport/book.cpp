@@ -8,6 +8,7 @@
 
 #include "ekiden/base/log.hpp"
 #include "ekiden/base/text.hpp"
+#include "ekiden/message/trace.hpp"
 
 namespace ekiden::tlsreport {
 
@@ -98,19 +99,8 @@ base::Time day_of(base::Time time) {
 }
 
 std::optional<base::Time> parse_day(std::string_view text) {
-  // The eight digits decide; which days a month has, the calendar says.
-  if (text.size() != 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
-  const auto year = base::parse_u64(text.substr(0, 4));
-  const auto month = base::parse_u64(text.substr(5, 2));
-  const auto day = base::parse_u64(text.substr(8, 2));
-  if (!year || !month || !day) return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)),
-                                         std::chrono::month(static_cast<unsigned>(*month)),
-                                         std::chrono::day(static_cast<unsigned>(*day))};
-  if (!date.ok()) return std::nullopt;
-  return base::from_unix_us(std::chrono::duration_cast<std::chrono::microseconds>(
-                                std::chrono::sys_days(date).time_since_epoch())
-                                .count());
+  if (text.size() != 10) return std::nullopt;
+  return message::parse_date(std::string(text) + "T00:00:00Z");
 }
 
 std::string_view state_name(State state) {

@@ -54,7 +54,6 @@ class Requiretls(TransportBed):
         self.domain("strange.test", Certificate(["mx.strange.test"]))
         self.zone.mx("clear.test", "mx.clear.test")
         clear = self.host("mx.clear.test", None)
-        self.zone.unsigned.add("unproven.test")
         self.relay_.start()
         for domain, status in (("unable.test", "5.7.30"), ("strange.test", "5.7.10"),
                                ("clear.test", "5.7.10")):
