@@ -215,7 +215,7 @@ base::Task<std::string> Reporter::deliver(const Report& report, policy::TlsRepor
   if (to.is_mail) {
     co_return co_await mail(report, std::move(head), std::move(packed), std::move(to.target));
   }
-  co_return co_await post(std::move(head), std::move(packed), std::move(to.target));
+  co_return co_await post(std::move(packed), std::move(to.target));
 }
 
 base::Task<std::string> Reporter::mail(const Report& report, policy::TlsReportHead head,
@@ -237,8 +237,7 @@ base::Task<std::string> Reporter::mail(const Report& report, policy::TlsReportHe
   co_return queued ? std::string() : "it cannot be queued: " + queued.error().message();
 }
 
-base::Task<std::string> Reporter::post(policy::TlsReportHead head, std::string packed,
-                                       std::string url) {
+base::Task<std::string> Reporter::post(std::string packed, std::string url) {
   std::string problem;
   const std::optional<webhook::Target> target = webhook::parse_target(url, problem);
   if (!target) co_return problem;

@@ -65,7 +65,7 @@ class Reporter {
   base::Task<void> discover();
   base::Task<void> send(Report report);
   base::Task<std::string> deliver(const Report& report, policy::TlsReportAddress to);
-  base::Task<std::string> post(policy::TlsReportHead head, std::string packed, std::string url);
+  base::Task<std::string> post(std::string packed, std::string url);
   base::Task<std::string> mail(const Report& report, policy::TlsReportHead head, std::string packed,
                                std::string to);
   base::Task<std::vector<net::Endpoint>> find_servers(std::string host, std::uint16_t port,

@@ -7,17 +7,16 @@ import email
 import gzip
 import http.server
 import json
-import threading
 
 import support
 from authority import Certificate
 from nameserver import NameServer
-from policyserver import policy
+from policyserver import HttpsServer, policy
 from support import LOOPBACK, eventually
 from transportbed import TransportBed
 
 
-class ReportServer:
+class ReportServer(HttpsServer):
     """Takes posts of reports over HTTPS, and answers with `status`."""
 
     def __init__(self, context):
@@ -35,23 +34,7 @@ class ReportServer:
             def log_message(self, *arguments):
                 pass
 
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def finish_request(self, request, client_address):
-                try:
-                    with context.wrap_socket(request, server_side=True) as secured:
-                        super().finish_request(secured, client_address)
-                except OSError:
-                    pass
-
-        self._server = Server((LOOPBACK, 0), Handler)
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(context, Handler)
 
 
 class TlsReports(TransportBed):
