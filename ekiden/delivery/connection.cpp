@@ -192,7 +192,9 @@ class Attempt {
         // Only what then worked is remembered: a broken network is no fault of TLS.
         if (is_new) context_.tls_memory.remember(key, entry, clock.steady());
         is_worked_ = true;
-        if (observes(target)) note_tls(target, protection, session, entry);
+        // In the clear behind a handshake that failed is no second failure.
+        const bool is_told = is_new && entry.level == TlsLevel::Plain;
+        if (observes(target) && !is_told) note_tls(target, protection, session, entry);
         end_ = ConnectionEnd{};
         is_reply_local_ = false;
         co_await session.work();

@@ -186,10 +186,10 @@ std::vector<std::string> policy_strings_of(const MtaStsPolicy& policy) {
   std::vector<std::string> lines;
   const std::string text = format_mta_sts_policy(policy);
   for (std::size_t begin = 0; begin < text.size() && lines.size() < kStringsMax;) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    const std::size_t end = std::min(text.find('\r', begin), text.size());
     const std::string_view line = base::trimmed(std::string_view(text).substr(begin, end - begin));
     if (!line.empty()) lines.emplace_back(line);
-    begin = end + 1;
+    begin = end + 2;
   }
   return lines;
 }

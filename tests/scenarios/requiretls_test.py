@@ -78,7 +78,7 @@ class Requiretls(TransportBed):
         self.publish("sts.test", policy("testing", "mx.sts.test"))
         self.relay_.start()
         self.submit("b@sts.test", "b@plain.test")
-        self.assertIn("mta-sts testing", self.delivered("sts.test"))
+        self.assertEqual(self.delivered("sts.test"), "verified (requiretls)")
         bounced = self._event("b@plain.test", "bounced")
         self.assertEqual(bounced["enhanced_code"], "5.7.30")
         self.assertIn("neither DNSSEC nor MTA-STS", bounced["reply"])
