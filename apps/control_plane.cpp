@@ -6,6 +6,7 @@
 #include "ekiden/control/egress_commands.hpp"
 #include "ekiden/control/handlers.hpp"
 #include "ekiden/control/protocol.hpp"
+#include "ekiden/control/tls_report_commands.hpp"
 
 #ifndef EKIDEN_VERSION
 #define EKIDEN_VERSION "unknown"
@@ -49,6 +50,7 @@ ControlPlane::ControlPlane(Parts parts)
       server_(parts_.worker) {
   control::add_handlers(server_, node_, parts_.worker.clock);
   control::add_egress_handlers(server_, parts_.relay.neighbours(), parts_.worker.executor);
+  control::add_tls_report_handlers(server_, parts_.tls_reports);
   server_.add(std::string(control::kStoreRefresh),
               [look = parts_.refresh_store](const control::Request&, control::ResponseWriter&) {
                 return refresh(look);

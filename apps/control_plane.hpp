@@ -7,6 +7,7 @@
 #include "apps/relay.hpp"
 #include "ekiden/control/live_node.hpp"
 #include "ekiden/control/server.hpp"
+#include "ekiden/tlsreport/reporter.hpp"
 
 namespace ekiden::apps {
 
@@ -26,6 +27,7 @@ class ControlPlane {
     std::function<void()> drain;
     /// Looks whether the control store has changed; then calls back on the worker.
     std::function<void(base::Work)> refresh_store;
+    tlsreport::Reporter* tls_reports = nullptr;  ///< null: there are none
   };
   explicit ControlPlane(Parts parts);
 

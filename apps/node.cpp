@@ -19,6 +19,7 @@
 #include "apps/reloader.hpp"
 #include "apps/signals.hpp"
 #include "apps/tls_files.hpp"
+#include "apps/tls_report_node.hpp"
 #include "apps/webhook_node.hpp"
 #include "ekiden/account/password_pool.hpp"
 #include "ekiden/account/store.hpp"
@@ -152,6 +153,7 @@ int serve(config::Loaded loaded) {
   if (!webhooks.open(data_dir, *node_key, problem)) return fail(problem);
   policy::MtaStsBook policies;
   MtaStsFile policies_file(policies, first, runtime.pool(), data_dir);
+  TlsReportNode tls_reports(*settings, *places.front(), tls, runtime.pool(), policies);
 
   delivery::MessageSigner signer(**accounts, *node_key);
   Surroundings surroundings{std::move(workers),
@@ -168,6 +170,7 @@ int serve(config::Loaded loaded) {
   surroundings.secret = &*node_key;
   surroundings.signer = &signer;
   surroundings.mta_sts = &policies;
+  surroundings.observe_tls = tls_reports.observer();
   surroundings.providers = providers.providers;
   auth::DomainBook domains;
   // Without the list, names without a DMARC record are organizations of their own.
@@ -181,6 +184,7 @@ int serve(config::Loaded loaded) {
   Relay relay(std::move(surroundings), settings);
   if (!relay.open(problem)) return fail(problem);
 
+  tls_reports.use(relay, metrics);
   EgressFile egress_file(relay.neighbours(), first, runtime.pool(), data_dir);
 
   std::promise<int> finished;
@@ -203,7 +207,8 @@ int serve(config::Loaded loaded) {
        // In a turn of its own, so that whoever asked is answered.
        [&] { first.executor.post([&] { stop(0); }); },
        // The socket answers from a little before the watcher is there until a little after.
-       [&](base::Work done) { watcher ? watcher->look(std::move(done)) : done(); }});
+       [&](base::Work done) { watcher ? watcher->look(std::move(done)) : done(); },
+       tls_reports.reporter()});
   if (!control.restore(problem)) return fail(problem);
   http.use(control.node());
 
@@ -214,6 +219,7 @@ int serve(config::Loaded loaded) {
     net::notify_service_manager("STOPPING=1");
     http.stop([] {});
     webhooks.stop();
+    tls_reports.stop();
     control.stop();
     relay.stop(relay.settings()->node.shutdown_timeout,
                [&finished, code] { finished.set_value(code); });
@@ -248,6 +254,7 @@ int serve(config::Loaded loaded) {
       if (!said.empty()) return started(said);
       http.listen([&, started](std::string problem) {
         if (problem.empty()) webhooks.start(**accounts, relay, metrics);
+        if (problem.empty()) tls_reports.start();
         started(problem);
       });
     });
@@ -260,10 +267,12 @@ int serve(config::Loaded loaded) {
   key_watch.reset();
   watcher.reset();
   webhooks.drop();
+  tls_reports.abandon();
   relay.abandon();
   passwords.abandon();
   runtime.drop();
   policies_file.save_now();
+  tls_reports.save_now();
   egress_file.save_now();
   if (const auto saved = (*accounts)->save_usage(); !saved)
     base::log::error("usage_not_saved", {{"reason", saved.error().message()}});

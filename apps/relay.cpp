@@ -39,7 +39,8 @@ struct Relay::Part {
                    at.start_tls,
                    connection_options(*relay.settings_, relay.rewriting_),
                    relay.surroundings_.signer,
-                   alignment.get()},
+                   alignment.get(),
+                   relay.surroundings_.observe_tls},
         probe(connection, routing, probe_memory),
         verifier(probe),
         dispatcher(
@@ -47,7 +48,8 @@ struct Relay::Part {
              relay.surroundings_.metrics,
              [this](std::shared_ptr<const delivery::Plan> plan, delivery::Feed& feed) {
                return delivery::run_connection(connection, std::move(plan), feed);
-             }},
+             },
+             relay.surroundings_.observe_tls},
             dispatcher_options(*relay.settings_, relay.rewriting_, relay.surroundings_.providers),
             settlement_options(*relay.settings_)),
         ids(node_id(*relay.settings_), static_cast<std::uint8_t>(at.worker.index),
@@ -120,8 +122,9 @@ struct Relay::Shared {
 std::unique_ptr<policy::MtaStsFinder> Relay::Part::policies_of(RelayWorker& at, Relay& relay) {
   policy::MtaStsBook* const book = relay.surroundings_.mta_sts;
   if (book == nullptr) return nullptr;
-  policy::MtaStsFinder::Parts parts{at.worker, at.resolver, at.network, verified_tls(at.start_tls),
-                                    *book};
+  policy::MtaStsFinder::Parts parts{at.worker,  at.resolver,
+                                    at.network, verified_tls(at.start_tls),
+                                    *book,      relay.surroundings_.observe_tls};
   return std::make_unique<policy::MtaStsFinder>(std::move(parts),
                                                 mta_sts_options(*relay.settings_));
 }
@@ -379,6 +382,12 @@ void Relay::record(std::string encoded_event, base::Completion<Result<void>> don
   spool::Transaction transaction;
   transaction.events.push_back(std::move(encoded_event));
   parts_.front()->port->submit(std::move(transaction), std::move(done));
+}
+
+void Relay::send_own(message::Meta own, std::string octets, std::string detail,
+                     base::Completion<Result<void>> done) {
+  parts_.front()->dispatcher.settlement().send_own(std::move(own), std::move(octets),
+                                                   std::move(detail), std::move(done));
 }
 
 inbound::Services& Relay::inbound_services(unsigned worker) {

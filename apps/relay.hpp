@@ -73,6 +73,7 @@ struct Surroundings {
   const auth::PublicSuffixList* suffixes = nullptr;  ///< null: none
   /// For reports on what came back after delivery. Empty: there are none.
   inbound::FindAccepted find_accepted = nullptr;
+  policy::TlsObserver observe_tls = nullptr;  ///< null: nobody reports on TLS
 };
 
 /// The rules of [[rewrite]]; null when there are none.
@@ -125,6 +126,9 @@ class Relay {
   void refresh_streams();
   /// Makes an event durable that is no message's own doing. On worker 0.
   void record(std::string encoded_event, base::Completion<Result<void>> done);
+  /// Sends a message of our own (Settlement::send_own). On worker 0.
+  void send_own(message::Meta own, std::string octets, std::string detail,
+                base::Completion<Result<void>> done);
   /// What mail is submitted with on one worker, other than by its listeners; and by which options.
   /// Both on that worker.
   inbound::Services& inbound_services(unsigned worker);

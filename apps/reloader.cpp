@@ -35,6 +35,11 @@ std::vector<std::string> needing_restart(const config::Settings& now,
            now.passwords.iterations != next.passwords.iterations ||
            now.passwords.parallel != next.passwords.parallel,
        "[passwords]");
+  note(now.tls_reports.from != next.tls_reports.from ||
+           now.tls_reports.contact != next.tls_reports.contact ||
+           now.tls_reports.organization != next.tls_reports.organization ||
+           now.tls_reports.max_delay != next.tls_reports.max_delay,
+       "[tls_reports]");
   note(now.log.level != next.log.level || now.log.format != next.log.format, "[log]");
   const auto endpoints = [](const config::Settings& settings) {
     std::vector<std::tuple<net::Endpoint, config::HttpTls, std::vector<config::HttpService>>> all;

@@ -34,4 +34,15 @@ delivery::StartTls client_tls(TlsContexts& contexts) {
   };
 }
 
+net::BeginTls verified_tls(TlsContexts& contexts) {
+  return
+      [start = client_tls(contexts)](std::unique_ptr<net::Stream> stream, std::string server_name,
+                                     base::Steady deadline, std::string& why) {
+        delivery::TlsRequest request;
+        request.server_name = std::move(server_name);
+        request.verify = true;
+        return start(std::move(stream), std::move(request), deadline, why);
+      };
+}
+
 }  // namespace ekiden::apps

@@ -6,6 +6,7 @@
 #include "ekiden/base/worker.hpp"
 #include "ekiden/delivery/connection.hpp"
 #include "ekiden/inbound/layer.hpp"
+#include "ekiden/net/http_client.hpp"
 #include "ekiden/tls/client_context.hpp"
 #include "ekiden/tls/server_context.hpp"
 
@@ -37,5 +38,9 @@ class ProxyLayer final : public inbound::Layer {
 
 /// TLS as a client, for connections to next hops.
 delivery::StartTls client_tls(TlsContexts& contexts);
+
+/// For HTTPS: chain and name are verified, by the context that is in force when a handshake begins;
+/// no session is kept.
+net::BeginTls verified_tls(TlsContexts& contexts);
 
 }  // namespace ekiden::apps

@@ -2,30 +2,9 @@
 
 #include <utility>
 
-#include "ekiden/tls/client_context.hpp"
+#include "apps/tls_layers.hpp"
 
 namespace ekiden::apps {
-namespace {
-
-base::Task<Result<std::unique_ptr<net::Stream>>> begin_tls(
-    std::shared_ptr<tls::ClientContext> context, std::unique_ptr<net::Stream> stream,
-    std::string server_name, base::Steady deadline, std::string* why) {
-  tls::ClientOptions options;
-  options.server_name = std::move(server_name);
-  options.verify = true;
-  co_return co_await tls::connect(*context, std::move(stream), std::move(options), deadline, why);
-}
-
-/// Each handshake by the context that is in force when it begins; no session is kept.
-net::BeginTls verified_tls(TlsContexts& contexts) {
-  return [&contexts](std::unique_ptr<net::Stream> stream, std::string server_name,
-                     base::Steady deadline, std::string& why) {
-    return begin_tls(contexts.client.load(), std::move(stream), std::move(server_name), deadline,
-                     &why);
-  };
-}
-
-}  // namespace
 
 bool WebhookNode::open(const std::string& data_dir, const account::HashKey& node_key,
                        std::string& problem) {

@@ -50,6 +50,7 @@ json::object mail_parameters(const smtp::MailCommand& mail) {
   if (mail.body == smtp::BodyKind::EightBitMime) out["BODY"] = "8BITMIME";
   if (mail.body == smtp::BodyKind::BinaryMime) out["BODY"] = "BINARYMIME";
   if (mail.smtputf8) out["SMTPUTF8"] = true;
+  if (mail.requiretls) out["REQUIRETLS"] = true;
   if (mail.ret == smtp::ReturnKind::Full) out["RET"] = "FULL";
   if (mail.ret == smtp::ReturnKind::Headers) out["RET"] = "HDRS";
   if (!mail.envid.empty()) out["ENVID"] = text(mail.envid);

@@ -260,6 +260,30 @@ std::vector<Key> webhooks_keys(Webhooks& v) {
   };
 }
 
+std::vector<Key> tls_reports_keys(TlsReports& v) {
+  return {
+      {.name = "from",
+       .value = &v.from,
+       .doc =
+           "Who reports are from; their mail is signed with its domain's key. Without it nothing "
+           "is collected or sent.",
+       .example = "\"tls-reports@example.jp\""},
+      {.name = "contact",
+       .value = &v.contact,
+       .doc = "contact-info of the reports: how their readers reach a person. `from` without it.",
+       .example = "\"postmaster@example.jp\""},
+      {.name = "organization",
+       .value = &v.organization,
+       .doc = "organization-name of the reports. `node.hostname` without it."},
+      {.name = "max_delay",
+       .value = &v.max_delay,
+       .doc = "A day's reports leave at a random time within this after the day's end, so that not "
+              "every relay sends at midnight UTC.",
+       .min = 0,
+       .max = 12.0 * 3600e6},
+  };
+}
+
 std::vector<Key> limits_keys(Limits& v) {
   return {
       {.name = "message_size",
@@ -401,6 +425,7 @@ const std::vector<Section>& sections() {
       {"spool", false, "Messages on disk."},
       {"events", false, "The record of what happened to each message."},
       {"webhooks", false, "Where tenants may have events posted to (docs/WEBHOOKS.md)."},
+      {"tls_reports", false, "Reports on TLS to recipient domains (docs/TRANSPORT.md)."},
       {"limits", false, "What one client, session or message may take."},
       {"passwords", false, "What checking a password costs."},
       {"shaping", false, "Providers: how their replies are read, and how fast they take mail."},
@@ -430,6 +455,7 @@ std::vector<Key> keys_of(const Section& section, Settings& s, std::size_t i) {
   if (name == "spool") return spool_keys(s.spool);
   if (name == "events") return events_keys(s.events);
   if (name == "webhooks") return webhooks_keys(s.webhooks);
+  if (name == "tls_reports") return tls_reports_keys(s.tls_reports);
   if (name == "limits") return limits_keys(s.limits);
   if (name == "passwords") return passwords_keys(s.passwords);
   if (name == "shaping") return shaping_keys(s.shaping);

@@ -240,6 +240,13 @@ struct Webhooks {
   Duration timeout = std::chrono::seconds(20);
 };
 
+/// Reports on TLS to recipient domains (RFC 8460).
+struct TlsReports {
+  std::string from;  ///< empty: none are collected or sent
+  std::string contact, organization;
+  Duration max_delay = std::chrono::hours(4);
+};
+
 struct Limits {
   Size message_size = 50 * kMiB;
   std::uint32_t recipients_per_message = 1000;
@@ -294,6 +301,7 @@ struct Settings {
   Spool spool;
   Events events;
   Webhooks webhooks;
+  TlsReports tls_reports;
   Limits limits;
   Passwords passwords;
   Shaping shaping;

@@ -1,4 +1,5 @@
-// What [signing] and [[alignment]] mean beside being texts: domains, headers, tenants.
+// What [signing], [tls_reports] and [[alignment]] mean beside being texts: domains, headers,
+// addresses, tenants.
 #include <algorithm>
 
 #include "ekiden/base/text.hpp"
@@ -26,6 +27,7 @@ class IdentityValidator : private Findings {
 
   void run() {
     signing();
+    tls_reports();
     if (settings_.alignment.size() > kAlignmentsMax)
       return refuse("alignment[" + std::to_string(kAlignmentsMax) + "]",
                     "more than 10000 [[alignment]]");
@@ -56,6 +58,23 @@ class IdentityValidator : private Findings {
     if (!has_from && has("signing.oversign")) {
       warn("signing.oversign",
            "signing.oversign without From lets others add a second From to signed mail");
+    }
+  }
+
+  void tls_reports() {
+    const TlsReports& v = settings_.tls_reports;
+    if (v.from.empty()) {
+      for (const char* key : {"contact", "organization", "max_delay"}) {
+        if (has(std::string("tls_reports.") + key))
+          return warn(std::string("tls_reports.") + key,
+                      "[tls_reports] does nothing without tls_reports.from");
+      }
+      return;
+    }
+    const Result<smtp::Address> address = smtp::parse_address(v.from);
+    if (!address || address->domain.find('.') == std::string::npos) {
+      refuse("tls_reports.from",
+             "tls_reports.from takes an address, not \"" + base::printable(v.from, 60) + "\"");
     }
   }
 

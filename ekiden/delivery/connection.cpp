@@ -7,12 +7,17 @@
 #include "ekiden/delivery/connector.hpp"
 #include "ekiden/delivery/local_reply.hpp"
 #include "ekiden/delivery/session.hpp"
+#include "ekiden/delivery/tls_observation.hpp"
 
 namespace ekiden::delivery {
 namespace {
 
 /// RFC 3463 §3.5: bad connection.
 constexpr smtp::EnhancedCode kConnectionLost{4, 4, 2};
+
+constexpr smtp::EnhancedCode kNoRequireTls{5, 7, 30};
+/// The dialogue's word for a host without STARTTLS where TLS must be.
+constexpr smtp::EnhancedCode kNotOffered{4, 7, 4};
 
 /// The targets by preference, equals in random order (RFC 5321 §5.1).
 std::vector<Target> shuffled(const std::vector<Target>& targets, base::Random& random) {
@@ -45,7 +50,10 @@ class Attempt {
   base::Task<ConnectionEnd> run() {
     const std::vector<Target> targets = shuffled(plan_->targets, context_.worker.random);
     for (const Target& target : targets) {
-      if (is_over()) break;
+      if (is_over()) {
+        may_change_ = true;
+        break;
+      }
       if (own_preference_ && target.preference >= *own_preference_) break;
       co_await try_target(target);
     }
@@ -54,11 +62,18 @@ class Attempt {
       note(Phase::Connect, local_reply(554, {5, 4, 6}, "the mail loops back to us"), true);
       end_.is_permanent = true;
     }
+    if (!is_worked_ && unmet_ && !may_change_) {
+      // RFC 8689 §4.2.1: no host is left that could meet what the sender requires.
+      end_.reply = std::move(*unmet_);
+      end_.is_permanent = true;
+      is_reply_local_ = true;
+    }
     end_.is_source_missing = !is_worked_ && is_source_missing_ && !has_reached_;
     if (!is_worked_ && !end_.is_failure) {
       note(Phase::Connect, local_reply(451, {4, 4, 1}, "no host to connect to"), true);
     }
     end_.is_local = is_reply_local_;
+    if (!is_worked_) end_.tls = std::move(observed_);
     co_return std::move(end_);
   }
 
@@ -77,6 +92,41 @@ class Attempt {
     is_reply_local_ = is_local;
   }
 
+  bool observes(const Target& target) const {
+    return context_.observe_tls != nullptr && is_reported(*plan_, target);
+  }
+
+  /// For the recipient domains' reports: what came of TLS on a connection, if it came to that.
+  void note_tls(const Target& target, const Protection& protection, const Session& session,
+                const TlsMemory::Entry& entry) {
+    const auto& failure = session.failure();
+    std::string words = session.tls_error();
+    if (failure && words.empty()) {
+      if (static_cast<Phase>(failure->phase) != Phase::StartTls) return;
+      // Not offered is a failure with a name of its own; what broke off, one with words.
+      if (failure->reply.enhanced != kNotOffered) words = failure->reply.text();
+    }
+    if (!failure && session.tls() == nullptr && entry.level == TlsLevel::Plain) words = entry.why;
+    if (!failure && session.tls() == nullptr && words.empty() && session.has_peer_starttls())
+      words = session.peer().tls_verification;
+    policy::TlsSession seen =
+        seen_session(*plan_, target, protection, failure ? nullptr : session.tls(), words);
+    if (seen.failure) {
+      seen.failure->sending_ip = session.local_address();
+      seen.failure->receiving_ip = session.peer().address;
+    }
+    observed_.push_back(std::move(seen));
+  }
+
+  /// `reply`: permanent when a host cannot meet what REQUIRETLS asks, and will not soon.
+  void note_unmet(const smtp::Reply& reply) {
+    if (plan_->tls_demand == message::TlsDemand::Required && reply.is_permanent()) {
+      unmet_ = reply;
+    } else {
+      may_change_ = true;
+    }
+  }
+
   base::Task<void> try_target(const Target& target) {
     Addresses addresses = co_await find_addresses(context_, *plan_, target);
     if (addresses.is_ourselves) {
@@ -87,11 +137,14 @@ class Attempt {
     if (addresses.failure) {
       note(Phase::Connect, std::move(*addresses.failure), true);
       if (end_.peer.host.empty()) end_.peer.host = target.host;
+      may_change_ = true;
       co_return;
     }
     const Protection protection =
         co_await find_protection(context_.resolver, context_.options.uses_dane, *plan_, target);
     if (protection.refusal) {
+      if (observes(target)) observed_.push_back(refused_session(*plan_, target, protection));
+      note_unmet(*protection.refusal);
       note(Phase::StartTls, *protection.refusal, true);
       if (is_reply_local_) {
         end_.peer = Peer{};
@@ -105,6 +158,7 @@ class Attempt {
         const bool is_missing = connected.error == net::Errc::AddressUnavailable;
         is_source_missing_ = is_source_missing_ || is_missing;
         has_reached_ = has_reached_ || !is_missing;
+        may_change_ = true;
         note(Phase::Connect, connect_failed(target, connected), true);
         if (is_reply_local_) {
           end_.peer = Peer{};
@@ -131,13 +185,16 @@ class Attempt {
     const net::Endpoint endpoint = connected.endpoint;
     while (!is_over()) {
       ++sessions_;
-      Session session(Session::Parts{context_, *plan_, target, protection, feed_},
+      Session session(Session::Parts{context_, *plan_, target, protection, feed_, observed_},
                       std::move(connected.stream), entry.level, entry.why);
       const auto stop = context_.tasks.on_stop([&session] { session.close(); });
       if (co_await session.open()) {
         // Only what then worked is remembered: a broken network is no fault of TLS.
         if (is_new) context_.tls_memory.remember(key, entry, clock.steady());
         is_worked_ = true;
+        // In the clear behind a handshake that failed is no second failure.
+        const bool is_told = is_new && entry.level == TlsLevel::Plain;
+        if (observes(target) && !is_told) note_tls(target, protection, session, entry);
         end_ = ConnectionEnd{};
         is_reply_local_ = false;
         co_await session.work();
@@ -148,6 +205,7 @@ class Attempt {
       }
       end_.peer = session.peer();
       take_failure(session, target, protection);
+      if (observes(target)) note_tls(target, protection, session, entry);
       // A peer that offers STARTTLS and breaks off when asked for it cannot do it at any level.
       const auto& failure = session.failure();
       // One that sends octets meant to be read as if they came under TLS is not trusted at all.
@@ -175,9 +233,18 @@ class Attempt {
     const auto& failure = session.failure();
     if (!failure) return;
     const auto phase = static_cast<Phase>(failure->phase);
-    const bool is_policy_s = failure->is_local && phase == Phase::StartTls;
-    note(phase, is_policy_s ? explained(failure->reply, protection, target) : failure->reply,
-         failure->is_local);
+    const bool is_unoffered = failure->is_local && failure->reply.enhanced == kNoRequireTls;
+    const bool is_tls_s = phase == Phase::StartTls || !session.tls_error().empty();
+    const bool is_policy_s = failure->is_local && (is_tls_s || is_unoffered);
+    smtp::Reply reply =
+        is_policy_s ? explained(failure->reply, protection, target) : failure->reply;
+    // A peer's own refusal of STARTTLS lasts when it says so.
+    const bool lasts = is_tls_s && !session.is_tls_lost() &&
+                       failure->reply.enhanced != kConnectionLost &&
+                       (failure->is_local || failure->reply.is_permanent());
+    if (!is_unoffered) reply = unmet(std::move(reply), *plan_, lasts);
+    if (!is_worked_) note_unmet(lasts || is_unoffered ? reply : smtp::Reply{});
+    note(phase, std::move(reply), failure->is_local);
     // RFC 7504 §4: 556 says that the domain takes no mail, now or later.
     if (!is_worked_ && failure->reply.code == 556 && !failure->is_local) end_.is_permanent = true;
   }
@@ -192,6 +259,9 @@ class Attempt {
   bool is_source_missing_ = false;  ///< some address of it
   bool has_reached_ = false;        ///< the network: another address of it is there
   unsigned sessions_ = 0;
+  std::optional<smtp::Reply> unmet_;  ///< why a host cannot take mail with REQUIRETLS
+  std::vector<policy::TlsSession> observed_;
+  bool may_change_ = false;  ///< another host failed for now only
   std::optional<std::uint16_t> own_preference_;
 };
 

@@ -70,8 +70,9 @@ struct ConnectionContext {
   TlsMemory& tls_memory;
   StartTls start_tls;
   ConnectionOptions options;
-  MessageSigner* signer = nullptr;           ///< null: nothing is signed
-  auth::AlignmentDesk* alignment = nullptr;  ///< null: alignment is not judged
+  MessageSigner* signer = nullptr;            ///< null: nothing is signed
+  auth::AlignmentDesk* alignment = nullptr;   ///< null: alignment is not judged
+  policy::TlsObserver observe_tls = nullptr;  ///< null: nobody reports (RFC 8460)
 };
 
 /// Runs one connection of a plan to its end: finds a host that takes it, hands over jobs from

@@ -5,6 +5,8 @@
 //   connection ended first.
 #include "ekiden/delivery/dispatcher.hpp"
 
+#include "ekiden/delivery/protection.hpp"
+
 #include <algorithm>
 
 #include "ekiden/base/log.hpp"
@@ -80,7 +82,13 @@ void Dispatcher::drop_waiting() {
 }
 
 std::shared_ptr<const Routed> Dispatcher::route_of(std::string_view key) const {
-  return parts_.routing.route(queue::domain_of_key(key), queue::next_hop_of_key(key));
+  std::shared_ptr<const Routed> routed =
+      parts_.routing.route(queue::domain_of_key(key), queue::next_hop_of_key(key));
+  const message::TlsDemand demand = demand_of_key(key);
+  if (demand == message::TlsDemand::Usual || !routed->plan) return routed;
+  auto held = std::make_shared<Routed>(*routed);
+  held->plan = with_demand(std::move(held->plan), demand);
+  return held;
 }
 
 void Dispatcher::note_queued() {
@@ -175,7 +183,8 @@ base::Task<void> Dispatcher::resolve(std::uint32_t domain, std::shared_ptr<const
   const MxPlanned planned = co_await parts_.routing.plan_mx(std::move(name), routed->index);
   look_at_clock();
   if (planned.plan) {
-    assign(domain, planned.plan, routed->retry, planned.valid_for);
+    const message::TlsDemand demand = demand_of_key(scheduler_.domain_name(domain));
+    assign(domain, with_demand(planned.plan, demand), routed->retry, planned.valid_for);
   } else {
     fail_domain(domain, *routed, planned.failure);
   }

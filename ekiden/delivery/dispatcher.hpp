@@ -70,6 +70,7 @@ class Dispatcher final : public queue::Intake {
     Neighbours& neighbours;
     base::Metrics& metrics;
     RunConnection run;
+    policy::TlsObserver observe_tls = nullptr;  ///< null: nobody reports (RFC 8460)
   };
   Dispatcher(Parts parts, DispatcherOptions options, SettlementOptions settlement);
   ~Dispatcher() override;

@@ -1,10 +1,12 @@
 // The dispatcher's connections: opened by the site's owner on any worker, fed in small batches,
 // settled when their results come back.
 #include <algorithm>
+#include <set>
 
 #include "ekiden/base/log.hpp"
 #include "ekiden/delivery/connection_feed.hpp"
 #include "ekiden/delivery/dispatcher.hpp"
+#include "ekiden/queue/domain_key.hpp"
 
 namespace ekiden::delivery {
 namespace {
@@ -362,11 +364,16 @@ void Dispatcher::site_failed(const Link& link, const ConnectionEnd& end) {
   routed.name = info.plan->route;
   routed.retry = info.retry;
   std::uint32_t charged = 0;
+  std::set<std::string, std::less<>> domains;  // whose mail was to go there
   while (end.is_permanent || charged < options_.deferred_per_failure_max) {
     const std::optional<queue::Pick> pick = scheduler_.pick(lane, now);
     if (!pick) break;
     std::vector<Verdict> verdicts;
     for (const std::uint32_t index : pick->recipients) {
+      const std::uint32_t slot = scheduler_.find(pick->id, index);
+      if (!end.tls.empty() && slot != queue::kNone)
+        domains.emplace(
+            queue::domain_of_key(scheduler_.domain_name(scheduler_.recipient(slot).domain)));
       verdicts.push_back({.recipient = index,
                           .state = end.is_permanent ? spool::State::Bounced : spool::State::Queued,
                           .reply = end.reply,
@@ -374,6 +381,9 @@ void Dispatcher::site_failed(const Link& link, const ConnectionEnd& end) {
       ++charged;
     }
     settle_soon(pick->id, pick->resident, routed, end.peer, std::move(verdicts));
+  }
+  for (const std::string& domain : domains) {
+    for (const policy::TlsSession& session : end.tls) parts_.observe_tls(domain, session);
   }
   if (end.is_permanent) return;
 

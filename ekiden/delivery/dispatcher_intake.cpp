@@ -22,7 +22,14 @@ constexpr base::Duration kEvictionPause = std::chrono::milliseconds(10);
 
 std::string domain_key(const message::Meta& meta, std::uint32_t recipient) {
   const message::Recipient& who = meta.envelope.recipients[recipient];
-  return queue::domain_key(smtp::domain_of(who.address), who.next_hop);
+  std::string_view tls;
+  if (meta.details.tls_demand == message::TlsDemand::Optional) tls = queue::kTlsOptional;
+  // RFC 8689 §5: a bounce is not lost where its way back knows no REQUIRETLS. It asks for it where
+  // it can have it (Session::take_off).
+  if (meta.details.tls_demand == message::TlsDemand::Required &&
+      !meta.envelope.reverse_path.empty())
+    tls = queue::kTlsRequired;
+  return queue::domain_key(smtp::domain_of(who.address), who.next_hop, {}, tls);
 }
 
 /// What was known of the recipient before.

@@ -12,6 +12,7 @@
 #include "ekiden/message/envelope.hpp"
 #include "ekiden/net/endpoint.hpp"
 #include "ekiden/policy/mta_sts_policy.hpp"
+#include "ekiden/policy/tls_report.hpp"
 #include "ekiden/shaping/profile.hpp"
 #include "ekiden/smtp/reply.hpp"
 #include "ekiden/spool/spool.hpp"
@@ -43,6 +44,9 @@ struct Plan {
   std::vector<Target> targets;  ///< by preference; equals are shuffled for each connection
   TlsPolicy tls = TlsPolicy::Opportunistic;
   policy::MtaStsMode mta_sts = policy::MtaStsMode::None;
+  bool is_mta_sts_pending = false;  ///< there may be a policy: it is still being fetched
+  /// What senders of its mail ask of TLS (RFC 8689).
+  message::TlsDemand tls_demand = message::TlsDemand::Usual;
   /// The domain, where its hosts' TLSA records let a certificate bear its name; else empty.
   std::string dane_domain;
   std::string username, password;  ///< AUTH with the next hop; empty: none
@@ -127,6 +131,8 @@ struct ConnectionEnd {
   std::uint32_t transactions = 0;
   /// Nothing could be tried: the source's address is not on this machine.
   bool is_source_missing = false;
+  /// What came of TLS with the hosts tried, when no transaction began (RFC 8460).
+  std::vector<policy::TlsSession> tls;
 };
 
 /// Where a connection gets its work and leaves the results. Implemented by the dispatcher.

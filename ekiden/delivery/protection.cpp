@@ -4,6 +4,7 @@
 
 #include "ekiden/delivery/local_reply.hpp"
 #include "ekiden/policy/dane_finder.hpp"
+#include "ekiden/queue/domain_key.hpp"
 
 namespace ekiden::delivery {
 namespace {
@@ -12,9 +13,11 @@ using policy::MtaStsMode;
 
 constexpr const char* kDane = "dane";
 constexpr const char* kMtaSts = "mta-sts";
+constexpr const char* kRequireTls = "requiretls";
 
 /// In words that a postmaster searches for.
 std::string_view title_of(const std::string& asked_by) {
+  if (asked_by == kRequireTls) return "REQUIRETLS";
   return asked_by == kDane ? "DANE" : "MTA-STS";
 }
 
@@ -22,13 +25,68 @@ TlsPolicy stronger(TlsPolicy a, TlsPolicy b) {
   return std::max(a, b);
 }
 
+/// RFC 8689 §2, §4.2.1: the name is proven, the certificate verifies; the dialogue sees to the
+/// rest.
+void hold_to_requiretls(const Plan& plan, const Target& target, Protection& protection) {
+  if (plan.tls == TlsPolicy::Off) {
+    protection.refusal =
+        local_reply(550, {5, 7, 10}, target.host + ": REQUIRETLS: the route does not use TLS");
+  } else if (!protection.refusal && !is_name_proven(plan, target)) {
+    protection.refusal =
+        plan.is_mta_sts_pending
+            ? local_reply(451, {4, 7, 5},
+                          target.host + ": REQUIRETLS: the domain's policy is being fetched")
+            : local_reply(550, {5, 7, 30},
+                          target.host + ": REQUIRETLS: neither DNSSEC nor MTA-STS vouches for it");
+  }
+  if (protection.refusal || protection.dane) return;
+  protection.tls = TlsPolicy::Verified;
+  if (protection.asked_by != kMtaSts) protection.asked_by = kRequireTls;
+}
+
 }  // namespace
+
+bool is_name_proven(const Plan& plan, const Target& target) {
+  if (!target.is_from_mx || target.is_mx_secure) return true;
+  return plan.mta_sts != MtaStsMode::None && target.is_mta_sts_named;
+}
+
+message::TlsDemand demand_of_key(std::string_view key) {
+  const std::string_view tls = queue::tls_of_key(key);
+  if (tls == queue::kTlsRequired) return message::TlsDemand::Required;
+  if (tls == queue::kTlsOptional) return message::TlsDemand::Optional;
+  return message::TlsDemand::Usual;
+}
+
+std::shared_ptr<const Plan> with_demand(std::shared_ptr<const Plan> plan,
+                                        message::TlsDemand demand) {
+  if (demand == message::TlsDemand::Usual) return plan;
+  auto held = std::make_shared<Plan>(*plan);
+  held->tls_demand = demand;
+  held->site += demand == message::TlsDemand::Required ? " requiretls" : " tls-optional";
+  return held;
+}
+
+smtp::Reply unmet(smtp::Reply reply, const Plan& plan, bool lasts) {
+  if (plan.tls_demand != message::TlsDemand::Required || !lasts) return reply;
+  // RFC 8689 §4.2.1: no protected session to be had.
+  reply.code = 550;
+  reply.enhanced = {5, 7, 10};
+  return reply;
+}
 
 Protection protection_of(const Plan& plan, const Target& target) {
   Protection protection;
   protection.tls = plan.tls;
   // An operator who turned TLS off for a route has said what is to be done.
-  if (plan.tls == TlsPolicy::Off || plan.mta_sts == MtaStsMode::None) return protection;
+  if (plan.tls == TlsPolicy::Off) return protection;
+  // RFC 8689 §4.2.2: the one place where a sender's "TLS-Required: No" sets what recipient domains
+  // publish aside. What the route wants is the operator's wish, and stays.
+  if (plan.tls_demand == message::TlsDemand::Optional) {
+    protection.remark = "tls-required: no";
+    return protection;
+  }
+  if (plan.mta_sts == MtaStsMode::None) return protection;
   if (plan.mta_sts == MtaStsMode::Testing) {
     if (!target.is_mta_sts_named) {
       protection.remark = "mta-sts testing: the policy does not name the host";
@@ -52,9 +110,14 @@ base::Task<Protection> find_protection(dns::Resolver& resolver, bool uses_dane, 
                                        const Target& target) {
   Protection protection = protection_of(plan, target);
   // RFC 7672 §2.2.1: only a validated MX (or its validated absence) names a host securely.
-  const bool may_ask =
-      uses_dane && plan.tls != TlsPolicy::Off && target.is_from_mx && target.is_mx_secure;
-  if (!may_ask) co_return protection;
+  const bool may_ask = uses_dane && plan.tls != TlsPolicy::Off &&
+                       plan.tls_demand != message::TlsDemand::Optional && target.is_from_mx &&
+                       target.is_mx_secure;
+  const bool is_required = plan.tls_demand == message::TlsDemand::Required;
+  if (!may_ask) {
+    if (is_required) hold_to_requiretls(plan, target, protection);
+    co_return protection;
+  }
   policy::DaneQuestion question{target.host, target.port, plan.dane_domain};
   const policy::DaneFound found = co_await policy::find_dane(resolver, std::move(question));
   switch (found.kind) {
@@ -79,6 +142,7 @@ base::Task<Protection> find_protection(dns::Resolver& resolver, bool uses_dane, 
       protection.refusal = local_reply(451, {4, 7, 5}, target.host + ": DANE: " + found.reason);
       break;
   }
+  if (is_required) hold_to_requiretls(plan, target, protection);
   co_return protection;
 }
 
@@ -119,8 +183,8 @@ std::string describe_verification(const net::TlsInfo& tls, const Protection& pro
   if (!tls.is_verified && !tls.verify_error.empty()) text += ": " + tls.verify_error;
   if (protection.dane) {
     text += " (" + tls.verified_by + ")";
-  } else if (protection.asked_by == kMtaSts) {
-    text += " (mta-sts)";
+  } else if (protection.asked_by == kMtaSts || protection.asked_by == kRequireTls) {
+    text += " (" + protection.asked_by + ")";
   } else if (!protection.remark.empty()) {
     text += " (" + protection.remark + ")";
   }

@@ -33,6 +33,20 @@ Protection protection_of(const Plan& plan, const Target& target);
 base::Task<Protection> find_protection(dns::Resolver& resolver, bool uses_dane, const Plan& plan,
                                        const Target& target);
 
+/// The plan for mail whose senders ask so much of TLS: with a site, and so with connections, of its
+/// own.
+std::shared_ptr<const Plan> with_demand(std::shared_ptr<const Plan> plan,
+                                        message::TlsDemand demand);
+message::TlsDemand demand_of_key(std::string_view key);
+
+/// RFC 8689 §2: DNSSEC or the domain's MTA-STS policy vouches for the host's name, or the operator
+/// named it.
+bool is_name_proven(const Plan& plan, const Target& target);
+
+/// What a failure to begin TLS means to mail with REQUIRETLS: its sender is told (RFC 8689 §4.2.1).
+/// `lasts`: nothing that the network alone explains.
+smtp::Reply unmet(smtp::Reply reply, const Plan& plan, bool lasts);
+
 /// Writes a domain's policy into its plan: which hosts it names, and into the site, because
 /// domains with one set of hosts and different policies share no connection.
 void apply_mta_sts(const policy::MtaStsPolicy& policy, Plan& plan);

@@ -211,6 +211,291 @@ TEST(Protection, DaneDecidesWhateverMtaStsSays) {
   EXPECT_TRUE(unusable.handshakes.at(0).verify);
 }
 
+// --- RFC 8689
+
+constexpr const char* kRequireEhlo = "250-mx.example\r\n250-REQUIRETLS\r\n250 STARTTLS\r\n";
+
+struct RequireRig : SecureRig {
+  RequireRig() {
+    host().script.ehlo = kRequireEhlo;
+    plan.tls_demand = message::TlsDemand::Required;
+    feed.jobs.clear();
+    add(true);
+  }
+  void add(bool has_sender) {
+    const std::shared_ptr<message::Meta> sent = meta({"b@example.net"});
+    if (!has_sender) sent->envelope.reverse_path.clear();
+    sent->details.tls_demand = message::TlsDemand::Required;
+    feed.jobs.push_back(job(sent, "Subject: x\r\n\r\nhello\r\n"));
+  }
+  bool has_asked() {
+    const auto& commands = server().commands;
+    return std::any_of(commands.begin(), commands.end(), [](const std::string& line) {
+      return line.starts_with("MAIL") && line.ends_with(" REQUIRETLS");
+    });
+  }
+};
+
+TEST(Protection, RequiretlsWantsAProvenNameAndAVerifiedCertificate) {
+  RequireRig dnssec;
+  dnssec.run();
+  EXPECT_TRUE(dnssec.handshakes.at(0).verify);
+  EXPECT_TRUE(dnssec.has_asked());
+  EXPECT_EQ(dnssec.verification(), "verified (requiretls)");
+
+  RequireRig dane;
+  dane.publish(kUsable);
+  dane.run();
+  EXPECT_TRUE(dane.handshakes.at(0).dane);
+  EXPECT_FALSE(dane.handshakes[0].verify);
+  EXPECT_EQ(dane.feed.result(0).outcome, Outcome::Delivered);
+
+  for (const MtaStsMode mode : {MtaStsMode::Enforce, MtaStsMode::Testing}) {
+    RequireRig sts;
+    sts.plan.targets[0].is_mx_secure = false;
+    sts.obey(mode, {"mx.example"});
+    sts.run();
+    EXPECT_TRUE(sts.handshakes.at(0).verify);
+    EXPECT_TRUE(sts.has_asked());
+  }
+
+  RequireRig named;  // by a route
+  named.plan.targets[0].is_mx_secure = false;
+  named.plan.targets[0].is_from_mx = false;
+  named.run();
+  EXPECT_TRUE(named.handshakes.at(0).verify);
+  EXPECT_TRUE(named.has_asked());
+}
+
+TEST(Protection, WhatCannotMeetRequiretlsBounces) {
+  struct Case {
+    const char* name;
+    smtp::EnhancedCode code;
+    std::function<void(RequireRig&)> prepare;
+  };
+  const std::vector<Case> cases{
+      {"not offered", {5, 7, 30}, [](RequireRig& rig) { rig.host().script.ehlo = kTlsEhlo; }},
+      {"no STARTTLS",
+       {5, 7, 10},
+       [](RequireRig& rig) { rig.host().script.ehlo = "250 mx.example\r\n"; }},
+      {"bad certificate", {5, 7, 10}, [](RequireRig& rig) { rig.is_tls_verified = false; }},
+      {"nobody vouches for the name",
+       {5, 7, 30},
+       [](RequireRig& rig) { rig.plan.targets[0].is_mx_secure = false; }},
+      {"the route has no TLS", {5, 7, 10}, [](RequireRig& rig) { rig.plan.tls = TlsPolicy::Off; }},
+      {"TLSA does not match",
+       {5, 7, 10},
+       [](RequireRig& rig) {
+         rig.publish(kUsable);
+         rig.tls_errors[TlsLevel::Modern] = net::Errc::Tls;
+       }},
+  };
+  for (const Case& one : cases) {
+    RequireRig rig;
+    one.prepare(rig);
+    const ConnectionEnd& end = rig.run();
+    EXPECT_TRUE(end.is_permanent) << one.name;
+    EXPECT_EQ(end.reply.code, 550) << one.name;
+    EXPECT_EQ(end.reply.enhanced, one.code) << one.name << ": " << end.reply.text();
+    EXPECT_EQ(rig.feed.taken, 0U) << one.name;
+  }
+}
+
+TEST(Protection, WhatMayChangeKeepsMailWithRequiretlsWaiting) {
+  const std::vector<std::function<void(RequireRig&)>> cases{
+      [](RequireRig& rig) { rig.dns.fail("_25._tcp.mx.example", dns::Status::Bogus); },
+      [](RequireRig& rig) { rig.tls_errors[TlsLevel::Modern] = net::Errc::Reset; },
+      [](RequireRig& rig) {
+        rig.plan.targets[0].is_mx_secure = false;
+        rig.plan.is_mta_sts_pending = true;
+      },
+      // One host cannot, another one does not answer now.
+      [](RequireRig& rig) {
+        rig.host().script.ehlo = kTlsEhlo;
+        rig.target("mx2.example", 20);
+        rig.dns.fail("mx2.example");
+      },
+  };
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    RequireRig rig;
+    cases[i](rig);
+    const ConnectionEnd& end = rig.run();
+    EXPECT_TRUE(end.is_failure) << i;
+    EXPECT_FALSE(end.is_permanent) << i << ": " << end.reply.text();
+    EXPECT_EQ(rig.feed.taken, 0U) << i;
+  }
+}
+
+TEST(Protection, AnotherHostMayMeetRequiretls) {
+  RequireRig rig;
+  rig.host().script.ehlo = kTlsEhlo;
+  Target& second = rig.target("mx2.example", 20);
+  second.is_mx_secure = true;
+  rig.dns.secure("mx2.example").a("mx2.example", "8.8.4.4");
+  rig.host("8.8.4.4:25").script.ehlo = kRequireEhlo;
+  rig.run();
+  EXPECT_EQ(rig.feed.result(0).outcome, Outcome::Delivered);
+  EXPECT_EQ(rig.feed.results[0].peer.host, "mx2.example");
+}
+
+// RFC 8689 §5: it asks where it may, and goes all the same where it may not.
+TEST(Protection, ABounceIsNotLostForRequiretls) {
+  RequireRig rig;
+  rig.plan.tls_demand = message::TlsDemand::Usual;
+  rig.feed.jobs.clear();
+  rig.add(false);
+  rig.host().script.ehlo = kTlsEhlo;
+  rig.run();
+  EXPECT_EQ(rig.feed.result(0).outcome, Outcome::Delivered);
+  EXPECT_FALSE(rig.has_asked());
+
+  RequireRig offered;
+  offered.plan.tls_demand = message::TlsDemand::Usual;
+  offered.plan.tls = TlsPolicy::Verified;
+  offered.feed.jobs.clear();
+  offered.add(false);
+  offered.run();
+  EXPECT_TRUE(offered.has_asked());
+
+  RequireRig unproven;  // RFC 8689 §2: not on a session that does not meet it
+  unproven.plan.tls_demand = message::TlsDemand::Usual;
+  unproven.plan.targets[0].is_mx_secure = false;
+  unproven.feed.jobs.clear();
+  unproven.add(false);
+  unproven.run();
+  EXPECT_FALSE(unproven.has_asked());
+}
+
+TEST(Protection, TlsRequiredNoSetsPoliciesAsideAndNoRoute) {
+  SecureRig rig;
+  rig.plan.tls_demand = message::TlsDemand::Optional;
+  rig.publish(kUsable);
+  rig.obey(MtaStsMode::Enforce, {"other.example"});
+  rig.is_tls_verified = false;
+  rig.run();
+  EXPECT_FALSE(rig.handshakes.at(0).dane);
+  EXPECT_FALSE(rig.handshakes[0].verify);
+  EXPECT_EQ(rig.verification(), "unverified (tls-required: no)");
+
+  SecureRig clear;
+  clear.plan.tls_demand = message::TlsDemand::Optional;
+  clear.publish(kUsable);
+  clear.host().script.ehlo = "250 mx.example\r\n";
+  clear.run();
+  EXPECT_EQ(clear.feed.result(0).outcome, Outcome::Delivered);
+
+  SecureRig bogus;
+  bogus.plan.tls_demand = message::TlsDemand::Optional;
+  bogus.dns.fail("_25._tcp.mx.example", dns::Status::Bogus);
+  bogus.run();
+  EXPECT_EQ(bogus.feed.result(0).outcome, Outcome::Delivered);
+
+  SecureRig route;
+  route.plan.tls_demand = message::TlsDemand::Optional;
+  route.plan.tls = TlsPolicy::Verified;
+  route.is_tls_verified = false;
+  EXPECT_TRUE(route.run().is_failure) << "the operator's wish stays";
+}
+
+TEST(Protection, EveryDemandHasASiteOfItsOwn) {
+  Plan plan;
+  plan.site = "mx opportunistic a.example";
+  const auto shared = std::make_shared<const Plan>(plan);
+  const auto site = [&](message::TlsDemand demand) { return with_demand(shared, demand)->site; };
+  EXPECT_EQ(site(message::TlsDemand::Usual), plan.site);
+  EXPECT_NE(site(message::TlsDemand::Required), plan.site);
+  EXPECT_NE(site(message::TlsDemand::Optional), site(message::TlsDemand::Required));
+}
+
+// --- RFC 8460
+
+struct ObservedRig : SecureRig {
+  std::vector<std::pair<std::string, policy::TlsSession>> told;
+  ObservedRig() {
+    context.observe_tls = [this](std::string domain, const policy::TlsSession& session) {
+      told.emplace_back(std::move(domain), session);
+    };
+  }
+  policy::TlsResult failure(std::size_t i = 0) { return told.at(i).second.failure.value().result; }
+};
+
+TEST(Observation, AConnectionCountsOnceForEachDomain) {
+  ObservedRig rig;
+  rig.publish(kUsable);
+  rig.add({"c@example.net"});
+  rig.add({"d@other.example"});
+  rig.run();
+  ASSERT_EQ(rig.told.size(), 2U);
+  EXPECT_EQ(rig.told[0].first, "example.net");
+  EXPECT_EQ(rig.told[1].first, "other.example");
+  const policy::TlsSession& session = rig.told[0].second;
+  EXPECT_EQ(session.policy, policy::TlsPolicyKind::Tlsa);
+  EXPECT_EQ(session.policy_strings, std::vector<std::string>{policy::format_tlsa(kUsable)});
+  EXPECT_EQ(session.mx_hosts, std::vector<std::string>{"mx.example"});
+  EXPECT_FALSE(session.failure);
+}
+
+TEST(Observation, WhatKeptMailBackIsToldWithTheConnectionsEnd) {
+  ObservedRig tlsa;
+  tlsa.publish(kUsable);
+  tlsa.tls_errors[TlsLevel::Modern] = net::Errc::Tls;
+  const ConnectionEnd& end = tlsa.run();
+  ASSERT_EQ(end.tls.size(), 1U);
+  EXPECT_EQ(end.tls[0].policy, policy::TlsPolicyKind::Tlsa);
+  EXPECT_EQ(end.tls[0].failure->receiving_host, "mx.example");
+  EXPECT_EQ(end.tls[0].failure->receiving_ip, "8.8.8.8");
+  EXPECT_TRUE(tlsa.told.empty());
+
+  ObservedRig bogus;
+  bogus.dns.fail("_25._tcp.mx.example", dns::Status::Bogus);
+  const ConnectionEnd& refused = bogus.run();
+  ASSERT_EQ(refused.tls.size(), 1U);
+  EXPECT_EQ(refused.tls[0].failure->result, policy::TlsResult::DnssecInvalid);
+
+  ObservedRig clear;
+  clear.obey(MtaStsMode::Enforce, {"mx.example"});
+  clear.host().script.ehlo = "250 mx.example\r\n";
+  const ConnectionEnd& unoffered = clear.run();
+  ASSERT_EQ(unoffered.tls.size(), 1U);
+  EXPECT_EQ(unoffered.tls[0].policy, policy::TlsPolicyKind::Sts);
+  EXPECT_EQ(unoffered.tls[0].failure->result, policy::TlsResult::StarttlsNotSupported);
+}
+
+TEST(Observation, FailuresThatMailGotPastAreToldToo) {
+  ObservedRig testing;
+  testing.obey(MtaStsMode::Testing, {"mx.example"});
+  testing.is_tls_verified = false;
+  testing.run();
+  ASSERT_EQ(testing.told.size(), 1U);
+  EXPECT_EQ(testing.told[0].second.policy, policy::TlsPolicyKind::Sts);
+  EXPECT_TRUE(testing.told[0].second.failure);
+
+  ObservedRig fallback;
+  fallback.tls_errors[TlsLevel::Modern] = net::Errc::Tls;
+  fallback.run();
+  ASSERT_EQ(fallback.told.size(), 2U) << "one that failed, one that worked";
+  EXPECT_TRUE(fallback.told[0].second.failure);
+  EXPECT_FALSE(fallback.told[1].second.failure);
+
+  ObservedRig clear;
+  clear.host().script.ehlo = "250 mx.example\r\n";
+  clear.run();
+  ASSERT_EQ(clear.told.size(), 1U);
+  EXPECT_EQ(clear.told[0].second.policy, policy::TlsPolicyKind::None);
+  EXPECT_EQ(clear.failure(), policy::TlsResult::StarttlsNotSupported);
+}
+
+TEST(Observation, RoutesAndTlsRequiredNoAreNobodysReport) {
+  ObservedRig named;
+  named.plan.targets[0].is_from_mx = false;
+  named.run();
+  EXPECT_TRUE(named.told.empty());
+  ObservedRig optional;
+  optional.plan.tls_demand = message::TlsDemand::Optional;
+  optional.run();
+  EXPECT_TRUE(optional.told.empty());
+}
+
 TEST(Protection, SessionsAreNeverSharedAcrossPolicies) {
   std::vector<std::string> keys;
   for (int which = 0; which < 5; ++which) {

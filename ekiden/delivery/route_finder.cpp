@@ -128,6 +128,7 @@ base::Task<void> RouteFinder::add_policies(std::string domain, bool uses_dane, M
     if (sts.entry) apply_mta_sts(sts.entry->policy, plan);
     // What is still being fetched is looked at again soon.
     if (sts.is_pending) found.valid_for = std::min(found.valid_for, kPlanAgeMin);
+    plan.is_mta_sts_pending = sts.is_pending;
   }
   if (uses_dane) {
     // RFC 7672 §3.2.2: below an authority's record the certificate may bear the domain's name. That

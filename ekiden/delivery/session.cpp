@@ -32,6 +32,7 @@ std::string random_nonce(base::Random& random) {
 smtp::ClientOptions Session::client_options(const Parts& parts, TlsLevel level) {
   smtp::ClientOptions options;
   options.ehlo_name = parts.plan.ehlo_name;
+  options.needs_requiretls = parts.plan.tls_demand == message::TlsDemand::Required;
   options.wants_auth = !parts.plan.username.empty();
   options.may_send_password_in_clear = parts.context.options.may_send_password_in_clear;
   options.time_outs = parts.context.options.time_outs;
@@ -61,6 +62,7 @@ Session::Session(Parts parts, std::unique_ptr<net::Stream> stream, TlsLevel leve
       fallback_reason_(std::move(fallback_reason)) {
   peer_.host = parts_.target.host;
   peer_.address = stream_->remote().address.to_string();
+  local_address_ = stream_->local().address.to_string();
   peer_.tls_verification = "none";
 }
 
@@ -86,24 +88,6 @@ base::Task<bool> Session::open() {
   (void)co_await write_action();
   if (stream_ != nullptr) stream_->close();
   co_return false;
-}
-
-void Session::describe_tls() {
-  const net::TlsInfo* tls = stream_->tls();
-  if (tls == nullptr) {
-    peer_.tls_verification = "none";
-    if (dialogue_.starttls_refusal()) {
-      peer_.tls_verification =
-          "fallback: STARTTLS refused: " + dialogue_.starttls_refusal()->text();
-    }
-  } else {
-    peer_.tls_version = tls->version;
-    peer_.tls_cipher = tls->cipher;
-    peer_.tls_verification = describe_verification(*tls, parts_.protection);
-  }
-  if (level_ != TlsLevel::Modern && !fallback_reason_.empty()) {
-    peer_.tls_verification = "fallback: " + fallback_reason_;
-  }
 }
 
 // ---- performing actions
@@ -186,40 +170,6 @@ base::Task<void> Session::read_reply() {
   action_ = dialogue_.resume(event);
 }
 
-base::Task<bool> Session::handshake() {
-  TlsRequest request;
-  request.server_name = parts_.target.host;
-  const Protection& protection = parts_.protection;
-  request.verify = protection.tls == TlsPolicy::Verified;
-  request.level = level_;
-  request.dane = protection.dane;
-  request.session_key = parts_.target.host + ":" + std::to_string(parts_.target.port) + " " +
-                        std::string(tls_policy_name(protection.tls)) + " " + protection.asked_by +
-                        (level_ == TlsLevel::Compatible ? " compatible" : "");
-  const base::Steady deadline =
-      parts_.context.worker.clock.steady() + parts_.context.options.handshake_timeout;
-  Result<std::unique_ptr<net::Stream>> secured = co_await parts_.context.start_tls(
-      std::move(stream_), std::move(request), deadline, tls_error_);
-  if (!secured) {
-    if (tls_error_.empty()) tls_error_ = secured.error().message();
-    co_return false;
-  }
-  tls_error_.clear();
-  stream_ = std::move(*secured);
-  if (is_closing_) stream_->close();
-  co_return true;
-}
-
-base::Task<void> Session::start_tls() {
-  ClientEvent event = client_event::TlsStarted{};
-  if (!co_await handshake()) {
-    client_event::Lost lost;
-    lost.why = tls_error_;
-    event = std::move(lost);
-  }
-  action_ = dialogue_.resume(event);
-}
-
 base::Task<void> Session::authenticate() {
   if (sasl_ == nullptr) {
     sasl_ =
@@ -280,6 +230,7 @@ base::Task<void> Session::work() {
           break;
         }
         ++begun_;
+        observe(current_->job);
         ClientEvent event = client_event::Begin{&current_->preparation.transaction};
         co_await advance(std::move(event));
         break;
@@ -315,6 +266,13 @@ Session::Taken Session::take_off(Flight& flight) {
   flight.result.id = flight.job.id;
   rewrite(flight);
   prepare(flight.job, dialogue_.peer(), parts_.plan.prefers_bdat, flight.preparation);
+  if (flight.job.meta->details.tls_demand == message::TlsDemand::Required) {
+    // Ever true on a connection for such mail; a bounce of it takes what there is (RFC 8689 §5).
+    const net::TlsInfo* const tls = stream_->tls();
+    flight.preparation.transaction.requiretls = dialogue_.peer().requiretls && tls != nullptr &&
+                                                tls->is_verified &&
+                                                is_name_proven(parts_.plan, parts_.target);
+  }
   for (RecipientResult& refused : flight.preparation.refused)
     flight.result.recipients.push_back(std::move(refused));
   if (flight.preparation.recipients.empty() || !convert(flight)) return Taken::Done;
@@ -421,6 +379,7 @@ base::Task<std::string_view> Session::find_rider() {
     co_return std::string_view();
   }
   ++begun_;
+  observe(flight->job);
   behind_ = std::move(flight);
   co_return dialogue_.ride(behind_->preparation.transaction);
 }

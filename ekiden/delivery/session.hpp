@@ -27,6 +27,8 @@ class Session {
     const Target& target;
     const Protection& protection;
     Feed& feed;
+    /// What came of TLS so far; with the first message for a domain it is told.
+    const std::vector<policy::TlsSession>& observed;
   };
   Session(Parts parts, std::unique_ptr<net::Stream> stream, TlsLevel level,
           std::string fallback_reason);
@@ -43,7 +45,12 @@ class Session {
   const std::optional<smtp::ClientFailure>& failure() const { return dialogue_.failure(); }
   /// The TLS handshake failed, in words; empty otherwise.
   const std::string& tls_error() const { return tls_error_; }
+  /// It failed because the connection did.
+  bool is_tls_lost() const { return is_tls_lost_; }
   const Peer& peer() const { return peer_; }
+  const net::TlsInfo* tls() const { return stream_ == nullptr ? nullptr : stream_->tls(); }
+  const std::string& local_address() const { return local_address_; }
+  bool has_peer_starttls() const { return dialogue_.peer().starttls; }
   std::uint32_t transactions() const { return dialogue_.transactions(); }
 
  private:
@@ -87,6 +94,7 @@ class Session {
   void land();
   void finish(Flight& flight);
   void describe_tls();
+  void observe(const Job& job);
 
   Parts parts_;
   std::unique_ptr<net::Stream> stream_;
@@ -94,7 +102,10 @@ class Session {
   TlsLevel level_;
   std::string fallback_reason_;
   std::string tls_error_;
+  bool is_tls_lost_ = false;
   Peer peer_;
+  std::string local_address_;
+  std::vector<std::string> observed_domains_;  ///< that have been told
   smtp::ClientAction action_;
   base::Steady deadline_{};
   std::unique_ptr<SaslClient> sasl_;

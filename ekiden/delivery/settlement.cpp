@@ -295,6 +295,7 @@ void Settlement::finished(const Batch& batch) {
       begin_report(std::move(next));
     }
   }
+  if (batch.told && *batch.told) std::exchange(*batch.told, {})(Result<void>());
   for (const queue::Accepted& message : batch.generated) {
     generated_.add(message.meta->envelope.recipients.size());
     parts_.enqueue(message);

@@ -93,6 +93,10 @@ class Settlement {
   void expand(const Context& context, std::vector<spool::Progress> expanded, queue::Accepted into,
               std::vector<spool::Progress> progress, std::string detail,
               base::Completion<Result<void>> done);
+  /// A message of our own that tells of no other: a report on TLS. `own` has its recipients and
+  /// what is said of it but for the size. `done` hears whether it is durable and queued.
+  void send_own(message::Meta own, std::string octets, std::string detail,
+                base::Completion<Result<void>> done);
   base::MessageId next_id() { return ids_.next(parts_.worker.clock.now()); }
 
   /// A message of the queue cannot be read: these recipients went with it to quarantine. `meta`
@@ -130,6 +134,7 @@ class Settlement {
     std::vector<queue::Accepted> generated;
     std::vector<std::shared_ptr<const void>> until_durable;
     bool is_report = false;
+    std::shared_ptr<base::Completion<Result<void>>> told;  ///< null: nobody waits
   };
   struct Report {
     Context context;
@@ -154,6 +159,8 @@ class Settlement {
   base::Task<Original> original(base::MessageId id);
   void begin_report(Report report);
   base::Task<void> report(Report report);
+  void generate(Batch& batch, base::MessageId id, message::Meta own, std::string octets,
+                std::string detail);
   void submit(std::shared_ptr<Batch> batch);
   void finished(const Batch& batch);
   void count(spool::State state);

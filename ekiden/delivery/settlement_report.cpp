@@ -98,32 +98,54 @@ base::Task<void> Settlement::report(Report report) {
   own.details.is_eight_bit = true;
   own.details.has_utf8_header = dsn.needs_smtputf8;
   own.details.is_generated = true;
-
-  events::Event event = events::message_event(request.id, own, 0);
-  event.time = now;
-  event.kind = events::Kind::Accepted;
-  event.detail = "report on " + base::format_message_id(about);
-
-  spool::NewMessage message;
-  message.id = request.id;
-  message.recipients = 1;
-  message.meta = message::encode_meta(own);
-  message.body.size = dsn.octets.size();
-  message.body.octets = base::Octets(std::move(dsn.octets));
+  // RFC 8689 §5: what is said of such a message is protected as it was.
+  if (meta.details.tls_demand == message::TlsDemand::Required)
+    own.details.tls_demand = message::TlsDemand::Required;
 
   auto batch = std::make_shared<Batch>();
   batch->is_report = true;
-  batch->generated.push_back(
-      {request.id, std::make_shared<const message::Meta>(std::move(own)), message.body});
-  batch->transaction.messages.push_back(std::move(message));
-  batch->transaction.updates.push_back({about, std::move(report.changes)});
-  batch->transaction.events = std::move(report.events);
-  batch->transaction.events.push_back(events::encode_event(event));
-  batch->done = std::move(report.done);
-  if (report.context.until_durable) batch->until_durable.push_back(report.context.until_durable);
   base::log::info("report", {{"message", base::format_message_id(request.id)},
                              {"about", base::format_message_id(about)},
-                             {"recipient", event.recipient}});
+                             {"recipient", meta.envelope.reverse_path}});
+  generate(*batch, request.id, std::move(own), std::move(dsn.octets),
+           "report on " + base::format_message_id(about));
+  batch->transaction.updates.push_back({about, std::move(report.changes)});
+  std::vector<std::string>& events = batch->transaction.events;
+  events.insert(events.begin(), std::make_move_iterator(report.events.begin()),
+                std::make_move_iterator(report.events.end()));
+  batch->done = std::move(report.done);
+  if (report.context.until_durable) batch->until_durable.push_back(report.context.until_durable);
+  submit(std::move(batch));
+}
+
+/// Adds a message of our own, and the event of its acceptance, to what is submitted.
+void Settlement::generate(Batch& batch, base::MessageId id, message::Meta own, std::string octets,
+                          std::string detail) {
+  events::Event event = events::message_event(id, own, 0);
+  event.time = own.details.received;
+  event.kind = events::Kind::Accepted;
+  event.detail = std::move(detail);
+  batch.transaction.events.push_back(events::encode_event(event));
+
+  spool::NewMessage message;
+  message.id = id;
+  message.recipients = static_cast<std::uint32_t>(own.envelope.recipients.size());
+  message.meta = message::encode_meta(own);
+  message.body.size = octets.size();
+  message.body.octets = base::Octets(std::move(octets));
+  batch.generated.push_back(
+      {id, std::make_shared<const message::Meta>(std::move(own)), message.body});
+  batch.transaction.messages.push_back(std::move(message));
+}
+
+void Settlement::send_own(message::Meta own, std::string octets, std::string detail,
+                          base::Completion<Result<void>> done) {
+  own.details.size = octets.size();
+  own.details.received = parts_.worker.clock.now();
+  own.details.is_generated = true;
+  auto batch = std::make_shared<Batch>();
+  batch->told = std::make_shared<base::Completion<Result<void>>>(std::move(done));
+  generate(*batch, next_id(), std::move(own), std::move(octets), std::move(detail));
   submit(std::move(batch));
 }
 

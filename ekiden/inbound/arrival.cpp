@@ -111,6 +111,7 @@ Arrival::Arrival(Services& services, const ListenerOptions& options, smtp::MailC
   envelope.ret = return_type(mail.ret);
   envelope.body = body_type(mail.body);
   envelope.smtputf8 = mail.smtputf8;
+  if (mail.requiretls) meta_->details.tls_demand = message::TlsDemand::Required;
 }
 
 Arrival::~Arrival() {
@@ -205,6 +206,9 @@ smtp::Reply Arrival::take_header(std::string_view octets, const Client& client,
   details.subject = std::move(fixed->subject);
   details.message_id = std::move(fixed->message_id);
   details.has_utf8_header = fixed->has_eight_bit_header;
+  // RFC 8689 §4.1: where both are there, the field does not count.
+  if (fixed->is_tls_optional && details.tls_demand == message::TlsDemand::Usual)
+    details.tls_demand = message::TlsDemand::Optional;
   header = std::move(fixed->header);
   header_octets = fixed->header_octets;
   // RFC 8601 §5: nobody but us says what we found.

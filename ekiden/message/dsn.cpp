@@ -251,9 +251,11 @@ class Composer {
     // RFC 3461 §4.3: RET is about failures; other reports carry the header only. What cannot
     // stand in an 8-bit part does not come back whole either.
     const Scan scan = scan_lines(request_.original);
+    // RFC 8689 §5: of mail that came with REQUIRETLS only the header, whatever RET says.
     is_whole_ = request_.kind == DsnKind::Failed && meta_.envelope.ret != Return::Headers &&
-                request_.is_original_whole && request_.original.size() <= kDsnOriginalOctetsMax &&
-                !scan.has_nul && !scan.has_bare_newline && !scan.has_long_line();
+                meta_.details.tls_demand != TlsDemand::Required && request_.is_original_whole &&
+                request_.original.size() <= kDsnOriginalOctetsMax && !scan.has_nul &&
+                !scan.has_bare_newline && !scan.has_long_line();
     if (is_whole_) {
       original_ = request_.original;
       return;

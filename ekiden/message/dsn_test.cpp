@@ -128,6 +128,19 @@ TEST(Dsn, ReturnHeadersAndLargeMessagesComeBackAsHeaders) {
   EXPECT_NE(compose_dsn(request).octets.find("text/rfc822-headers"), std::string::npos);
 }
 
+// RFC 8689 §5: whatever RET says.
+TEST(Dsn, OfMailWithRequiretlsOnlyTheHeaderComesBack) {
+  Meta meta = typical_meta();
+  meta.envelope.ret = Return::Full;
+  DsnRequest request = typical_request(meta, DsnKind::Failed);
+  EXPECT_NE(compose_dsn(request).octets.find("The body."), std::string::npos);
+  meta.details.tls_demand = TlsDemand::Required;
+  const std::string octets = compose_dsn(request).octets;
+  EXPECT_EQ(octets.find("The body."), std::string::npos);
+  EXPECT_NE(octets.find("text/rfc822-headers"), std::string::npos);
+  EXPECT_NE(octets.find("Subject: hello"), std::string::npos);
+}
+
 TEST(Dsn, HostileRepliesStayInsideTheirField) {
   const Meta meta = typical_meta();
   DsnRequest request = typical_request(meta, DsnKind::Failed);

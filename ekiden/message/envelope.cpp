@@ -34,7 +34,9 @@ enum Flag : std::uint8_t {
   kUtf8Header = 2,
   kGenerated = 4,
   kOwn = 8,
-  kAuthenticated = 16
+  kAuthenticated = 16,
+  kTlsRequired = 32,
+  kTlsOptional = 64
 };
 
 class BlockWriter {
@@ -123,7 +125,9 @@ void write_details(std::string& out, const Details& details) {
   w.u8(static_cast<std::uint8_t>(
       (details.is_eight_bit ? kEightBit : 0) | (details.has_utf8_header ? kUtf8Header : 0) |
       (details.is_generated ? kGenerated : 0) | (details.is_own ? kOwn : 0) |
-      (details.is_authenticated ? kAuthenticated : 0)));
+      (details.is_authenticated ? kAuthenticated : 0) |
+      (details.tls_demand == TlsDemand::Required ? kTlsRequired : 0) |
+      (details.tls_demand == TlsDemand::Optional ? kTlsOptional : 0)));
   w.varint(details.tags.size());
   for (const std::string& tag : details.tags) w.text(tag);
   if (!details.listener.empty() || !details.alignment.empty()) w.text(details.listener);
@@ -152,6 +156,9 @@ bool read_details(base::ByteReader r, Details& details, std::string_view& next_h
   details.is_generated = (flags & kGenerated) != 0;
   details.is_own = (flags & kOwn) != 0;
   details.is_authenticated = (flags & kAuthenticated) != 0;
+  // The stricter of two, which nobody writes.
+  if ((flags & kTlsOptional) != 0) details.tls_demand = TlsDemand::Optional;
+  if ((flags & kTlsRequired) != 0) details.tls_demand = TlsDemand::Required;
   const std::uint64_t count = r.varint();
   if (!r.ok() || count > kTagsMax || count > r.rest().size()) return false;
   details.tags.resize(count);

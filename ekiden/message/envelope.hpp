@@ -22,6 +22,13 @@ enum Notify : std::uint8_t {
 /// RFC 3461 §4.3.
 enum class Return : std::uint8_t { Default, Full, Headers };
 
+/// RFC 8689: what the sender wants of TLS on every hop.
+enum class TlsDemand : std::uint8_t {
+  Usual,
+  Required,  ///< REQUIRETLS on MAIL
+  Optional,  ///< "TLS-Required: No": recipient domains' policies do not count
+};
+
 /// RFC 6152, RFC 3030: what BODY= said. SevenBit when it said nothing.
 enum class BodyType : std::uint8_t { SevenBit, EightBitMime, BinaryMime };
 
@@ -70,6 +77,7 @@ struct Details {
   bool has_utf8_header = false;   ///< SMTPUTF8 is needed because of the headers
   bool is_generated = false;      ///< a DSN, notice or report of ours
   bool is_own = false;            ///< an own client's: trusted network or credential
+  TlsDemand tls_demand{};         ///< of its sender (RFC 8689)
   bool is_authenticated = false;  ///< its Authentication-Results of our name are ours
   /// What will come of SPF, DKIM and DMARC, as far as was known at acceptance: "aligned: …",
   /// "unaligned: …", "unknown: …"; or "pending", with d= of the signatures that the message had,

@@ -68,6 +68,14 @@ TEST(Meta, NextHopOfAnOlderWriterIsThatOfEachRecipient) {
   EXPECT_EQ(*decode_meta(octets), meta);
 }
 
+TEST(Meta, WhatIsAskedOfTlsSurvives) {
+  for (const TlsDemand demand : {TlsDemand::Usual, TlsDemand::Required, TlsDemand::Optional}) {
+    Meta meta = full_meta();
+    meta.details.tls_demand = demand;
+    EXPECT_EQ(decode_meta(encode_meta(meta))->details.tls_demand, demand);
+  }
+}
+
 TEST(Meta, EveryTruncationIsAnError) {
   const std::string octets = encode_meta(full_meta());
   for (std::size_t n = 0; n < octets.size(); ++n) {

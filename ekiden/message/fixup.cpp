@@ -100,6 +100,13 @@ class Fixer {
           shorten_subject(result_.subject);
         }
         return true;
+      case 't':
+        // RFC 8689 §3: "No" is the only value there is; another one asks for nothing.
+        if (is("TLS-Required") &&
+            base::equals_ignoring_case(base::trimmed(unfolded(field.value)), "No")) {
+          result_.is_tls_optional = true;
+        }
+        return true;
       case 'x':
         if (!base::starts_with_ignoring_case(field.name, kEkidenPrefix)) return true;
         result_.ekiden_headers.emplace_back(base::lowered(field.name), unfolded(field.value));

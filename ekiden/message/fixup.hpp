@@ -37,6 +37,7 @@ struct FixupResult {
   std::vector<std::pair<std::string, std::string>> ekiden_headers;
   unsigned received_count = 0;        ///< before ours was added
   bool has_eight_bit_header = false;  ///< in what was kept
+  bool is_tls_optional = false;       ///< "TLS-Required: No" (RFC 8689 §3)
   std::size_t header_octets = 0;      ///< of the input that `header` replaces; the body follows
 };
 

@@ -113,6 +113,18 @@ TEST(Fixup, TellsEveryFromAddress) {
   EXPECT_EQ(fixed.from_all, (std::vector<std::string>{"a@x", "b@y", "c@z"}));
 }
 
+// RFC 8689 §3.
+TEST(Fixup, TellsWhetherTlsIsOptional) {
+  const auto is_optional = [](const std::string& header) {
+    return fix_header(header + "\r\nbody\r\n", {})->is_tls_optional;
+  };
+  EXPECT_TRUE(is_optional("TLS-Required: No\r\n"));
+  EXPECT_TRUE(is_optional("tls-required:\r\n no \r\n"));
+  for (const char* other : {"TLS-Required: Yes\r\n", "TLS-Required: Nope\r\n", "TLS-Required:\r\n",
+                            "X-TLS-Required: No\r\n", "Subject: TLS-Required: No\r\n"})
+    EXPECT_FALSE(is_optional(other)) << other;
+}
+
 TEST(Fixup, EightBitCountsOnlyInWhatIsKept) {
   FixupOptions options;
   options.remove_ekiden_headers = true;

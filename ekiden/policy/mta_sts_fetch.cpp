@@ -13,7 +13,11 @@ MtaStsFetched failed(std::string problem) {
 }
 
 MtaStsFetched read(const net::HttpReply& reply) {
-  if (!reply.is_whole) return failed(reply.problem);
+  if (!reply.is_whole) {
+    MtaStsFetched fetched = failed(reply.problem);
+    if (reply.problem.starts_with("TLS: ")) fetched.result = TlsResult::StsWebpkiInvalid;
+    return fetched;
+  }
   // RFC 8461 §3.3: redirects are not followed, and nothing but 200 counts.
   if (reply.status != kStatusOk) {
     return failed("the server answered " + std::to_string(reply.status) + ", not 200");
@@ -22,6 +26,7 @@ MtaStsFetched read(const net::HttpReply& reply) {
     return failed("the policy is \"" + reply.content_type + "\", not text/plain");
   }
   MtaStsFetched fetched;
+  fetched.result = TlsResult::StsPolicyInvalid;
   fetched.policy = parse_mta_sts_policy(reply.body, fetched.problem);
   return fetched;
 }

@@ -10,6 +10,7 @@
 #include "ekiden/dns/resolver.hpp"
 #include "ekiden/net/http_client.hpp"
 #include "ekiden/policy/mta_sts_policy.hpp"
+#include "ekiden/policy/tls_report.hpp"
 
 namespace ekiden::policy {
 
@@ -29,6 +30,8 @@ struct MtaStsOptions {
 struct MtaStsFetched {
   std::optional<MtaStsPolicy> policy;
   std::string problem;  ///< why there is none
+  /// The same as reports on TLS name it.
+  TlsResult result = TlsResult::StsPolicyFetchError;
 };
 
 /// Fetches the policy of `domain` from its server. RFC 8461 §3.3: a verified certificate for

@@ -113,6 +113,12 @@ base::Task<void> MtaStsFinder::fetch(std::string domain, std::string id, bool is
     base::log::warning(
         "mta_sts_fetch_failed",
         {{"domain", domain}, {"problem", fetched.problem}, {"keeps_policy", is_known}});
+    if (parts_.observe) {
+      TlsSession session;
+      session.policy = TlsPolicyKind::Sts;
+      session.failure = TlsFailure{fetched.result, {}, {}, {}, std::move(fetched.problem)};
+      parts_.observe(std::move(domain), session);
+    }
     co_return;
   }
   MtaStsEntry entry;

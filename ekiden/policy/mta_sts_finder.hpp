@@ -32,6 +32,7 @@ class MtaStsFinder {
     net::Network& network;
     net::BeginTls secure;
     MtaStsBook& book;
+    TlsObserver observe = nullptr;  ///< hears of policies that cannot be had (RFC 8460 §4.3.2.2)
   };
   MtaStsFinder(Parts parts, MtaStsOptions options);
   ~MtaStsFinder();

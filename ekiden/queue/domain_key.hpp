@@ -12,13 +12,21 @@ inline void add_pool(std::string& key, std::string_view pool) {
   key += pool;
 }
 
-/// By what the scheduler knows where a recipient goes: its domain's canonical name; behind "=" the
+/// What its sender asks of TLS, as a key says it (RFC 8689); empty: nothing special.
+inline constexpr std::string_view kTlsRequired = "required", kTlsOptional = "optional";
+
+/// By what the scheduler knows where a recipient goes: its domain's canonical name; behind "^" what
+/// its sender asks of TLS, where that is something special ("example.org^required"); behind "=" the
 /// next hop where the recipient brings its own; behind "#" the pool that it leaves from, where
 /// there are pools ("example.org=10.0.0.5:25#bulk"). A deferral may bind it to one source of the
 /// pool ("#bulk@mail1") or keep it away from one ("#bulk!mail1"). Recipients with one key go the
 /// same way.
 inline std::string domain_key(std::string domain, std::string_view next_hop,
-                              std::string_view pool = {}) {
+                              std::string_view pool = {}, std::string_view tls = {}) {
+  if (!tls.empty()) {
+    domain += '^';
+    domain += tls;
+  }
   if (!next_hop.empty()) {
     domain += '=';
     domain += next_hop;
@@ -28,6 +36,14 @@ inline std::string domain_key(std::string domain, std::string_view next_hop,
 }
 
 inline std::string_view domain_of_key(std::string_view key) {
+  return key.substr(0, key.find_first_of("^=#"));
+}
+
+/// kTlsRequired, kTlsOptional or empty.
+inline std::string_view tls_of_key(std::string_view key) {
+  const std::size_t at = key.find_first_of("^=#");
+  if (at == std::string_view::npos || key[at] != '^') return {};
+  key.remove_prefix(at + 1);
   return key.substr(0, key.find_first_of("=#"));
 }
 

@@ -214,6 +214,10 @@ ClientAction ClientDialogue::after_ehlo() {
                   true);
     }
   }
+  if (options_.needs_requiretls && !peer_.requiretls) {
+    return fail(ClientPhase::Ehlo, local_reply(550, {5, 7, 30}, "the next hop does not offer it"),
+                true);
+  }
   return options_.wants_auth ? start_auth() : become_idle();
 }
 

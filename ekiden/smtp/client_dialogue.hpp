@@ -39,6 +39,9 @@ enum class ClientTls : std::uint8_t {
 struct ClientOptions {
   std::string ehlo_name;
   ClientTls tls = ClientTls::Opportunistic;
+  /// RFC 8689 §4.2.1: without REQUIRETLS under TLS the connection fails. Takes Required or
+  /// Established.
+  bool needs_requiretls = false;
   bool wants_auth = false;
   /// PLAIN and LOGIN show the password to whoever listens: under TLS only, unless set.
   bool may_send_password_in_clear = false;
@@ -63,6 +66,7 @@ struct ClientTransaction {
   std::string_view envid;         ///< xtext or empty
   std::string_view body;          ///< "8BITMIME", "BINARYMIME" or empty
   bool smtputf8 = false;
+  bool requiretls = false;  ///< the peer offers it, and the session is as RFC 8689 §2 asks
   bool uses_bdat = false;
   /// Only asks whether the recipients are taken: ends before DATA, verdicts stay at RCPT.
   bool is_probe = false;

@@ -163,6 +163,33 @@ TEST(ClientDialogue, NeverGoesOnInTheClearWhenTlsIsRequired) {
   EXPECT_EQ(old_server.action.kind, Kind::Close);
 }
 
+// RFC 8689 §4.2.1: step 5.
+TEST(ClientDialogue, NeedsRequiretlsUnderTls) {
+  ClientOptions options;
+  options.tls = ClientTls::Required;
+  options.needs_requiretls = true;
+  Client client(options);
+  client.got("220 x\r\n").got(kTlsEhlo).got("220 go\r\n");
+  client.step(client_event::TlsStarted{});
+  client.got("250-x\r\n250 PIPELINING\r\n");
+  EXPECT_EQ(client.action.kind, Kind::Close);
+  EXPECT_EQ(client.dialogue.failure()->reply.code, 550);
+  EXPECT_EQ(client.dialogue.failure()->reply.enhanced, (EnhancedCode{5, 7, 30}));
+
+  Client good(options);
+  // What is offered in the clear does not count.
+  good.got("220 x\r\n").got("250-x\r\n250-REQUIRETLS\r\n250 STARTTLS\r\n").got("220 go\r\n");
+  good.step(client_event::TlsStarted{});
+  good.got("250-x\r\n250 REQUIRETLS\r\n");
+  EXPECT_EQ(good.action.kind, Kind::Ready);
+  ClientTransaction transaction;
+  transaction.reverse_path = "a@example.org";
+  transaction.requiretls = true;
+  transaction.recipients.push_back({"b@example.net", {}, {}});
+  good.step(client_event::Begin{&transaction});
+  EXPECT_EQ(good.written, "MAIL FROM:<a@example.org> REQUIRETLS\r\n");
+}
+
 TEST(ClientDialogue, LeavesStarttlsAloneWhenTlsIsOffOrEstablished) {
   for (const ClientTls tls : {ClientTls::Off, ClientTls::Established}) {
     ClientOptions options;

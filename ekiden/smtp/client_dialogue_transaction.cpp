@@ -28,6 +28,7 @@ void ClientDialogue::append_mail(std::string& out, const ClientTransaction& tran
   }
   if (!transaction.body.empty()) out.append(" BODY=").append(transaction.body);
   if (transaction.smtputf8) out.append(" SMTPUTF8");
+  if (transaction.requiretls) out.append(" REQUIRETLS");
   if (peer_.dsn) {
     if (!transaction.ret.empty()) out.append(" RET=").append(transaction.ret);
     if (!transaction.envid.empty()) out.append(" ENVID=").append(transaction.envid);

@@ -210,6 +210,15 @@ std::optional<Reply> set_mail_parameter(const Parameter& p, const Offered& offer
     mail.auth = p.value;
     return std::nullopt;
   }
+  if (equals_ignoring_case(p.keyword, "REQUIRETLS")) {
+    if (once.again(6)) return repeated_parameter(p.keyword);
+    if (p.has_value) return bad_parameter(p.keyword);
+    // RFC 8689 §2: only where TLS protects the session. Named, so that the client learns what to
+    // do.
+    if (!offered.requiretls) return refuse(530, {5, 7, 10}, "REQUIRETLS needs TLS");
+    mail.requiretls = true;
+    return std::nullopt;
+  }
   return unknown_parameter(p.keyword);
 }
 

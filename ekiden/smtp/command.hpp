@@ -73,6 +73,7 @@ struct Offered {
   bool chunking = true;  ///< and BINARYMIME
   bool dsn = true;
   bool auth = false;
+  bool requiretls = false;  ///< RFC 8689 §2: under TLS only
 };
 
 struct MailCommand {
@@ -80,6 +81,7 @@ struct MailCommand {
   std::uint64_t size = 0;               ///< zero: not said
   BodyKind body = BodyKind::SevenBit;
   bool smtputf8 = false;
+  bool requiretls = false;  ///< RFC 8689 §2
   ReturnKind ret = ReturnKind::Default;
   std::string envid;  ///< xtext as given
   std::string auth;   ///< as given (RFC 4954 §5)

@@ -16,6 +16,7 @@ Reply format_ehlo(const std::string& hostname, const std::string& greeting,
   reply.lines.emplace_back("DSN");                                // RFC 3461
   reply.lines.emplace_back("ENHANCEDSTATUSCODES");                // RFC 2034
   if (extensions.starttls) reply.lines.emplace_back("STARTTLS");  // RFC 3207
+  if (extensions.requiretls) reply.lines.emplace_back("REQUIRETLS");
   if (!extensions.mechanisms.empty()) {
     std::string line = "AUTH";  // RFC 4954
     for (const std::string& mechanism : extensions.mechanisms) line += " " + mechanism;

@@ -11,6 +11,7 @@ namespace ekiden::smtp {
 /// What EHLO offers on one connection at one moment: only what is true right now.
 struct Extensions {
   bool starttls = false;
+  bool requiretls = false;     ///< RFC 8689 §2: under TLS only
   std::uint64_t size_max = 0;  ///< RFC 1870; zero: no fixed limit
   std::vector<std::string> mechanisms;
   std::uint32_t recipients_max = 0;  ///< LIMITS RCPTMAX (RFC 9422 §4.2); zero: not said

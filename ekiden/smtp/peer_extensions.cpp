@@ -69,6 +69,8 @@ PeerExtensions parse_peer_extensions(const Reply& reply) {
       peer.enhanced_status_codes = true;
     } else if (is("STARTTLS")) {
       peer.starttls = true;
+    } else if (is("REQUIRETLS")) {
+      peer.requiretls = true;
     } else if (is("SIZE")) {
       peer.has_size = true;
       peer.size_max = base::parse_u64(next_word(rest)).value_or(0);

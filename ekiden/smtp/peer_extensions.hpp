@@ -16,6 +16,7 @@ struct PeerExtensions {
   bool dsn = false;                    ///< RFC 3461
   bool enhanced_status_codes = false;  ///< RFC 2034
   bool starttls = false;               ///< RFC 3207
+  bool requiretls = false;             ///< RFC 8689; only meaningful under TLS
   bool has_size = false;               ///< RFC 1870
   std::uint64_t size_max = 0;          ///< octets; 0: no fixed limit was told
 

@@ -355,6 +355,7 @@ void ServerDialogue::on_hello(const Command& command) {
   }
   Extensions extensions;
   extensions.starttls = options_.offers_starttls && !is_tls_;
+  extensions.requiretls = is_tls_;
   extensions.size_max = options_.size_max;
   if (!(options_.requires_tls && !is_tls_)) extensions.mechanisms = mechanisms_;
   extensions.recipients_max = options_.recipients_max;
@@ -365,6 +366,7 @@ void ServerDialogue::on_hello(const Command& command) {
 Offered ServerDialogue::offered() const {
   Offered offered;
   offered.auth = !mechanisms_.empty();
+  offered.requiretls = is_tls_;
   return offered;
 }
 

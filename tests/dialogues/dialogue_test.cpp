@@ -338,6 +338,7 @@ class Transcript {
         {"notify", std::to_string(meta.envelope.recipients[0].notify)},
         {"orcpt", meta.envelope.recipients[0].orcpt},
         {"smtputf8", meta.envelope.smtputf8 ? "yes" : "no"},
+        {"tls_demand", std::to_string(static_cast<int>(meta.details.tls_demand))},
         {"body", std::to_string(static_cast<int>(meta.envelope.body))},
     };
     for (const auto& [name, got] : all) {

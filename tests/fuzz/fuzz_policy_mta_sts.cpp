@@ -1,9 +1,11 @@
-// MTA-STS: the TXT record, the policy and the HTTP reply around it. A policy that is read is read
-// again from what is written of it, its bounds hold, and the reply means the same at every split.
+// MTA-STS: the TXT record, the policy and the HTTP reply around it; TLS-RPT: its record, its
+// counts. A policy that is read is read again from what is written of it, its bounds hold, and the
+// reply means the same at every split.
 #include <algorithm>
 
 #include "ekiden/net/http_client.hpp"
 #include "ekiden/policy/mta_sts_book.hpp"
+#include "ekiden/policy/tls_report.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 namespace {
@@ -22,6 +24,21 @@ void check_record(fuzz::Input input) {
   texts.push_back("v=STSv1; id=" + *id + ";");
   FUZZ_CHECK(!find_mta_sts_id(texts, why), "two are none");
   FUZZ_CHECK(find_mta_sts_id({texts.back()}, why) == id, "an id is written back");
+}
+
+void check_reports(fuzz::Input input) {
+  const std::string_view kept = input.until('\0');
+  if (const auto tally = decode_tls_tally(kept)) {
+    const std::string written = encode_tls_tally(*tally);
+    const auto again = decode_tls_tally(written);
+    FUZZ_CHECK(again && encode_tls_tally(*again) == written, "a tally is written back");
+  }
+  std::vector<std::string> texts;
+  while (!input.is_empty()) texts.emplace_back(input.until('\n'));
+  std::string why;
+  const auto addresses = find_tls_report_addresses(texts, why);
+  FUZZ_CHECK(addresses.size() <= kTlsReportAddressesMax, "addresses are bounded");
+  FUZZ_CHECK(addresses.empty() || why.empty(), "a good record is not complained about");
 }
 
 void check_policy(std::string_view text) {
@@ -80,7 +97,7 @@ void check_book(std::string_view octets) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::Input input(data, size);
   const std::uint8_t kind = input.octet();
-  switch (kind % 4) {
+  switch (kind % 5) {
     case 0:
       check_record(input);
       break;
@@ -90,8 +107,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 2:
       check_reply(input.rest(), kind / 4);
       break;
-    default:
+    case 3:
       check_book(input.rest());
+      break;
+    default:
+      check_reports(input);
       break;
   }
   return 0;

@@ -24,6 +24,7 @@ std::string format(const MailCommand& mail) {
   if (mail.body == BodyKind::EightBitMime) out += " BODY=8BITMIME";
   if (mail.body == BodyKind::BinaryMime) out += " BODY=BINARYMIME";
   if (mail.smtputf8) out += " SMTPUTF8";
+  if (mail.requiretls) out += " REQUIRETLS";
   if (mail.ret == ReturnKind::Full) out += " RET=FULL";
   if (mail.ret == ReturnKind::Headers) out += " RET=HDRS";
   if (!mail.envid.empty()) out += " ENVID=" + mail.envid;
@@ -38,13 +39,15 @@ void check_mail(std::string_view argument, const Offered& offered) {
   FUZZ_CHECK(mail.envid.size() <= kEnvidOctetsMax && is_xtext(mail.envid), "ENVID is bounded");
   FUZZ_CHECK(offered.size || mail.size == 0, "what was not offered is not taken");
   FUZZ_CHECK(offered.smtputf8 || !mail.smtputf8, "what was not offered is not taken");
+  FUZZ_CHECK(offered.requiretls || !mail.requiretls, "what was not offered is not taken");
   FUZZ_CHECK(offered.auth || mail.auth.empty(), "what was not offered is not taken");
   const ParsedMail again = parse_mail(format(mail), offered);
   FUZZ_CHECK(std::holds_alternative<MailCommand>(again), "what was accepted is accepted again");
   const auto& second = std::get<MailCommand>(again);
   FUZZ_CHECK(same(second.reverse_path, mail.reverse_path) && second.size == mail.size &&
                  second.body == mail.body && second.smtputf8 == mail.smtputf8 &&
-                 second.ret == mail.ret && second.envid == mail.envid && second.auth == mail.auth,
+                 second.requiretls == mail.requiretls && second.ret == mail.ret &&
+                 second.envid == mail.envid && second.auth == mail.auth,
              "MAIL means the same");
 }
 
@@ -97,6 +100,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   offered.chunking = (flags & 8) == 0;
   offered.dsn = (flags & 16) == 0;
   offered.auth = (flags & 32) == 0;
+  offered.requiretls = (flags & 64) == 0;
   const std::string line(input.rest());
 
   const Command command = parse_command(line);

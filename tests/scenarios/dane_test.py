@@ -5,35 +5,12 @@ whose certificate is right, wrong, expired, or missing."""
 import json
 
 import support
-from authority import Authority, Certificate
-from signedzone import SignedNameServer
+from authority import Certificate
 from support import eventually
+from transportbed import TransportBed
 
 
-class Dane(support.Scenario):
-    def setUp(self):
-        super().setUp()
-        self.zone = self.relay_ = None
-
-    def build(self, mode="require", origin="."):
-        self.zone = SignedNameServer({}, origin)
-        self.addCleanup(self.zone.stop)
-        anchors = self.folder / "anchors.key"
-        anchors.write_text(self.zone.anchor())
-        self.relay_ = self.relay(self.zone)
-        self.relay_.settings["dns"].update(dnssec=mode, trust_anchors=[anchors])
-        self.authority = Authority()
-
-    def host(self, name, certificate, *tlsa):
-        """A peer that is `name`; without a certificate it has no STARTTLS."""
-        context = certificate and certificate.server_context(self.folder, name)
-        peer = self.peer(tls=context, name=name)
-        self.relay_.map_mx(name, peer.port)
-        self.zone.set(name, "A", [support.LOOPBACK])
-        if tlsa:
-            self.zone.set(f"_25._tcp.{name}", "TLSA", tlsa)
-        return peer
-
+class Dane(TransportBed):
     def domain(self, domain, certificate, *tlsa):
         self.zone.mx(domain, f"mx.{domain}")
         return self.host(f"mx.{domain}", certificate, *tlsa)
@@ -41,25 +18,8 @@ class Dane(support.Scenario):
     def own(self, domain, **more):
         return Certificate([f"mx.{domain}"], **more)
 
-    def below(self, *names, **more):
-        return Certificate(names, signer=self.authority, **more)
-
-    def delivered(self, domain):
-        """How the delivery to this domain was verified, as its event says."""
-        events = self.relay_.wait_for_event(f"b@{domain}", "delivered")
-        event = [e for e in events if e["kind"] == "delivered"][0]
-        if event["tls_verification"] != "none":
-            self.assertIn(event["tls_verification"],
-                          self.relay_.cli("message", "trace", event["message"]))
-        return event["tls_verification"]
-
-    def deferred(self, domain):
-        events = self.relay_.wait_for_event(f"b@{domain}", "deferred")
-        event = [e for e in events if e["kind"] == "deferred"][0]
-        return self.relay_.cli("message", "trace", event["message"])
-
     def test_every_combination(self):
-        self.build()
+        self.begin_signed()
         pass_, wait = {}, {}
         ca, zone = self.authority, self.zone
 
@@ -78,12 +38,12 @@ class Dane(support.Scenario):
         one = Certificate(["somewhere.else"], days=(-60, -30))
         passes("ee-expired.test", "verified (dane-ee)", one, one.tlsa(3))
         waits("ee-mismatch.test", "DANE", self.own("ee-mismatch.test"), other.tlsa(3))
-        passes("ta.test", "verified (dane-ta)", self.below("mx.ta.test"), ca.tlsa(2, 0))
-        passes("ta-next-hop.test", "verified (dane-ta)", self.below("ta-next-hop.test"),
+        passes("ta.test", "verified (dane-ta)", self.trusted("mx.ta.test"), ca.tlsa(2, 0))
+        passes("ta-next-hop.test", "verified (dane-ta)", self.trusted("ta-next-hop.test"),
                ca.tlsa(2))
-        waits("ta-expired.test", "expired", self.below("mx.ta-expired.test", days=(-60, -30)),
+        waits("ta-expired.test", "expired", self.trusted("mx.ta-expired.test", days=(-60, -30)),
               ca.tlsa(2))
-        waits("ta-name.test", "DANE", self.below("mx.other.test"), ca.tlsa(2))
+        waits("ta-name.test", "DANE", self.trusted("mx.other.test"), ca.tlsa(2))
         waits("ta-mismatch.test", "DANE", self.own("ta-mismatch.test"), ca.tlsa(2))
         waits("clear.test", "DANE", None, other.tlsa(3))
         passes("absent.test", "unverified", self.own("absent.test"))
@@ -120,7 +80,7 @@ class Dane(support.Scenario):
         self.assertEqual(self.relay_.metric("ekiden_recipients_bounced_total"), 0)
 
     def test_the_next_host_takes_what_the_first_may_not(self):
-        self.build()
+        self.begin_signed()
         self.zone.mx("dest.test", "mx1.dest.test", "mx2.dest.test")
         right, other = self.own("dest.test"), Certificate(["x.test"])
         first = self.host("mx1.dest.test", right, other.tlsa(3))
@@ -130,7 +90,7 @@ class Dane(support.Scenario):
         self.assertEqual((len(first.received), len(second.received)), (0, 1))
 
     def test_it_is_delivered_when_the_zone_is_mended(self):
-        self.build()
+        self.begin_signed()
         right, other = self.own("dest.test"), Certificate(["x.test"])
         peer = self.domain("dest.test", right, other.tlsa(3))
         self.relay_.start().send(sender="")
@@ -141,7 +101,7 @@ class Dane(support.Scenario):
         eventually(lambda: peer.received, 30)
 
     def test_records_outside_of_dnssec_say_nothing(self):
-        self.build("auto", origin="signed.test.")
+        self.begin_signed("auto", origin="signed.test.")
         other = Certificate(["x.test"])
         self.domain("plain.test", self.own("plain.test"), other.tlsa(3))
         signed = self.domain("signed.test", self.own("signed.test"), other.tlsa(3))
@@ -152,7 +112,7 @@ class Dane(support.Scenario):
         self.assertEqual(signed.received, [])
 
     def test_off_does_not_look(self):
-        self.build()
+        self.begin_signed()
         self.domain("dest.test", self.own("dest.test"), Certificate(["x.test"]).tlsa(3))
         self.relay_.settings["delivery"]["dane"] = "off"
         self.relay_.start().send(sender="")
@@ -160,9 +120,9 @@ class Dane(support.Scenario):
         self.assertNotIn("TLSA", [kind for _, kind in self.zone.queries])
 
     def test_the_command_gives_the_same_verdicts(self):
-        self.build()
+        self.begin_signed()
         self.relay_.write()
-        server, other = self.below("mx.dest.test"), Certificate(["mx.dest.test"])
+        server, other = self.trusted("mx.dest.test"), Certificate(["mx.dest.test"])
         chain, _ = server.write(self.folder, "chain")
 
         def check(*tlsa, name="mx.dest.test", more=()):

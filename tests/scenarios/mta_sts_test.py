@@ -5,69 +5,23 @@ certificate is right, wrong, expired, or missing."""
 import json
 
 import support
-from authority import Authority, Certificate
+from authority import Certificate
 from nameserver import NameServer
-from policyserver import PolicyServer, policy
-from signedzone import SignedNameServer
+from policyserver import policy
 from support import eventually
+from transportbed import TransportBed
 
 
-class MtaSts(support.Scenario):
+class MtaSts(TransportBed):
     def setUp(self):
         super().setUp()
-        self.zone = NameServer({})
-        self.build()
-
-    def build(self, **dns):
-        self.addCleanup(self.zone.stop)
-        self.authority = Authority()
-        self.store, _ = self.authority.write(self.folder, "authority")
-        self.relay_ = self.relay(self.zone)
-        self.relay_.settings["dns"].update(dns)
-        self.relay_.settings["delivery"]["trust_store"] = self.store
-
-    def trusted(self, *names, **more):
-        return Certificate(names, signer=self.authority, **more)
-
-    def policy_server(self, certificate):
-        name = f"policies{self._count}"
-        self._count += 1
-        server = PolicyServer(certificate.server_context(self.folder, name))
-        self.addCleanup(server.stop)
-        return server
-
-    def host(self, name, certificate):
-        context = certificate and certificate.server_context(self.folder, name)
-        peer = self.peer(tls=context, name=name)
-        self.relay_.map_mx(name, peer.port)
-        self.zone.set(name, "A", [support.LOOPBACK])
-        return peer
+        self.begin(NameServer({}))
 
     def domain(self, domain, certificate, text, web=None, record="v=STSv1; id=1;"):
         """A domain with one host, and a policy served under the certificate `web`."""
         self.zone.mx(domain, f"mx.{domain}")
         self.publish(domain, text, web, record)
         return self.host(f"mx.{domain}", certificate)
-
-    def publish(self, domain, text, web=None, record="v=STSv1; id=1;"):
-        server = self.policy_server(web or self.trusted(f"mta-sts.{domain}"))
-        server.policies[domain] = text
-        self.relay_.map_mx(f"mta-sts.{domain}", server.port, 443)
-        self.zone.set(f"_mta-sts.{domain}", "TXT", [f'"{record}"'])
-        return server
-
-    def delivered(self, domain):
-        events = self.relay_.wait_for_event(f"b@{domain}", "delivered")
-        event = [e for e in events if e["kind"] == "delivered"][0]
-        if event["tls_verification"] != "none":
-            self.assertIn(event["tls_verification"],
-                          self.relay_.cli("message", "trace", event["message"]))
-        return event["tls_verification"]
-
-    def deferred(self, domain):
-        events = self.relay_.wait_for_event(f"b@{domain}", "deferred")
-        event = [e for e in events if e["kind"] == "deferred"][0]
-        return self.relay_.cli("message", "trace", event["message"])
 
     def test_every_combination(self):
         pass_, wait = {}, {}
@@ -211,10 +165,7 @@ class MtaSts(support.Scenario):
         self.assertFalse([name for name, _ in self.zone.queries if "_mta-sts" in name])
 
     def test_dane_decides_before_it(self):
-        self.zone = SignedNameServer({})
-        anchors = self.folder / "anchors.key"
-        anchors.write_text(self.zone.anchor())
-        self.build(dnssec="require", trust_anchors=[anchors])
+        self.begin_signed()
         other = Certificate(["x.test"])
         # The policy would take what DANE does not, and the other way round.
         fails = self.domain("fails.test", self.trusted("mx.fails.test"),

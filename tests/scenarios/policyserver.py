@@ -11,7 +11,31 @@ def policy(mode, *mx, max_age=604800):
     return "".join(line + "\r\n" for line in lines)
 
 
-class PolicyServer:
+class HttpsServer:
+    """Serves with a handler of http.server's kind, over TLS, on a port of its own."""
+
+    def __init__(self, context, handler):
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def finish_request(self, request, client_address):
+                # In the connection's own thread: a handshake that fails is that connection's.
+                try:
+                    with context.wrap_socket(request, server_side=True) as secured:
+                        super().finish_request(secured, client_address)
+                except OSError:
+                    pass
+
+        self._server = Server((LOOPBACK, 0), handler)
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self):
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class PolicyServer(HttpsServer):
     """`policies` maps a domain to the file's text, or to (status, headers, body)."""
 
     def __init__(self, context):
@@ -38,21 +62,4 @@ class PolicyServer:
             def log_message(self, *arguments):
                 pass
 
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def finish_request(self, request, client_address):
-                # In the connection's own thread: a handshake that fails is that connection's.
-                try:
-                    with context.wrap_socket(request, server_side=True) as secured:
-                        super().finish_request(secured, client_address)
-                except OSError:
-                    pass
-
-        self._server = Server((LOOPBACK, 0), Handler)
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(context, Handler)
