@@ -56,6 +56,8 @@ class DispatchRig {
   }
 
   base::Duration latency{};  ///< zero: within the turn
+  /// Whose connections fail; null: nobody's.
+  std::function<bool(const delivery::Plan& plan)> is_dead;
   std::uint64_t sent = 0, connections = 0;
 
   /// Taken over by worker `at`, for one recipient.
@@ -131,6 +133,12 @@ class DispatchRig {
                                                  std::shared_ptr<const delivery::Plan> plan,
                                                  delivery::Feed& feed) {
     ++connections;
+    if (is_dead && is_dead(*plan)) {
+      delivery::ConnectionEnd end;
+      end.is_failure = true;
+      end.reply = smtp::parse_reply_text("451 4.4.1 connection refused");
+      co_return end;
+    }
     for (;;) {
       std::optional<delivery::Job> job =
           co_await feed.next(worker.clock.steady() + std::chrono::seconds(5));

@@ -50,6 +50,12 @@ class FakeClock final : public base::Clock {
     steady_ = end;
   }
   void set_now(base::Time now) { now_ = now; }
+  /// The process ends: nothing fires any more.
+  void drop() {
+    when_.clear();
+    // What dies with a timer may cancel others: it finds none.
+    const auto timers = std::exchange(timers_, {});
+  }
   std::size_t timers() const { return timers_.size(); }
   /// When the next one fires; Steady::max() when there is none.
   base::Steady next_timer() const {
