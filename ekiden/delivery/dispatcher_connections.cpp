@@ -180,10 +180,6 @@ void Dispatcher::serve_idle(base::Time now) {
   scheduler_.list_rested(now);
   std::vector<std::uint32_t> lanes = std::exchange(stirred_, {});
   if (std::exchange(was_spool_closed_, false)) lanes = idle_lanes_;
-  for (const std::uint32_t lane : std::exchange(share_waiters_, {})) {
-    lanes_[lane].waits_for_share = false;
-    lanes.push_back(lane);
-  }
   for (std::uint32_t lane; (lane = scheduler_.next_stirred()) != queue::kNone;)
     lanes.push_back(lane);
   for (const std::uint32_t lane : lanes)

@@ -32,6 +32,8 @@ constexpr std::size_t kAlertsMax = 1000;
 constexpr base::Duration kTimerSlack = std::chrono::microseconds(1);
 /// Whoever stores what is learnt is told this long after the first of it.
 constexpr base::Duration kToldPause = std::chrono::seconds(1);
+/// How often those are looked at who leave a turn to another source that does not take it here.
+constexpr base::Duration kShareLook = std::chrono::milliseconds(200);
 /// What a connection waits for its turn with a message that was read back.
 constexpr base::Duration kTurnWaitMax = std::chrono::seconds(5);
 
@@ -265,8 +267,18 @@ Dispatcher::Turn Dispatcher::turn_of(const Link& link) {
   const bool has_room = scheduler_.wants_connection(link.lane, parts_.worker.clock.now()) ||
                         scheduler_.connections(link.lane) > 1;
   if (!has_room) return Turn::Leaves;
-  // Nobody tells when it has had it.
-  if (!std::exchange(lanes_[link.lane].waits_for_share, true)) share_waiters_.push_back(link.lane);
+  // Until it has had a turn here; or somewhere else, which nobody tells.
+  if (std::exchange(lanes_[link.lane].waits_for_share, true)) return Turn::Waits;
+  share_waiters_.push_back(link.lane);
+  if (share_waiters_.size() == 1) {
+    parts_.worker.clock.call_after(kShareLook, [this] {
+      for (const std::uint32_t lane : std::exchange(share_waiters_, {})) {
+        lanes_[lane].waits_for_share = false;
+        stirred_.push_back(lane);
+      }
+      wake();
+    });
+  }
   return Turn::Waits;
 }
 
@@ -295,6 +307,10 @@ void Dispatcher::serve_idle_paced(std::uint32_t lane, base::Time now) {
 /// A transaction is handed out.
 void Dispatcher::began(Link& link, std::uint32_t recipients) {
   egress_.count(lanes_[link.lane].way, link.member);
+  if (lanes_[link.lane].waits_for_share) {
+    stirred_.push_back(link.lane);
+    wake();
+  }
   if (link.channel == nullptr) return;
   ++link.in_flight;
   link.channel->started(moment(), recipients);
