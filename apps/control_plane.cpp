@@ -16,6 +16,7 @@ namespace ekiden::apps {
 namespace {
 
 constexpr const char* kSuspensionsFile = "/suspensions.json";
+constexpr const char* kOperationsFile = "/operations.json";
 
 /// Whoever changed the control store is answered when what they changed counts.
 base::Task<control::Answer> refresh(std::function<void(base::Work)> look) {
@@ -46,6 +47,7 @@ ControlPlane::ControlPlane(Parts parts)
       node_(
           {parts_.worker, parts_.relay.neighbours(), parts_.relay.spool(), parts_.pool,
            parts_.metrics, saver(parts_.pool, parts_.worker.executor, data_dir_ + kSuspensionsFile),
+           saver(parts_.pool, parts_.worker.executor, data_dir_ + kOperationsFile),
            [this](control::NodeStatus& status) { describe(status); }, parts_.reload, parts_.drain}),
       server_(parts_.worker) {
   control::add_handlers(server_, node_, parts_.worker.clock);
@@ -58,16 +60,22 @@ ControlPlane::ControlPlane(Parts parts)
 }
 
 bool ControlPlane::restore(std::string& problem) {
-  const std::string path = data_dir_ + kSuspensionsFile;
-  const Result<std::string> octets = base::load_or_create_private_file(
-      path, [] { return std::string(); }, control::SuspensionBook::kFileOctetsMax);
-  if (!octets) {
-    problem = path + " cannot be read: " + octets.error().message();
+  const auto read = [&](const char* file, std::size_t octets_max, const char* what, auto load) {
+    const std::string path = data_dir_ + file;
+    const Result<std::string> octets = base::load_or_create_private_file(
+        path, [] { return std::string(); }, octets_max);
+    if (!octets) {
+      problem = path + " cannot be read: " + octets.error().message();
+      return false;
+    }
+    if (load(*octets)) return true;
+    problem = path + " is damaged; it says what operators have " + what + ". Repair or remove it";
     return false;
-  }
-  if (node_.restore_suspensions(*octets)) return true;
-  problem = path + " is damaged; it says what operators have suspended. Repair or remove it";
-  return false;
+  };
+  return read(kSuspensionsFile, control::SuspensionBook::kFileOctetsMax, "suspended",
+              [this](std::string_view octets) { return node_.restore_suspensions(octets); }) &&
+         read(kOperationsFile, control::OperationBook::kFileOctetsMax, "begun",
+              [this](std::string_view octets) { return node_.restore_operations(octets); });
 }
 
 bool ControlPlane::start(std::string& problem) {

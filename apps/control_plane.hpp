@@ -31,8 +31,8 @@ class ControlPlane {
   };
   explicit ControlPlane(Parts parts);
 
-  /// What was suspended before the restart. Blocks; after Relay::open, before the workers run.
-  /// False, with a sentence, when the file cannot be read: mail that should wait must not leave.
+  /// What was suspended and begun before the restart. Blocks; after Relay::open, before the workers
+  /// run. False, with a sentence, when a file cannot be read: mail that should wait must not leave.
   bool restore(std::string& problem);
   /// False, with a sentence, when the socket cannot be opened.
   bool start(std::string& problem);

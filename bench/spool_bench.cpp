@@ -3,6 +3,10 @@
 //
 //   spool_bench DIR store   [messages=20000] [octets=10240] [callers=20]
 //   spool_bench DIR restart [live=1000000] [dead=3000000] [octets=1024]
+//   spool_bench DIR fill    [messages=1000000] [octets=1024] [domains=10000] [tenants=1000]
+//
+// What `fill` leaves is a queue that a relay may start on (bench/operations.py): bulk mail of many
+// tenants, each message for one recipient in one of dN.bulk.test.
 #include <sys/resource.h>
 
 #include <chrono>
@@ -12,12 +16,14 @@
 #include <cstring>
 #include <deque>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
 #include <thread>
 
 #include "ekiden/base/random.hpp"
+#include "ekiden/message/envelope.hpp"
 #include "ekiden/spool/journal.hpp"
 #include "ekiden/spool/posix_disk.hpp"
 
@@ -121,13 +127,60 @@ std::size_t memory_kib(const char* field) {
   return 0;
 }
 
+/// What the messages of a load are.
+using Make = std::function<void(std::uint64_t number, spool::NewMessage& message)>;
+
+/// Nothing that a relay could read.
+void make_plain(std::uint64_t number, spool::NewMessage& message) {
+  message.id = {1, number};
+  message.meta.assign(400, 'm');
+}
+
+/// Bulk mail of many tenants for many domains.
+Make make_bulk(std::uint64_t domains, std::uint64_t tenants, std::uint64_t octets) {
+  // Ids are of one millisecond, a second ago: an operator's command means what came before it.
+  const auto since = std::chrono::system_clock::now().time_since_epoch() - std::chrono::seconds(1);
+  const auto received = base::Time(std::chrono::duration_cast<base::Duration>(since));
+  return [=](std::uint64_t number, spool::NewMessage& message) {
+    const auto ms = static_cast<std::uint64_t>(base::to_unix_us(received) / 1000);
+    message.id = {ms << 16, number};
+    message::Meta meta;
+    const std::string tenant = "tenant" + std::to_string(number % tenants);
+    const std::string name = std::to_string(number);
+    meta.envelope.reverse_path = "bounces+" + name + "@" + tenant + ".example";
+    meta.envelope.recipients.push_back(
+        {.address = "user" + name + "@d" + std::to_string(number * 7919 % domains) + ".bulk.test"});
+    meta.details.tenant = tenant;
+    meta.details.stream = "bulk";
+    meta.details.received = received;
+    meta.details.client_address = "127.0.0.1";
+    meta.details.client_name = "load.example";
+    meta.details.protocol = "ESMTP";
+    meta.details.header_from = "news@" + tenant + ".example";
+    meta.details.subject = "The news of this week, number " + name;
+    meta.details.message_id = "<" + name + "@" + tenant + ".example>";
+    meta.details.size = octets;
+    meta.details.is_own = true;
+    message.meta = message::encode_meta(meta);
+  };
+}
+
+std::string letter(std::size_t octets) {
+  std::string text = "From: news@example.com\r\nSubject: The news of this week\r\n\r\n";
+  while (text.size() < octets)
+    text += "Seventy-six octets of news in each line, as long as it takes to fill it.\r\n";
+  text.resize(std::max<std::size_t>(octets, 64) - 2);
+  return text + "\r\n";
+}
+
 /// Keeps `callers` messages on their way; each is stored and, unless it shall stay, finished.
 class Load {
  public:
-  Load(spool::Journal& journal, Thread& worker, std::size_t octets, std::uint64_t first)
+  Load(spool::Journal& journal, Thread& worker, std::size_t octets, std::uint64_t first, Make make)
       : port_(journal.attach(worker)),
         worker_(worker),
-        body_(std::string(octets, 'x')),
+        body_(letter(octets)),
+        make_(std::move(make)),
         next_(first) {}
 
   void run(std::uint64_t count, unsigned callers, unsigned keep_every) {
@@ -160,15 +213,14 @@ class Load {
       return;
     }
     --left_;
-    const base::MessageId id{1, next_++};
     spool::Transaction t;
     spool::NewMessage& message = t.messages.emplace_back();
-    message.id = id;
+    make_(next_++, message);
+    const base::MessageId id = message.id;
     message.recipients = 1;
-    message.meta.assign(400, 'm');
     message.body.octets = body_;
     message.body.size = body_.size();
-    t.events.emplace_back(300, 'e');
+    if (keep_every_ != 1) t.events.emplace_back(300, 'e');
     port_->submit(std::move(t), [this, id](Result<void> stored) {
       if (!stored) std::abort();
       if (keep_every_ != 0 && id.low % keep_every_ == 0) return step();
@@ -186,6 +238,7 @@ class Load {
   std::unique_ptr<spool::Port> port_;
   Thread& worker_;
   base::Octets body_;
+  Make make_;
   std::uint64_t next_, left_ = 0;
   unsigned running_ = 0, keep_every_ = 0;
   std::mutex mutex_;
@@ -226,7 +279,7 @@ std::uint64_t argument(int argc, char** argv, int i, std::uint64_t otherwise) {
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: spool_bench DIR store|restart|recover [numbers]\n");
+    std::fprintf(stderr, "usage: spool_bench DIR store|restart|fill|recover [numbers]\n");
     return 2;
   }
   auto disk = spool::PosixDisk::open_root(argv[1]);
@@ -236,6 +289,7 @@ int main(int argc, char** argv) {
   }
   const bool is_store = std::strcmp(argv[2], "store") == 0;
   const bool is_recover = std::strcmp(argv[2], "recover") == 0;
+  const bool is_fill = std::strcmp(argv[2], "fill") == 0;
   base::SystemRandom random;
   Thread committer, pool, worker, reader;
   spool::JournalOptions options;
@@ -252,11 +306,15 @@ int main(int argc, char** argv) {
   take_events(journal, reader);
   if (!is_recover) {
     const std::uint64_t live = is_store ? 0 : argument(argc, argv, 3, 1'000'000);
-    const std::uint64_t dead = is_store ? 0 : argument(argc, argv, 4, 3'000'000);
+    const std::uint64_t dead = is_store || is_fill ? 0 : argument(argc, argv, 4, 3'000'000);
     const std::uint64_t count = is_store ? argument(argc, argv, 3, 20'000) : live + dead;
-    const std::uint64_t octets = argument(argc, argv, is_store ? 4 : 5, is_store ? 10'240 : 1024);
+    const std::uint64_t octets =
+        argument(argc, argv, is_store || is_fill ? 4 : 5, is_store ? 10'240 : 1024);
     const auto callers = static_cast<unsigned>(is_store ? argument(argc, argv, 5, 20) : 2000);
-    Load load(journal, worker, octets, 1);
+    const Make make =
+        is_fill ? make_bulk(argument(argc, argv, 5, 10'000), argument(argc, argv, 6, 1000), octets)
+                : make_plain;
+    Load load(journal, worker, octets, 1, make);
     const double cpu = cpu_seconds(), user = user_seconds();
     const auto start = std::chrono::steady_clock::now();
     load.run(count, callers,

@@ -427,7 +427,9 @@ TEST(Operations, KeepTheNewestAndRefuseTooMany) {
     ASSERT_NE(operations.begin("x", {}), nullptr);
   }
   EXPECT_EQ(operations.begin("x", {}), nullptr);
-  operations.cancel_all();
+  operations.interrupt_all();
+  EXPECT_TRUE(operations.find(1)->must_stop());
+  EXPECT_FALSE(operations.find(1)->is_cancelled()) << "it goes on after a restart";
   for (const auto& view : operations.list()) operations.find(view.id)->finish({});
   for (std::size_t i = 0; i < Operations::kEndedMax + 10; ++i) {
     operations.begin("y", {})->finish({});

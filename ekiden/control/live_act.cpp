@@ -3,7 +3,12 @@
 //
 // An operation walks the queues stretch by stretch. What the filter means is read back here; then
 // the worker that owns the recipients acts on them in small turns, and the next stretch waits until
-// that is durable: a million recipients never gather in memory on their way to the disk.
+// that is durable: a million recipients never gather in memory on their way to the disk. Large
+// queues are walked in several places at once, so that while one stretch is read another is acted
+// on and a third becomes durable.
+//
+// An operation is written down before it begins. One that a restart or a crash cut short begins to
+// look from the start, and finds done what was done: each change is durable with its recipient.
 #include <algorithm>
 #include <array>
 #include <span>
@@ -19,7 +24,11 @@ namespace {
 /// Recipients that one worker acts on in one turn: well under a millisecond.
 constexpr std::size_t kActedPerTurnMax = 64;
 /// Recipients acted on before the next are looked at, which waits until these are durable.
-constexpr std::size_t kActedAtOnceMax = 2048;
+constexpr std::size_t kActedAtOnceMax = 4096;
+/// Places at which one worker's queue is walked at once, where it is long.
+constexpr std::uint32_t kPlacesMax = 2;
+/// How old the counters of a running operation may be after a crash.
+constexpr base::Duration kSaveInterval = std::chrono::seconds(2);
 
 delivery::Order order_of(QueueAction action, std::string reason) {
   delivery::Order order;
@@ -89,24 +98,50 @@ base::Task<Outcome<std::shared_ptr<Operation>>> LiveNode::act(QueueAction action
     Problem problem{"unavailable", "the node is stopping"};
     co_return Answer(std::move(problem));
   }
-  Errand errand;
-  errand.began = now();
-  errand.operation =
-      operations_.begin(std::string(action_name(action)) + ": " + describe(filter), errand.began);
-  if (!errand.operation) {
+  BookedOperation booked;
+  booked.began = now();
+  booked.operation =
+      operations_.begin(std::string(action_name(action)) + ": " + describe(filter), booked.began);
+  if (!booked.operation) {
     Problem problem{"refused", "too many operations are running"};
     co_return Answer(std::move(problem));
   }
-  base::log::info("operation", {{"operation", errand.operation->id()},
+  booked.action = action;
+  booked.filter = filter;
+  booked.argument = argument;
+  BookedOperation kept = booked;
+  const Result<void> written = co_await operation_book_.put(std::move(kept));
+  if (!written) {
+    Problem problem = not_written(written.error());
+    booked.operation->fail(now(), problem.message);
+    co_return Answer(std::move(problem));
+  }
+  base::log::info("operation", {{"operation", booked.operation->id()},
                                 {"action", action_name(action)},
                                 {"filter", describe(filter)},
                                 {"argument", argument}});
-  errand.action = action;
-  errand.argument = std::move(argument);
-  errand.sieve = std::make_shared<const Sieve>(std::move(filter), errand.began);
-  std::shared_ptr<Operation> operation = errand.operation;
-  tasks_.spawn(run(std::move(errand)));
-  co_return Answer(std::move(operation));
+  tasks_.spawn(run(errand_of(booked)));
+  co_return Answer(std::move(booked.operation));
+}
+
+void LiveNode::start() {
+  arm_timer();
+  for (const BookedOperation& booked : operation_book_.running()) {
+    base::log::info("operation_resumed", {{"operation", booked.operation->id()},
+                                          {"what", booked.operation->view().what}});
+    booked.operation->look_again();
+    tasks_.spawn(run(errand_of(booked)));
+  }
+}
+
+LiveNode::Errand LiveNode::errand_of(const BookedOperation& booked) const {
+  Errand errand;
+  errand.operation = booked.operation;
+  errand.action = booked.action;
+  errand.argument = booked.argument;
+  errand.began = booked.began;
+  errand.sieve = std::make_shared<const Sieve>(booked.filter, booked.began);
+  return errand;
 }
 
 /// Acts on a stretch, kActedPerTurnMax in a turn of the worker that owns it. It lives until all
@@ -165,16 +200,57 @@ class LiveNode::Acting final : public std::enable_shared_from_this<Acting> {
 
 base::Task<void> LiveNode::run(Errand errand) {
   Operation& operation = *errand.operation;
-  const bool is_about_one = errand.sieve->filter().message.has_value();
-  if (!is_about_one) {
-    AskedWork<std::uint64_t> work = [](delivery::Dispatcher& there,
-                                       std::shared_ptr<Answering<std::uint64_t>> answer) {
-      answer->value = there.scheduler().size();
-    };
-    const std::vector<std::uint64_t> sizes = co_await ask_workers<std::uint64_t>(std::move(work));
-    for (const std::uint64_t size : sizes) operation.expect(size);
+  if (errand.sieve->filter().message) {
+    QueueScan all = scan(errand.sieve);
+    co_await run_part(errand, std::move(all), nullptr);
+  } else {
+    co_await run_in_parts(errand);
   }
-  for (QueueScan scan = this->scan(errand.sieve); !scan.is_over() && !operation.is_cancelled();) {
+  // It goes on after the restart.
+  if (operation.is_interrupted() && !operation.is_cancelled()) co_return;
+  operation.finish(now());
+  const OperationView view = operation.view();
+  base::log::info("operation_ended", {{"operation", view.id},
+                                      {"state", state_name(view.state)},
+                                      {"matched", view.matched},
+                                      {"done", view.done},
+                                      {"skipped", view.skipped}});
+  co_await save_operations();
+}
+
+/// All workers at once, and in several places of a long queue.
+base::Task<void> LiveNode::run_in_parts(Errand errand) {
+  using Extent = std::pair<std::uint64_t, std::uint32_t>;
+  AskedWork<Extent> work = [](delivery::Dispatcher& there,
+                              std::shared_ptr<Answering<Extent>> answer) {
+    answer->value = {there.scheduler().size(), there.scheduler().recipient_slots()};
+  };
+  const std::vector<Extent> extents = co_await ask_workers<Extent>(std::move(work));
+  std::vector<Range> ranges;
+  for (unsigned worker = 0; worker < extents.size(); ++worker) {
+    const auto [size, slots] = extents[worker];
+    errand.operation->expect(size);
+    const std::uint32_t places =
+        std::clamp<std::uint32_t>(slots / (2 * kActedAtOnceMax), 1, kPlacesMax);
+    for (std::uint32_t place = 0; place < places; ++place)
+      ranges.push_back({worker, slots / places * place,
+                        // Who comes meanwhile, from another worker, stands behind all others.
+                        place + 1 == places ? UINT32_MAX : slots / places * (place + 1)});
+  }
+  auto begin = [&](base::Completion<bool> done) {
+    const auto until_over =
+        std::make_shared<Answering<bool>>(parts_.worker.executor, std::move(done));
+    for (const Range& range : ranges)
+      tasks_.spawn(run_part(errand, scan(errand.sieve, range), until_over));
+  };
+  (void)co_await base::suspend<bool>(std::move(begin));
+}
+
+base::Task<void> LiveNode::run_part(Errand errand, QueueScan scan,
+                                    std::shared_ptr<const void> until_over) {
+  Operation& operation = *errand.operation;
+  const bool is_about_one = errand.sieve->filter().message.has_value();
+  while (!scan.is_over() && !operation.must_stop()) {
     Stretch stretch = co_await scan.next(kActedAtOnceMax);
     const unsigned worker = stretch.worker;
     const std::uint64_t looked_at = stretch.looked_at;
@@ -195,14 +271,19 @@ base::Task<void> LiveNode::run(Errand errand) {
       operation.skipped(tally.later + tally.gone);
     }
     operation.looked_at(looked_at);
+    if (parts_.worker.clock.steady() < next_save_) continue;
+    next_save_ = parts_.worker.clock.steady() + kSaveInterval;
+    tasks_.spawn(save_operations());
   }
-  operation.finish(now());
-  const OperationView view = operation.view();
-  base::log::info("operation_ended", {{"operation", view.id},
-                                      {"state", state_name(view.state)},
-                                      {"matched", view.matched},
-                                      {"done", view.done},
-                                      {"skipped", view.skipped}});
+  until_over.reset();
+}
+
+/// What cannot be written is written with the next change. One that has ended and is still written
+/// down as running is looked through once more by the next start, and finds nothing to do.
+base::Task<void> LiveNode::save_operations() {
+  const Result<void> written = co_await operation_book_.save();
+  if (!written)
+    base::log::warning("operations_not_written", {{"error", written.error().message()}});
 }
 
 /// Those of the stretch that the filter means, by message, with what the action needs to know.

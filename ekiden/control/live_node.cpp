@@ -36,10 +36,6 @@ QueueCounts counts_of(const queue::Scheduler& scheduler) {
   return counts;
 }
 
-Problem not_written(const Error& error) {
-  return {"unavailable", "it cannot be made to survive a restart: " + error.message()};
-}
-
 constexpr std::size_t kNameOctetsMax = 1024;
 
 }  // namespace
@@ -47,6 +43,7 @@ constexpr std::size_t kNameOctetsMax = 1024;
 LiveNode::LiveNode(LiveNodeParts parts)
     : parts_(std::move(parts)),
       tasks_(parts_.worker),
+      operation_book_(operations_, parts_.save_operations),
       book_(parts_.save_suspensions),
       quarantine_({parts_.spool.quarantine(), parts_.pool, parts_.worker.executor,
                    parts_.worker.clock, parts_.worker.random, parts_.metrics,
@@ -67,7 +64,7 @@ bool LiveNode::restore_suspensions(std::string_view octets) {
 void LiveNode::stop(base::Work done) {
   if (timer_ != base::TimerId::None) parts_.worker.clock.cancel(timer_);
   timer_ = base::TimerId::None;
-  operations_.cancel_all();
+  operations_.interrupt_all();
   tasks_.close();
   tasks_.when_empty(std::move(done));
 }

@@ -8,6 +8,7 @@
 #include "ekiden/base/metrics.hpp"
 #include "ekiden/base/task_group.hpp"
 #include "ekiden/base/worker.hpp"
+#include "ekiden/control/operation_book.hpp"
 #include "ekiden/control/quarantine_desk.hpp"
 #include "ekiden/control/queue_commands.hpp"
 #include "ekiden/control/queue_reader.hpp"
@@ -24,7 +25,7 @@ struct LiveNodeParts {
   spool::Journal& spool;
   base::Executor& pool;  ///< for what blocks
   base::Metrics& metrics;
-  SaveOctets save_suspensions;
+  SaveOctets save_suspensions, save_operations;
   /// What only the process knows: version, names, sessions, memory, alerts of its own.
   std::function<void(NodeStatus&)> describe;
   std::function<void(base::Completion<Reloaded>)> reload;  ///< answers on `worker`
@@ -44,9 +45,11 @@ class LiveNode final : public NodeControl {
   /// Puts what was suspended before the restart in force. Before the workers run. False when the
   /// octets cannot be read.
   bool restore_suspensions(std::string_view octets);
-  /// On its worker, once it runs: suspensions that end by themselves do.
-  void start() { arm_timer(); }
-  /// Asks the operations that run to stop; `done` when they have.
+  /// What operators had begun before the restart: `start` goes on with it. The same otherwise.
+  bool restore_operations(std::string_view octets) { return operation_book_.load(octets); }
+  /// On its worker, once it runs: suspensions that end by themselves do, operations go on.
+  void start();
+  /// Operations stop where they are, to go on after the restart; `done` when they have.
   void stop(base::Work done);
 
   base::Task<NodeStatus> status() override;
@@ -96,13 +99,20 @@ class LiveNode final : public NodeControl {
   base::Task<std::vector<T>> ask_workers(AskedWork<T> work) {
     return ask_all<T>(parts_.neighbours, parts_.worker.executor, std::move(work));
   }
+  QueueScan scan(std::shared_ptr<const Sieve> sieve, Range range) const {
+    return {parts_.neighbours, parts_.worker.executor, std::move(sieve), range};
+  }
   QueueScan scan(std::shared_ptr<const Sieve> sieve, Position from = {}) const {
     return {parts_.neighbours, parts_.worker.executor, std::move(sieve), from};
   }
   spool::Port& port() const { return parts_.neighbours.at(parts_.worker.index).port(); }
   base::Time now() const { return parts_.worker.clock.now(); }
 
+  Errand errand_of(const BookedOperation& booked) const;
   base::Task<void> run(Errand errand);
+  base::Task<void> run_in_parts(Errand errand);
+  base::Task<void> run_part(Errand errand, QueueScan scan, std::shared_ptr<const void> until_over);
+  base::Task<void> save_operations();
   base::Task<std::vector<Group>> select(Stretch stretch, Errand errand);
   base::Task<QueueSummary> summary_by_reading(std::shared_ptr<const Sieve> sieve, GroupBy by);
   void name_suspensions(const Met& met, std::vector<Explanation::Reason>& reasons) const;
@@ -116,6 +126,8 @@ class LiveNode final : public NodeControl {
   LiveNodeParts parts_;
   base::TaskGroup tasks_;
   Operations operations_;
+  OperationBook operation_book_;
+  base::Steady next_save_{};
   SuspensionBook book_;
   QuarantineDesk quarantine_;
   base::TimerId timer_ = base::TimerId::None;

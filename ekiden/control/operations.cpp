@@ -18,6 +18,19 @@ const char* state_name(OperationView::State state) {
   return "failed";
 }
 
+Operation::Operation(const OperationView& view)
+    : id_(view.id),
+      what_(view.what),
+      started_(view.started),
+      matched_(view.matched),
+      done_(view.done),
+      skipped_(view.skipped),
+      looked_at_(view.looked_at),
+      to_look_at_(view.to_look_at),
+      state_(view.state),
+      ended_(view.ended),
+      problem_(view.problem) {}
+
 void Operation::finish(base::Time now) {
   const std::lock_guard lock(mutex_);
   if (state_ != OperationView::State::Running) return;
@@ -98,9 +111,15 @@ std::vector<OperationView> Operations::list() const {
   return views;
 }
 
-void Operations::cancel_all() {
+void Operations::adopt(std::shared_ptr<Operation> operation) {
   const std::lock_guard lock(mutex_);
-  for (const auto& operation : operations_) operation->cancel();
+  next_id_ = std::max(next_id_, operation->id() + 1);
+  operations_.push_back(std::move(operation));
+}
+
+void Operations::interrupt_all() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& operation : operations_) operation->interrupt();
 }
 
 }  // namespace ekiden::control

@@ -32,13 +32,15 @@ struct OperationView {
 const char* state_name(OperationView::State state);
 
 /// Something that an operator started and that takes a while: progress, a result, a way to stop
-/// it. Whoever does the work holds one, counts, and asks `is_cancelled` between slices.
+/// it. Whoever does the work holds one, counts, and asks `must_stop` between slices.
 ///
 /// Sharing: any thread.
 class Operation {
  public:
   Operation(std::uint64_t id, std::string what, base::Time started)
       : id_(id), what_(std::move(what)), started_(started) {}
+  /// As it was before a restart.
+  explicit Operation(const OperationView& view);
 
   std::uint64_t id() const { return id_; }
   void expect(std::uint64_t to_look_at) { to_look_at_ += to_look_at; }
@@ -49,6 +51,15 @@ class Operation {
 
   bool is_cancelled() const { return is_cancelled_; }
   void cancel() { is_cancelled_ = true; }
+  /// The node stops: it goes on after the restart.
+  bool is_interrupted() const { return is_interrupted_; }
+  void interrupt() { is_interrupted_ = true; }
+  bool must_stop() const { return is_cancelled_ || is_interrupted_; }
+  /// Begins to look from the start; what was done stays counted.
+  void look_again() {
+    looked_at_ = to_look_at_ = 0;
+    matched_ = done_ + skipped_;
+  }
 
   /// Ends it; later calls change nothing. Cancelled when somebody cancelled it.
   void finish(base::Time now);
@@ -64,7 +75,7 @@ class Operation {
   const std::string what_;
   const base::Time started_;
   std::atomic<std::uint64_t> matched_{0}, done_{0}, skipped_{0}, looked_at_{0}, to_look_at_{0};
-  std::atomic<bool> is_cancelled_{false};
+  std::atomic<bool> is_cancelled_{false}, is_interrupted_{false};
   mutable std::mutex mutex_;
   OperationView::State state_ = OperationView::State::Running;
   std::optional<base::Time> ended_;
@@ -75,7 +86,7 @@ class Operation {
   void tell();  ///< under the lock
 };
 
-/// The operations of this run of the relay. Running ones are kept, of those that ended the newest
+/// The operations that are known. Running ones are kept, of those that ended the newest
 /// kEndedMax. At most kRunningMax run at once.
 ///
 /// Sharing: any thread.
@@ -88,8 +99,10 @@ class Operations {
   std::shared_ptr<Operation> begin(std::string what, base::Time now);
   std::shared_ptr<Operation> find(std::uint64_t id) const;
   std::vector<OperationView> list() const;  ///< newest first
-  /// Asks all that run to stop.
-  void cancel_all();
+  /// One of before the restart; later ones have higher ids.
+  void adopt(std::shared_ptr<Operation> operation);
+  /// Asks all that run to stop where they are.
+  void interrupt_all();
 
  private:
   mutable std::mutex mutex_;

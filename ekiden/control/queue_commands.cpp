@@ -31,6 +31,10 @@ QueueCounts& QueueCounts::operator+=(const QueueCounts& more) {
   return *this;
 }
 
+Problem not_written(const Error& error) {
+  return {"unavailable", "it cannot be made to survive a restart: " + error.message()};
+}
+
 const char* action_name(QueueAction action) {
   return kActions[static_cast<std::size_t>(action)];
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "ekiden/base/result.hpp"
 #include "ekiden/base/task.hpp"
 #include "ekiden/control/filter.hpp"
 #include "ekiden/control/operations.hpp"
@@ -121,6 +122,9 @@ struct Problem {
   std::string code;  ///< "not_found", "bad_request", "conflict", "unavailable", "refused"
   std::string message;
 };
+
+/// It would be forgotten by a restart.
+Problem not_written(const Error& error);
 
 /// Either a value or a problem.
 template <class T>

@@ -15,15 +15,19 @@ constexpr std::uint32_t kSlotsPerLook = 64;
 
 }  // namespace
 
+std::uint32_t SlotWalk::limit() const {
+  return std::min(to_, dispatcher_.scheduler().recipient_slots());
+}
+
 void SlotWalk::run() {
   const queue::Scheduler& scheduler = dispatcher_.scheduler();
   base::Clock& clock = dispatcher_.worker().clock;
   const base::Steady end = clock.steady() + kSliceMax;
-  for (std::uint32_t looked = 1; at_ < scheduler.recipient_slots(); ++looked) {
+  for (std::uint32_t looked = 1; at_ < limit(); ++looked) {
     const std::uint32_t slot = at_++;
     const queue::Place place = scheduler.recipient(slot).place;
     if (place != queue::Place::Free && !see_(slot)) {
-      done_(at_ < scheduler.recipient_slots() ? std::optional(at_) : std::nullopt);
+      done_(at_ < limit() ? std::optional(at_) : std::nullopt);
       return;
     }
     if (looked == kSliceSlotsMax || (looked % kSlotsPerLook == 0 && clock.steady() >= end)) {
@@ -152,7 +156,7 @@ std::vector<std::uint32_t> slots_of(const queue::Scheduler& scheduler, base::Mes
 }
 
 base::Task<Stretch> QueueScan::next(std::size_t count) {
-  AskedWork<Stretch> work = [from = at_, sieve = sieve_, count](
+  AskedWork<Stretch> work = [from = at_, to = to_, sieve = sieve_, count](
                                 delivery::Dispatcher& there,
                                 std::shared_ptr<Answering<Stretch>> answer) {
     Stretch& stretch = answer->value;
@@ -176,7 +180,7 @@ base::Task<Stretch> QueueScan::next(std::size_t count) {
     };
     const auto walk = std::make_shared<SlotWalk>(
         there, from.slot, see,
-        [answer](std::optional<std::uint32_t> next) { answer->value.next = next; });
+        [answer](std::optional<std::uint32_t> next) { answer->value.next = next; }, to);
     walk->run();
   };
   const unsigned worker = at_.worker;

@@ -87,13 +87,17 @@ class SlotWalk final : public std::enable_shared_from_this<SlotWalk> {
   /// `next`: where another walk would go on; nothing: that was all.
   using Done = base::Function<void(std::optional<std::uint32_t> next)>;
 
-  SlotWalk(delivery::Dispatcher& dispatcher, std::uint32_t from, See see, Done done)
-      : dispatcher_(dispatcher), at_(from), see_(std::move(see)), done_(std::move(done)) {}
+  /// Up to the slot `to`.
+  SlotWalk(delivery::Dispatcher& dispatcher, std::uint32_t from, See see, Done done,
+           std::uint32_t to = UINT32_MAX)
+      : dispatcher_(dispatcher), at_(from), to_(to), see_(std::move(see)), done_(std::move(done)) {}
   void run();
 
  private:
+  std::uint32_t limit() const;
+
   delivery::Dispatcher& dispatcher_;
-  std::uint32_t at_;
+  std::uint32_t at_, to_;
   See see_;
   Done done_;
 };
@@ -151,14 +155,35 @@ struct Stretch {
   std::uint64_t looked_at = 0;
 };
 
-/// Looks through the queues of all workers, one after the other, stretch by stretch.
+/// A part of one worker's queue.
+struct Range {
+  unsigned worker = 0;
+  std::uint32_t from = 0;
+  std::uint32_t to = UINT32_MAX;
+};
+
+/// Looks through the queues of all workers, one after the other, stretch by stretch; or through a
+/// part of one.
 class QueueScan {
  public:
   QueueScan(const delivery::Neighbours& neighbours, base::Executor& home,
             std::shared_ptr<const Sieve> sieve, Position from = {})
-      : neighbours_(neighbours), home_(home), sieve_(std::move(sieve)), at_(from) {}
+      : neighbours_(neighbours),
+        home_(home),
+        sieve_(std::move(sieve)),
+        at_(from),
+        workers_(neighbours.count()) {}
 
-  bool is_over() const { return at_.worker >= neighbours_.count(); }
+  QueueScan(const delivery::Neighbours& neighbours, base::Executor& home,
+            std::shared_ptr<const Sieve> sieve, Range range)
+      : neighbours_(neighbours),
+        home_(home),
+        sieve_(std::move(sieve)),
+        at_{range.worker, range.from},
+        workers_(range.worker + 1),
+        to_(range.to) {}
+
+  bool is_over() const { return at_.worker >= workers_; }
   /// Where the next stretch begins.
   Position position() const { return at_; }
   void go_on_from(Position position) { at_ = position; }
@@ -170,6 +195,8 @@ class QueueScan {
   base::Executor& home_;
   std::shared_ptr<const Sieve> sieve_;
   Position at_;
+  unsigned workers_;
+  std::uint32_t to_ = UINT32_MAX;
 };
 
 }  // namespace ekiden::control

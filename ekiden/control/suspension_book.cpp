@@ -1,13 +1,9 @@
-// Invariants:
-// - One write at a time, each of the whole book: the last one written is the newest.
-// - A caller's change is in the write that answers it, or in one before.
 #include "ekiden/control/suspension_book.hpp"
 
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <memory>
 
 namespace ekiden::control {
 
@@ -98,7 +94,7 @@ base::Task<Result<void>> SuspensionBook::put(Suspension suspension) {
   if (const Suspension* found = find(scope.kind, scope.name)) before = *found;
   std::erase_if(all_, [&](const Suspension& s) { return is_of(s, scope.kind, scope.name); });
   all_.push_back(std::move(suspension));
-  const Result<void> written = co_await write();
+  const Result<void> written = co_await file_.write();
   if (!written) {
     std::erase_if(all_, [&](const Suspension& s) { return is_of(s, scope.kind, scope.name); });
     if (before) all_.push_back(std::move(*before));
@@ -111,28 +107,9 @@ base::Task<Result<void>> SuspensionBook::remove(SuspendScope scope) {
   if (found == nullptr) co_return Result<void>();
   Suspension before = *found;
   std::erase_if(all_, [&](const Suspension& s) { return is_of(s, scope.kind, scope.name); });
-  const Result<void> written = co_await write();
+  const Result<void> written = co_await file_.write();
   if (!written && find(scope.kind, scope.name) == nullptr) all_.push_back(std::move(before));
   co_return written;
-}
-
-base::Task<Result<void>> SuspensionBook::write() {
-  auto begin = [this](base::Completion<Result<void>> done) {
-    waiting_.push_back(std::move(done));
-    if (!is_writing_) begin_write();
-  };
-  co_return co_await base::suspend<Result<void>>(std::move(begin));
-}
-
-void SuspensionBook::begin_write() {
-  is_writing_ = true;
-  auto mine = std::make_unique<std::vector<base::Completion<Result<void>>>>(std::move(waiting_));
-  waiting_.clear();
-  save_(encode(), [this, mine = std::move(mine)](Result<void> result) {
-    is_writing_ = false;
-    if (!waiting_.empty()) begin_write();
-    for (auto& done : *mine) done(result);
-  });
 }
 
 }  // namespace ekiden::control

@@ -1,19 +1,14 @@
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "ekiden/base/result.hpp"
-#include "ekiden/base/task.hpp"
+#include "ekiden/control/book_file.hpp"
 #include "ekiden/control/queue_commands.hpp"
 
 namespace ekiden::control {
-
-/// Makes the octets durable, whole, in the place of those before; completes on the book's worker.
-using SaveOctets = std::function<void(std::string octets, base::Completion<Result<void>> done)>;
 
 /// What operators have suspended, kept in one small file that is written anew at each change.
 ///
@@ -23,7 +18,7 @@ class SuspensionBook {
   static constexpr std::size_t kMax = 10'000;
   static constexpr std::size_t kFileOctetsMax = 16 * 1024 * 1024;
 
-  explicit SuspensionBook(SaveOctets save) : save_(std::move(save)) {}
+  explicit SuspensionBook(SaveOctets save) : file_(std::move(save), [this] { return encode(); }) {}
 
   /// The file's contents; empty is an empty book. False when it cannot be read, and then nothing
   /// has changed.
@@ -42,13 +37,9 @@ class SuspensionBook {
 
  private:
   std::string encode() const;
-  base::Task<Result<void>> write();
-  void begin_write();
 
-  SaveOctets save_;
   std::vector<Suspension> all_;
-  bool is_writing_ = false;
-  std::vector<base::Completion<Result<void>>> waiting_;  ///< for the write after this one
+  BookFile file_;
 };
 
 }  // namespace ekiden::control

@@ -130,6 +130,7 @@ void Dispatcher::pump() {
       open_connections(now);
     } else {
       stop_waiting();
+      was_spool_closed_ = true;
       parts_.worker.clock.call_after(kSpoolPause, [this] { wake(); });
     }
   }
@@ -229,8 +230,12 @@ void Dispatcher::assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
   scheduler_.set_source(lane, options_.sources ? std::string_view() : plan->source_name);
   Egress::Provider* const provider = egress_.provider(*plan, moment());
   // A reload may have given it another: the old one's line holds it no longer.
-  if (lanes_[lane].provider != provider) scheduler_.free(lane, parts_.worker.clock.now());
-  lanes_[lane].provider = provider;
+  if (lanes_[lane].provider != provider) {
+    scheduler_.free(lane, parts_.worker.clock.now());
+    lanes_[lane].provider = provider;
+    lanes_[lane].is_idle_known = false;
+    if (!lanes_[lane].idle.empty()) note_idle(lane);
+  }
   lanes_[lane].way = way;
   lanes_[lane].plan = std::move(plan);
   lanes_[lane].retry = retry;

@@ -139,7 +139,10 @@ class Dispatcher final : public queue::Intake {
     queue::RetryPolicy retry;
     std::string way;                       ///< queue::way_of_key
     Egress::Provider* provider = nullptr;  ///< null: the plan is used as it is
-    std::deque<std::uint64_t> idle;        ///< links that wait for a job
+    std::vector<std::uint64_t> idle;       ///< links that wait for a job
+    bool is_idle_listed = false;           ///< in idle_lanes_
+    bool is_idle_known = false;            ///< to its provider
+    bool waits_for_share = false;          ///< in share_waiters_
     smtp::Reply last_failure;              ///< why the site rests
     Peer last_peer;
   };
@@ -197,6 +200,9 @@ class Dispatcher final : public queue::Intake {
   void resolve_domains(base::Time now);
   void settle_alarms(base::Time now);
   void serve_idle(base::Time now);
+  void serve_idle(std::uint32_t lane, base::Time now);
+  void note_idle(std::uint32_t lane);
+  void stir_idle(Egress::Provider& provider);
   void open_connections(base::Time now);
   void open_connection(std::uint32_t lane, const Egress::Way* way);
   void arm_timer();
@@ -294,7 +300,12 @@ class Dispatcher final : public queue::Intake {
   Egress egress_;
   std::vector<Egress::Provider*> due_;  ///< where something may have been freed
   std::uint64_t suspensions_seen_ = 0;
-  std::uint32_t idle_hand_ = 0;  ///< the lane whose idle connections come first
+  /// Lanes with idle connections, and some that had.
+  std::vector<std::uint32_t> idle_lanes_;
+  std::vector<std::uint32_t> stirred_;  ///< of them, those that a limit may have freed
+  /// Of them, those that hold back because another source's turn comes first.
+  std::vector<std::uint32_t> share_waiters_;
+  bool was_spool_closed_ = false;  ///< nothing was handed out for a while, whoever asked
   std::vector<std::string> source_ids_;
   std::map<std::string, base::Time> alerted_;  ///< until when it is not said again
   std::function<void()> learnt_;

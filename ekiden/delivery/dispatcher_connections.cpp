@@ -162,6 +162,7 @@ void Dispatcher::serve(std::uint64_t id, Link& link, base::Time now) {
     if (!link.is_idle) {
       link.is_idle = true;
       lanes_[link.lane].idle.push_back(id);
+      note_idle(link.lane);
       if (parts_.neighbours.connections().is_short()) wake();
     }
     return;
@@ -175,30 +176,43 @@ void Dispatcher::serve(std::uint64_t id, Link& link, base::Time now) {
   }
 }
 
-/// Idle connections come before new ones. The one that rested least is the likeliest to live.
+/// Idle connections come before new ones. Looked at are those lanes about which something has
+/// changed since: there may be tens of thousands.
 void Dispatcher::serve_idle(base::Time now) {
-  const auto count = static_cast<std::uint32_t>(lanes_.size());
-  for (std::uint32_t n = 0; n < count; ++n) {
-    // Lanes that share a limit take turns.
-    const std::uint32_t lane = (idle_hand_ + n) % count;
-    std::deque<std::uint64_t>& idle = lanes_[lane].idle;
-    if (lanes_[lane].provider != nullptr) {
-      if (!idle.empty()) serve_idle_paced(lane, now);
-      continue;
-    }
-    while (!idle.empty() && scheduler_.ready(lane) > 0 && scheduler_.resting_until(lane) <= now &&
-           !scheduler_.is_suspended(lane)) {
-      const std::uint64_t id = idle.back();
-      idle.pop_back();
-      const auto place = links_.find(id);
-      if (place == links_.end() || !place->second.is_idle) continue;
-      place->second.is_idle = false;
-      place->second.wants = std::max(place->second.wants, 1U);
-      serve(id, place->second, now);
-      if (place->second.is_idle) break;
-    }
+  scheduler_.list_rested(now);
+  std::vector<std::uint32_t> lanes = std::exchange(stirred_, {});
+  if (std::exchange(was_spool_closed_, false)) lanes = idle_lanes_;
+  for (std::uint32_t lane; (lane = scheduler_.next_stirred()) != queue::kNone;)
+    lanes.push_back(lane);
+  for (const std::uint32_t lane : lanes)
+    if (lane < lanes_.size() && !lanes_[lane].idle.empty()) serve_idle(lane, now);
+}
+
+/// The one that rested least is the likeliest to live.
+void Dispatcher::serve_idle(std::uint32_t lane, base::Time now) {
+  if (lanes_[lane].provider != nullptr) {
+    serve_idle_paced(lane, now);
+    return;
   }
-  if (count > 0) idle_hand_ = (idle_hand_ + 1) % count;
+  std::vector<std::uint64_t>& idle = lanes_[lane].idle;
+  while (!idle.empty() && scheduler_.ready(lane) > 0 && scheduler_.resting_until(lane) <= now &&
+         !scheduler_.is_suspended(lane)) {
+    const std::uint64_t id = idle.back();
+    idle.pop_back();
+    const auto place = links_.find(id);
+    if (place == links_.end() || !place->second.is_idle) continue;
+    place->second.is_idle = false;
+    place->second.wants = std::max(place->second.wants, 1U);
+    serve(id, place->second, now);
+    if (place->second.is_idle) break;
+  }
+}
+
+void Dispatcher::note_idle(std::uint32_t lane) {
+  LaneInfo& info = lanes_[lane];
+  if (!std::exchange(info.is_idle_listed, true)) idle_lanes_.push_back(lane);
+  if (info.provider != nullptr && !std::exchange(info.is_idle_known, true))
+    info.provider->idle.push_back(lane);
 }
 
 void Dispatcher::grant(std::uint64_t id, std::vector<Job> jobs) {
@@ -257,7 +271,7 @@ void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> 
       --link->in_flight;
       link->channel->ended();
       // One that asks alone has its answer.
-      if (link->channel->learnt() && !info.provider->parked.empty()) make_due(*info.provider);
+      if (link->channel->learnt()) make_due(*info.provider);
     }
     context.retry = info.retry;
     if (result.duration.count() > 0) scheduler_.note_duration(lane, result.duration);

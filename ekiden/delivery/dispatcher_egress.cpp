@@ -32,6 +32,8 @@ constexpr std::size_t kAlertsMax = 1000;
 constexpr base::Duration kTimerSlack = std::chrono::microseconds(1);
 /// Whoever stores what is learnt is told this long after the first of it.
 constexpr base::Duration kToldPause = std::chrono::seconds(1);
+/// How often those are looked at who leave a turn to another source that does not take it here.
+constexpr base::Duration kShareLook = std::chrono::milliseconds(200);
 /// What a connection waits for its turn with a message that was read back.
 constexpr base::Duration kTurnWaitMax = std::chrono::seconds(5);
 
@@ -197,7 +199,7 @@ void Dispatcher::make_due(Egress::Provider& provider) {
   if (provider.is_due) return;
   provider.is_due = true;
   due_.push_back(&provider);
-  if (!provider.parked.empty()) wake();
+  if (!provider.parked.empty() || !provider.idle.empty()) wake();
 }
 
 void Dispatcher::make_all_due() {
@@ -212,6 +214,7 @@ void Dispatcher::free_parked(base::Time now) {
   }
   for (Egress::Provider* const provider : std::exchange(due_, {})) {
     provider->is_due = false;
+    stir_idle(*provider);
     // Those that have nothing to send any more, or may not, do not count.
     for (std::size_t freed = 0; freed < kFreedAtOnce && !provider->parked.empty();) {
       const std::uint32_t lane = provider->parked.front();
@@ -220,6 +223,20 @@ void Dispatcher::free_parked(base::Time now) {
       if (scheduler_.wants_connection(lane, now)) ++freed;
     }
   }
+}
+
+/// Its idle connections may have their turn. Lanes that share a limit take turns.
+void Dispatcher::stir_idle(Egress::Provider& provider) {
+  std::erase_if(provider.idle, [&](std::uint32_t lane) {
+    LaneInfo& info = lanes_[lane];
+    // A reload has given it another provider, which knows it as well.
+    if (info.provider != &provider) return true;
+    if (info.idle.empty()) info.is_idle_known = false;
+    return info.idle.empty();
+  });
+  if (provider.idle.empty()) return;
+  std::rotate(provider.idle.begin(), provider.idle.begin() + 1, provider.idle.end());
+  stirred_.insert(stirred_.end(), provider.idle.begin(), provider.idle.end());
 }
 
 // --- turns
@@ -249,11 +266,24 @@ Dispatcher::Turn Dispatcher::turn_of(const Link& link) {
   // The others' turn: beside this connection where there is room for one, else instead of it.
   const bool has_room = scheduler_.wants_connection(link.lane, parts_.worker.clock.now()) ||
                         scheduler_.connections(link.lane) > 1;
-  return has_room ? Turn::Waits : Turn::Leaves;
+  if (!has_room) return Turn::Leaves;
+  // Until it has had a turn here; or somewhere else, which nobody tells.
+  if (std::exchange(lanes_[link.lane].waits_for_share, true)) return Turn::Waits;
+  share_waiters_.push_back(link.lane);
+  if (share_waiters_.size() == 1) {
+    parts_.worker.clock.call_after(kShareLook, [this] {
+      for (const std::uint32_t lane : std::exchange(share_waiters_, {})) {
+        lanes_[lane].waits_for_share = false;
+        stirred_.push_back(lane);
+      }
+      wake();
+    });
+  }
+  return Turn::Waits;
 }
 
 void Dispatcher::serve_idle_paced(std::uint32_t lane, base::Time now) {
-  const std::deque<std::uint64_t> waiting = lanes_[lane].idle;
+  const std::vector<std::uint64_t> waiting = lanes_[lane].idle;
   for (auto id = waiting.rbegin(); id != waiting.rend(); ++id) {
     if (scheduler_.ready(lane) == 0 || scheduler_.resting_until(lane) > now ||
         scheduler_.is_suspended(lane))
@@ -277,6 +307,10 @@ void Dispatcher::serve_idle_paced(std::uint32_t lane, base::Time now) {
 /// A transaction is handed out.
 void Dispatcher::began(Link& link, std::uint32_t recipients) {
   egress_.count(lanes_[link.lane].way, link.member);
+  if (lanes_[link.lane].waits_for_share) {
+    stirred_.push_back(link.lane);
+    wake();
+  }
   if (link.channel == nullptr) return;
   ++link.in_flight;
   link.channel->started(moment(), recipients);

@@ -56,14 +56,18 @@ void Dispatcher::stop_waiting() {
 /// longest goes first.
 void Dispatcher::give_way() {
   if (!parts_.neighbours.connections().is_short()) return;
-  for (LaneInfo& lane : lanes_) {
-    while (!lane.idle.empty() && leaving_ < kLeavingMax) {
-      const std::uint64_t id = lane.idle.front();
-      lane.idle.pop_front();
+  if (leaving_ >= kLeavingMax) return;
+  std::erase_if(idle_lanes_, [this](std::uint32_t lane) {
+    std::vector<std::uint64_t>& idle = lanes_[lane].idle;
+    while (!idle.empty() && leaving_ < kLeavingMax) {
+      const std::uint64_t id = idle.front();
+      idle.erase(idle.begin());
       const auto place = links_.find(id);
       if (place != links_.end() && place->second.is_idle) dismiss(id, place->second);
     }
-  }
+    if (idle.empty()) lanes_[lane].is_idle_listed = false;
+    return idle.empty();
+  });
 }
 
 /// It asks for more while a site without any connection waits.

@@ -178,6 +178,9 @@ bool Egress::is_ahead(Provider& provider, std::string_view way, std::size_t memb
   if (sources_ == nullptr || !queue::kept_source_of_way(way).empty()) return false;
   const std::vector<PoolOptions::Member>& all = members(way);
   if (all.size() < 2 || member >= all.size()) return false;
+  const Shares& of_pool = shares(way);
+  // Asked for every transaction: mostly it is nobody else's turn, whoever may.
+  if (!of_pool.is_ahead(member, std::vector<bool>(all.size(), true))) return false;
   std::vector<bool> may(all.size(), false);
   const std::string_view shunned = queue::shunned_source_of_way(way);
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -188,7 +191,7 @@ bool Egress::is_ahead(Provider& provider, std::string_view way, std::size_t memb
     may[i] = !stopped(all[i].source, suspended, now.wall) &&
              (towards == nullptr || towards->holds_transaction(now).is_free());
   }
-  return shares(way).is_ahead(member, may);
+  return of_pool.is_ahead(member, may);
 }
 
 void Egress::rest(std::string_view source, SourceRest rest) {

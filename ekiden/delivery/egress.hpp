@@ -46,6 +46,7 @@ class Egress {
     /// Connections to each site, over all ways to it.
     std::map<std::string, std::uint32_t, std::less<>> connections;
     std::deque<std::uint32_t> parked;  ///< lanes that a limit holds, first come, first served
+    std::vector<std::uint32_t> idle;   ///< lanes with idle connections, and some that had
     bool is_due = false;               ///< something may have been freed
     base::TimerId timer = base::TimerId::None;
     base::Time timer_at = base::Time::max();

@@ -8,6 +8,7 @@
 #include "ekiden/delivery/settlement.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "ekiden/base/log.hpp"
 #include "ekiden/events/message_event.hpp"
@@ -136,8 +137,7 @@ bool Settlement::wants_report(const Context& context, std::uint32_t recipient,
 
 void Settlement::settle(const Context& context, std::vector<Verdict> verdicts) {
   const base::Time now = parts_.worker.clock.now();
-  Report failed{context, message::DsnKind::Failed, {}, {}, {}, {}};
-  Report relayed{context, message::DsnKind::Relayed, {}, {}, {}, {}};
+  std::optional<Report> failed, relayed;
   spool::Update update{context.id, {}};
 
   for (Verdict& verdict : verdicts) {
@@ -174,7 +174,7 @@ void Settlement::settle(const Context& context, std::vector<Verdict> verdicts) {
     if (verdict.state == spool::State::Delivered)
       queued_.observe_us(static_cast<std::uint64_t>(std::max<std::int64_t>(
           0, base::to_unix_us(now) - base::to_unix_us(context.meta->details.received))));
-    Report* report = nullptr;
+    std::optional<Report>* report = nullptr;
     if ((verdict.state == spool::State::Bounced || verdict.state == spool::State::Expired) &&
         wants_report(context, verdict.recipient, message::DsnKind::Failed))
       report = &failed;
@@ -188,10 +188,14 @@ void Settlement::settle(const Context& context, std::vector<Verdict> verdicts) {
       update.changes.push_back(std::move(progress));
       gathering_.done.push_back(done);
     } else {
-      record(context, verdict, kind, entry, report->events);
-      report->changes.push_back(std::move(progress));
-      report->done.push_back(done);
-      report->verdicts.push_back(std::move(verdict));
+      if (!*report) {
+        const auto told = report == &failed ? message::DsnKind::Failed : message::DsnKind::Relayed;
+        report->emplace(Report{context, told, {}, {}, {}, {}});
+      }
+      record(context, verdict, kind, entry, (*report)->events);
+      (*report)->changes.push_back(std::move(progress));
+      (*report)->done.push_back(done);
+      (*report)->verdicts.push_back(std::move(verdict));
     }
   }
 
@@ -199,8 +203,8 @@ void Settlement::settle(const Context& context, std::vector<Verdict> verdicts) {
     gathering_.transaction.updates.push_back(std::move(update));
     if (context.until_durable) gathering_.until_durable.push_back(context.until_durable);
   }
-  if (!failed.verdicts.empty()) begin_report(std::move(failed));
-  if (!relayed.verdicts.empty()) begin_report(std::move(relayed));
+  if (failed) begin_report(std::move(*failed));
+  if (relayed) begin_report(std::move(*relayed));
   parts_.wake();
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <utility>
 #include <vector>
 
 #include "ekiden/queue/entries.hpp"
@@ -52,16 +52,32 @@ class FairQueue {
     std::uint32_t klass = 0;
     Klass how;
     RecipientList list;
-    std::uint64_t start = 0;  ///< virtual time at which its next recipient starts
+    std::uint64_t start = 0;   ///< virtual time at which its next recipient starts
+    std::uint32_t at = kNone;  ///< in `turns_`
   };
   /// Keeps `size_` and `high_`: one more, or one less, in this flow.
   void count(const Flow& flow, std::uint32_t more);
-  Flow& flow_of(std::uint32_t klass, const Klass& how);
-  std::size_t find(std::uint32_t klass) const;
+  std::uint32_t flow_of(std::uint32_t klass, const Klass& how);
+  std::uint32_t find(std::uint32_t klass) const;
+  void forget_idle();
+  void shrink();
+  /// One recipient less; its turn is the caller's affair.
+  void drop(Slab<RecipientEntry>& entries, std::uint32_t slot, std::uint32_t flow);
+  /// Puts the flow where its turn is now: high ones first, then by start; into no place when it has
+  /// nothing to hand out.
+  void place(std::uint32_t flow);
+  bool is_before(std::uint32_t a, std::uint32_t b) const;
+  void sift_up(std::uint32_t at);
+  void sift_down(std::uint32_t at);
 
-  /// One for each class that has something waiting or had lately; few.
+  /// One for each class that has something waiting or had lately, in slots that stay.
   std::vector<Flow> flows_;
-  std::uint64_t now_ = 0;  ///< virtual time
+  std::vector<std::uint32_t> free_;  ///< of them, those of no class
+  /// By class: a site may have the mail of thousands of tenants.
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> by_class_;
+  std::vector<std::uint32_t> turns_;  ///< a heap of flows that have something to hand out
+  std::uint32_t idle_ = 0;            ///< flows that have nothing
+  std::uint64_t now_ = 0;             ///< virtual time
   std::uint32_t size_ = 0;
   std::uint32_t high_ = 0;
 };

@@ -22,15 +22,15 @@ constexpr base::Duration kLagMemory = std::chrono::seconds(1);
 Scheduler::Scheduler(base::Time now) : wheel_(recipients_, now) {}
 
 std::uint32_t Scheduler::domain(std::string_view name) {
-  const auto [place, is_new] =
-      domain_index_.try_emplace(std::string(name), static_cast<std::uint32_t>(domains_.size()));
-  if (is_new) {
-    const std::string_view plain = domain_of_key(name);
-    if (plain.size() != name.size()) next_hop_domains_.push_back(place->second);
-    domains_.push_back({.name = std::string(name)});
-    domains_.back().is_suspended = suspended_.contains(Suspendable::Domain, plain);
-  }
-  return place->second;
+  const auto known = domain_index_.find(name);
+  if (known != domain_index_.end()) return known->second;
+  const auto at = static_cast<std::uint32_t>(domains_.size());
+  domain_index_.emplace(name, at);
+  const std::string_view plain = domain_of_key(name);
+  if (plain.size() != name.size()) next_hop_domains_.push_back(at);
+  domains_.push_back({.name = std::string(name)});
+  domains_.back().is_suspended = suspended_.contains(Suspendable::Domain, plain);
+  return at;
 }
 
 Klass Scheduler::share_of(std::string_view tenant, std::string_view stream) const {
@@ -48,14 +48,19 @@ void Scheduler::set_shares(ShareOf share_of) {
     names.how.weight = now.weight;
     for (Lane& lane : lanes_) lane.ready.set_share(at, now.level, now.weight);
   }
+  // Urgent mail may have connections that bulk may not.
+  for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane) list_lane(lane);
 }
 
 std::uint32_t Scheduler::klass(std::string_view tenant, std::string_view stream) {
-  for (std::uint32_t i = 0; i < classes_.size(); ++i)
-    if (classes_[i].stream == stream && classes_[i].tenant == tenant) return i;
+  class_key_.assign(tenant).append(1, '\0').append(stream);
+  const auto known = class_index_.find(class_key_);
+  if (known != class_index_.end()) return known->second;
+  const auto at = static_cast<std::uint32_t>(classes_.size());
+  class_index_.emplace(class_key_, at);
   classes_.push_back({std::string(tenant), std::string(stream), share_of(tenant, stream)});
   classes_.back().how.is_suspended = is_class_suspended(classes_.back());
-  return static_cast<std::uint32_t>(classes_.size() - 1);
+  return at;
 }
 
 void Scheduler::add(const ArrivingMessage& message, const std::vector<Arrival>& recipients,
@@ -198,7 +203,8 @@ void Scheduler::turn_back(base::Duration by, base::Time now) {
   wheel_.turn_back(now);
   for (auto& [slot, when] : delay_notices_) when -= by;
   for (Domain& domain : domains_) domain.expires -= by;
-  for (Lane& lane : lanes_) lane.rests_until -= by;
+  resting_.clear();
+  for (std::uint32_t at = 0; at < lanes_.size(); ++at) rest(at, lanes_[at].rests_until - by);
   lag_at_ -= by;
   for (const std::uint32_t slot : timed) set_alarm(slot);
 }
@@ -248,138 +254,9 @@ void Scheduler::forget_domain(std::uint32_t at) {
   domains_[at].lane = kNone;
 }
 
-std::uint32_t Scheduler::lane(std::string_view site, const LaneLimits& limits,
-                              std::string_view way) {
-  std::string key(site);
-  if (!way.empty()) {
-    key += '#';
-    key += way;
-  }
-  const auto [place, is_new] =
-      lane_index_.try_emplace(std::move(key), static_cast<std::uint32_t>(lanes_.size()));
-  if (is_new) {
-    lanes_.push_back({.site = std::string(site), .source = {}, .limits = limits, .ready = {}});
-    lanes_.back().is_suspended = suspended_.contains(Suspendable::Site, site);
-  }
-  return place->second;
-}
-
-std::uint32_t Scheduler::find_lane(std::string_view site) const {
-  const auto place = lane_index_.find(std::string(site));
-  return place == lane_index_.end() ? kNone : place->second;
-}
-
-void Scheduler::list_lane(std::uint32_t at) {
-  Lane& lane = lanes_[at];
-  if (lane.is_listed || lane.is_limited) return;
-  lane.is_listed = true;
-  wanting_.push_back(at);
-}
-
-void Scheduler::free(std::uint32_t at, base::Time now) {
-  Lane& lane = lanes_[at];
-  if (!lane.is_limited) return;
-  lane.is_limited = false;
-  // The time that it was held is no lag of ours.
-  lane.rests_until = std::max(lane.rests_until, now);
-  if (lane.ready.size() > 0) list_lane(at);
-}
-
-bool Scheduler::wants_connection(std::uint32_t at, base::Time now) const {
-  const Lane& lane = lanes_[at];
-  if (lane.is_suspended || lane.is_limited || lane.rests_until > now) return false;
-  // A site that failed is asked by one connection first.
-  const std::uint32_t allowed = lane.failures > 0       ? 1
-                                : lane.ready.high() > 0 ? lane.limits.connections_max
-                                                        : std::min(lane.limits.bulk_connections_max,
-                                                                   lane.limits.connections_max);
-  return lane.connections < allowed && lane.opening < lane.ready.size();
-}
-
-std::uint32_t Scheduler::next_wanting_connection(base::Time now, Wanting wanting) {
-  for (std::size_t looked = 0; !wanting_.empty() && looked < wanting_.size();) {
-    if (wanting_next_ >= wanting_.size()) wanting_next_ = 0;
-    const std::uint32_t at = wanting_[wanting_next_];
-    Lane& lane = lanes_[at];
-    if (lane.ready.size() == 0 || lane.is_limited) {
-      lane.is_listed = false;
-      wanting_[wanting_next_] = wanting_.back();
-      wanting_.pop_back();
-      continue;
-    }
-    ++wanting_next_;
-    ++looked;
-    if (wanting == Wanting::First && lane.connections > 0) continue;
-    if (wants_connection(at, now)) return at;
-  }
-  return kNone;
-}
-
-void Scheduler::opened(std::uint32_t lane) {
-  ++lanes_[lane].connections;
-  ++lanes_[lane].opening;
-}
-
-void Scheduler::served(std::uint32_t lane) {
-  --lanes_[lane].opening;
-}
-
-void Scheduler::closed(std::uint32_t lane) {
-  --lanes_[lane].connections;
-}
-
-std::optional<Pick> Scheduler::pick(std::uint32_t at, base::Time now,
-                                    const WantsSingle& wants_single, const Taking& taking) {
-  Lane& lane = lanes_[at];
-  if (lane.is_suspended || lane.rests_until > now) return std::nullopt;
-  std::uint32_t first = lane.ready.peek(false);
-  while (first != kNone && domains_[recipients_[first].domain].is_suspended) {
-    park(first);
-    first = lane.ready.peek(false);
-  }
-  if (first == kNone) return std::nullopt;
-
-  RecipientEntry& leader = recipients_[first];
-  const std::uint32_t message_slot = leader.message;
-  const MessageEntry& message = messages_[message_slot];
-  if (lane.transaction < kBriskTransaction && lane.connections > 0 && !lane.limits.is_paced &&
-      !lane.is_limited) {
-    const base::Time since = std::max(base::from_unix_us(leader.due_us), lane.rests_until);
-    lag_ = now - since;
-    lag_at_ = now;
-  }
-
-  Pick pick{message_slot, message.id, message.resident, {}};
-  const std::uint32_t domain = leader.domain;
-  std::uint32_t others = 0;
-  std::uint32_t most =
-      std::min(lane.limits.recipients_per_transaction_max, std::max(1U, taking.recipients_max));
-  if (wants_single) {
-    const auto [tenant, stream] = class_names(message.klass);
-    if (wants_single(tenant, stream)) most = 1;
-  }
-  for (std::uint32_t slot = message.first; slot != kNone; slot = recipients_[slot].sibling) {
-    RecipientEntry& entry = recipients_[slot];
-    const bool fits = slot == first || (entry.place == Place::Ready && entry.lane == at &&
-                                        (entry.domain == domain || lane.limits.mixes_domains) &&
-                                        !domains_[entry.domain].is_suspended);
-    if (!fits) continue;
-    // One place is kept for the leader, whose turn it is.
-    if (slot != first && others == most - 1) continue;
-    others += slot != first ? 1 : 0;
-    lane.ready.take(recipients_, slot, message.klass);
-    move_to(slot, Place::InFlight);
-    entry.source = taking.source;
-    ++lane.in_flight;
-    wheel_.cancel(slot);
-    pick.recipients.push_back(entry.index);
-  }
-  std::sort(pick.recipients.begin(), pick.recipients.end());
-  return pick;
-}
-
 void Scheduler::rest(std::uint32_t lane, base::Time until) {
   lanes_[lane].rests_until = until;
+  resting_.emplace(until, lane);
 }
 
 void Scheduler::set_source(std::uint32_t at, std::string_view source) {
@@ -387,6 +264,7 @@ void Scheduler::set_source(std::uint32_t at, std::string_view source) {
   lane.source = source;
   lane.is_suspended = suspended_.contains(Suspendable::Site, lane.site) ||
                       suspended_.contains(Suspendable::Source, source);
+  list_lane(at);
 }
 
 bool Scheduler::is_class_suspended(const ClassNames& names) const {
@@ -407,7 +285,7 @@ void Scheduler::suspend(Suspendable kind, std::string_view name, bool is_suspend
       suspend_lanes(now);
       break;
     case Suspendable::Domain:
-      if (const auto found = domain_index_.find(std::string(name)); found != domain_index_.end())
+      if (const auto found = domain_index_.find(name); found != domain_index_.end())
         suspend_domain(domains_[found->second], found->second, is_suspended);
       for (const std::uint32_t at : next_hop_domains_)
         if (domain_of_key(domains_[at].name) == name)
@@ -432,11 +310,15 @@ void Scheduler::suspend_classes(base::Time now) {
 }
 
 void Scheduler::suspend_lanes(base::Time now) {
-  for (Lane& lane : lanes_) {
+  for (std::uint32_t at = 0; at < lanes_.size(); ++at) {
+    Lane& lane = lanes_[at];
     const bool is_suspended = suspended_.contains(Suspendable::Site, lane.site) ||
                               suspended_.contains(Suspendable::Source, lane.source);
-    if (lane.is_suspended && !is_suspended) lane.rests_until = std::max(lane.rests_until, now);
+    if (lane.is_suspended == is_suspended) continue;
     lane.is_suspended = is_suspended;
+    if (is_suspended) continue;
+    lane.rests_until = std::max(lane.rests_until, now);
+    list_lane(at);
   }
 }
 

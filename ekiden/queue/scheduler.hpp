@@ -5,9 +5,11 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "ekiden/queue/entries.hpp"
@@ -129,10 +131,11 @@ class Scheduler {
   std::uint32_t find_lane(std::string_view site) const;
   const std::string& site_of(std::uint32_t lane) const { return lanes_[lane].site; }
   const LaneLimits& limits(std::uint32_t lane) const { return lanes_[lane].limits; }
-  void set_limits(std::uint32_t lane, const LaneLimits& limits) { lanes_[lane].limits = limits; }
+  void set_limits(std::uint32_t lane, const LaneLimits& limits);
 
-  /// A lane where one more connection should be opened now, or kNone. Each call moves on to the
-  /// next lane that wants one; `opened` counts it.
+  /// A lane where one more connection should be opened now, or kNone; those that have none come
+  /// first. Each call moves on to the next lane that wants one; `opened` counts it. A lane that
+  /// wants none is not looked at again before something about it has changed.
   std::uint32_t next_wanting_connection(base::Time now, Wanting wanting = Wanting::Any);
   /// One more connection should be opened for this lane now.
   bool wants_connection(std::uint32_t lane, base::Time now) const;
@@ -164,7 +167,12 @@ class Scheduler {
   /// The source that the lane's connections leave from.
   void set_source(std::uint32_t lane, std::string_view source);
   std::uint32_t failures(std::uint32_t lane) const { return lanes_[lane].failures; }
-  void set_failures(std::uint32_t lane, std::uint32_t count) { lanes_[lane].failures = count; }
+  void set_failures(std::uint32_t lane, std::uint32_t count);
+  /// A lane where an idle connection may find something to do since the last call, once each;
+  /// kNone when there is none.
+  std::uint32_t next_stirred();
+  /// Lanes whose rest is over are looked at again; so does `next_wanting_connection`.
+  void list_rested(base::Time now);
 
   // --- suspension
 
@@ -269,8 +277,14 @@ class Scheduler {
     base::Duration transaction = kBriskTransaction;
     bool is_suspended = false;
     bool is_limited = false;  ///< then never in wanting_ for long
-    bool is_listed = false;   ///< in wanting_
+    bool is_stirred = false;  ///< in stirred_
+    bool is_first = false;    ///< listed among those without any connection
+    std::uint32_t listed_at = kNone;
   };
+  struct NameHash : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+  using NameIndex = std::unordered_map<std::string, std::uint32_t, NameHash, std::equal_to<>>;
   struct ClassNames {
     std::string tenant, stream;
     Klass how;
@@ -287,7 +301,9 @@ class Scheduler {
   void make_due(std::uint32_t slot, base::Time now);
   void leave(std::uint32_t slot);
   void set_alarm(std::uint32_t slot);
+  std::vector<std::uint32_t>& list_of(const Lane& lane) { return wanting_[lane.is_first ? 0 : 1]; }
   void list_lane(std::uint32_t lane);
+  void unlist(std::uint32_t lane);
   std::uint32_t klass_of(const RecipientEntry& entry) const {
     return messages_[entry.message].klass;
   }
@@ -297,17 +313,22 @@ class Scheduler {
   IdIndex ids_;
   Wheel wheel_;
   std::vector<Domain> domains_;
-  std::unordered_map<std::string, std::uint32_t> domain_index_;
+  NameIndex domain_index_;
   /// Of them, those whose key names a next hop.
   std::vector<std::uint32_t> next_hop_domains_;
   std::vector<std::uint32_t> unresolved_;
   std::vector<Lane> lanes_;
-  std::unordered_map<std::string, std::uint32_t> lane_index_;
-  /// Lanes with something ready, looked at in turn.
-  std::vector<std::uint32_t> wanting_;
-  std::size_t wanting_next_ = 0;
+  NameIndex lane_index_;
+  /// Lanes that may want a connection, looked at in turn: those that have none, and the others.
+  std::array<std::vector<std::uint32_t>, 2> wanting_;
+  std::array<std::size_t, 2> wanting_next_{};
+  /// Lanes that would want one behind their rest, by its end.
+  std::set<std::pair<base::Time, std::uint32_t>> resting_;
+  std::vector<std::uint32_t> stirred_;
   ShareOf share_of_;
   std::vector<ClassNames> classes_;
+  NameIndex class_index_;  ///< by tenant, NUL, stream
+  std::string class_key_;
   Suspended suspended_;
   std::array<std::uint32_t, kPlaces> places_{};
   /// By recipient slot; few messages ask for a notice.

@@ -26,7 +26,7 @@ double per_second(const config::Rate& rate) {
 /// A transaction that is handed out begins within the lease.
 config::Rate widened(const config::Rate& rate) {
   if (rate.is_off()) return rate;
-  return {rate.count, rate.per + std::min<base::Duration>(rate.per / 64, Channel::kLeaseMax)};
+  return {rate.count, rate.per + std::min<base::Duration>(rate.per / 128, Channel::kLeaseMax)};
 }
 
 base::Time wall_of(base::Steady when, const Moment& now) {

@@ -54,7 +54,7 @@ struct LimitView {
 /// One source towards one provider: everything that limits it, and what its replies taught.
 ///
 /// A transaction counts when it is handed out; it may begin a little later, so rates are counted
-/// in windows that are longer by 1/64 (kLeaseMax at most), which costs as much of the rate.
+/// in windows that are longer by 1/128 (kLeaseMax at most), which costs as much of the rate.
 ///
 /// Sharing: the worker that owns the provider.
 class Channel {

@@ -64,7 +64,7 @@ TEST(Channel, NeverExceedsItsRateInAnyWindowThoughTransactionsBeginLate) {
     channel.started(at(now), 1);
     channel.ended();
     // Late by anything up to the lease.
-    begun.push_back(now + base::Duration(1'000'000 / 64) * (i % 3) / 2);
+    begun.push_back(now + base::Duration(1'000'000 / 128) * (i % 3) / 2);
   }
   for (std::size_t i = 10; i < begun.size(); ++i)
     EXPECT_GE(begun[i] - begun[i - 10], 1s) << "transaction " << i;

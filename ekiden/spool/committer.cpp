@@ -133,7 +133,8 @@ void Committer::run_batch() {
   deliver();
   if (has_written) housekeeping_->maintain();
   publish();
-  if (is_healthy_ && has_urgent_work() && !waiting_.empty()) notify();
+  // What the batch or its segment had no room for. Nobody else may come to remind us of it.
+  if (is_healthy_ && !waiting_.empty()) notify();
   finish_close();
 }
 

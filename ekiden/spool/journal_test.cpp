@@ -103,6 +103,21 @@ TEST_F(JournalTest, WaitingWorkLeavesWithTheNextBatch) {
   EXPECT_EQ(disk.counters().syncs, before + 1);
 }
 
+// What an operator's command over many messages causes, on a relay that does nothing else.
+TEST_F(JournalTest, WaitingWorkThatASegmentHasNoRoomForNeedsNobodyElse) {
+  restart();
+  constexpr int kSubmitted = 100;
+  int done = 0;
+  for (int i = 0; i < kSubmitted; ++i) {
+    Transaction t;
+    t.events.emplace_back(2000, 'e');
+    t.may_wait = true;
+    rig->port().submit(std::move(t), [&done](Result<void> result) { done += result ? 1 : 0; });
+  }
+  rig->run_for(std::chrono::seconds(1));
+  EXPECT_EQ(done, kSubmitted) << "they fill three segments of 64 KiB";
+}
+
 TEST_F(JournalTest, ProgressOfEachRecipientSurvivesAndTheNewestWins) {
   restart();
   ASSERT_TRUE(rig->submit(storing(make_message(1, 100, 3))));

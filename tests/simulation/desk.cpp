@@ -6,21 +6,29 @@ namespace {
 constexpr base::Duration kFileWriteTakes{2000};
 constexpr std::uint32_t kPageItems = 3;
 
+/// A crash within that time leaves the file as it was.
+control::SaveOctets saver(World& world, std::string& file) {
+  return [&world, &file](std::string octets, base::Completion<Result<void>> done) {
+    world.after(kFileWriteTakes,
+                [&file, octets = std::move(octets), done = std::move(done)]() mutable {
+                  file = std::move(octets);
+                  done(Result<void>());
+                });
+  };
+}
+
 }  // namespace
 
-Desk::Desk(World& world, SimulatedRelay& relay, std::string& file)
+Desk::Desk(World& world, SimulatedRelay& relay, DeskFiles& files)
     : tasks_(relay.worker(0)),
       node_({relay.worker(0), relay.relay().neighbours(), relay.relay().spool(), relay.pool(),
-             relay.metrics(),
-             [&world, &file](std::string octets, base::Completion<Result<void>> done) {
-               world.after(kFileWriteTakes,
-                           [&file, octets = std::move(octets), done = std::move(done)]() mutable {
-                             file = std::move(octets);
-                             done(Result<void>());
-                           });
-             },
+             relay.metrics(), saver(world, files.suspensions), saver(world, files.operations),
              [](control::NodeStatus&) {}, [](base::Completion<control::Reloaded>) {}, [] {}}) {
-  expect(node_.restore_suspensions(file), "the suspensions cannot be read back");
+  expect(node_.restore_suspensions(files.suspensions), "the suspensions cannot be read back");
+  expect(node_.restore_operations(files.operations), "the operations cannot be read back");
+  for (const control::OperationView& view : node_.operations().list())
+    if (view.state == control::OperationView::State::Running)
+      operations_.push_back(node_.operations().find(view.id));
   node_.start();
 }
 

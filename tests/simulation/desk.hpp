@@ -11,11 +11,15 @@
 
 namespace ekiden::simulation {
 
+/// They outlive the relay, as `suspensions.json` and `operations.json` do.
+struct DeskFiles {
+  std::string suspensions, operations;
+};
+
 /// The operator's end of one life of the relay: what the control socket's commands do.
 class Desk {
  public:
-  /// `file` holds the suspensions; it outlives the relay, as `suspensions.json` does.
-  Desk(World& world, SimulatedRelay& relay, std::string& file);
+  Desk(World& world, SimulatedRelay& relay, DeskFiles& files);
 
   void act(control::QueueAction action, control::Filter filter, std::string argument);
   void suspend(control::SuspendScope scope);
@@ -27,6 +31,7 @@ class Desk {
     node_.stop([] {});
   }
 
+  /// Those of this life, and of earlier ones those that go on.
   const std::vector<std::shared_ptr<control::Operation>>& operations() const { return operations_; }
   /// What a command did that it should not, a sentence each.
   const std::vector<std::string>& problems() const { return problems_; }

@@ -39,7 +39,7 @@ TEST_P(Operators, LoseNothingAndDoubleNothingThatTheyDeleted) {
   write_zones(names.script);
   Site at_receiver{.name = "mx.example"}, at_other{.name = "other.example"};
   Site at_senders{.name = "mx.sender.example"};
-  std::string file;  // of suspensions
+  DeskFiles file;
   const config::Settings settings = plain_settings();
   SimulatedRelay relay({world, internet, disk, sink, names});
   std::string problem;
@@ -255,7 +255,8 @@ struct Quiet {
 
 TEST(Operator, MeansWhatCameBeforeTheClockWasSetBack) {
   Quiet quiet;
-  std::string problem, file;
+  std::string problem;
+  DeskFiles file;
   ASSERT_TRUE(quiet.relay.start(plain_settings(), problem)) << problem;
   quiet.receiver.temper.is_down = true;
   const auto mail = quiet.submit(100);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <unordered_map>
 #include <utility>
 
 #include "ekiden/base/clock.hpp"
@@ -21,16 +22,15 @@ class FakeClock final : public base::Clock {
   base::TimerId call_at(base::Steady when, base::Work work) override {
     const std::uint64_t id = ++last_id_;
     timers_.emplace(std::pair(when, id), std::move(work));
+    when_.emplace(id, when);
     return static_cast<base::TimerId>(id);
   }
   bool cancel(base::TimerId id) override {
-    for (auto timer = timers_.begin(); timer != timers_.end(); ++timer) {
-      if (timer->first.second == static_cast<std::uint64_t>(id)) {
-        timers_.erase(timer);
-        return true;
-      }
-    }
-    return false;
+    const auto when = when_.find(static_cast<std::uint64_t>(id));
+    if (when == when_.end()) return false;
+    timers_.erase({when->second, when->first});
+    when_.erase(when);
+    return true;
   }
 
   /// Fires everything due up to then, in order, timers set meanwhile included.
@@ -39,6 +39,7 @@ class FakeClock final : public base::Clock {
     while (!timers_.empty() && timers_.begin()->first.first <= end) {
       auto timer = timers_.extract(timers_.begin());
       const base::Steady due = timer.key().first;
+      when_.erase(timer.key().second);
       if (due > steady_) {
         now_ += due - steady_;
         steady_ = due;
@@ -49,13 +50,24 @@ class FakeClock final : public base::Clock {
     steady_ = end;
   }
   void set_now(base::Time now) { now_ = now; }
+  /// The process ends: nothing fires any more.
+  void drop() {
+    when_.clear();
+    // What dies with a timer may cancel others: it finds none.
+    const auto timers = std::exchange(timers_, {});
+  }
   std::size_t timers() const { return timers_.size(); }
+  /// When the next one fires; Steady::max() when there is none.
+  base::Steady next_timer() const {
+    return timers_.empty() ? base::Steady::max() : timers_.begin()->first.first;
+  }
 
  private:
   base::Time now_ = base::from_unix_us(kStartUnixUs);
   base::Steady steady_{};
   std::uint64_t last_id_ = 0;
   std::map<std::pair<base::Steady, std::uint64_t>, base::Work> timers_;
+  std::unordered_map<std::uint64_t, base::Steady> when_;
 };
 
 /// Work waits until `run`, which runs until nothing is left.
