@@ -93,6 +93,7 @@ void add_webhook(CLI::App& app, Context& context);
 void add_rewrite(CLI::App& app, Context& context);
 void add_top(CLI::App& app, Context& context);
 void add_warmup(CLI::App& app, Context& context);
+void add_doctor(CLI::App& app, Context& context);
 void add_check(CLI::App& app, Context& context);
 void add_classify(CLI::App& app, Context& context);
 void add_sign(CLI::App& app, Context& context);

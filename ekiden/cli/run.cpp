@@ -65,6 +65,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
     add_webhook(app, context);
     add_top(app, context);
     add_warmup(app, context);
+    add_doctor(app, context);
     add_spool(app, context);
     add_rewrite(app, context);
     add_check(app, context);
