@@ -56,6 +56,20 @@ std::optional<events::Event> find_accepted(const std::string& folder, base::Mess
   return std::nullopt;
 }
 
+/// Complaints are a signal of warm-ups, which live with the worker that owns the provider.
+feedback::HearComplaints hear_complaints(const delivery::Neighbours& neighbours) {
+  return [&neighbours](const std::vector<feedback::Complaint>& complaints) {
+    for (const feedback::Complaint& complaint : complaints) {
+      for (unsigned i = 0; i < neighbours.count(); ++i) {
+        delivery::Dispatcher& there = neighbours.at(i);
+        neighbours.send(i, [&there, complaint] {
+          there.complained(complaint.source, complaint.provider, complaint.host);
+        });
+      }
+    }
+  };
+}
+
 int fail(const std::string& sentence) {
   base::log::stop();
   std::fprintf(stderr, "ekiden: %s\n", sentence.c_str());
@@ -236,7 +250,7 @@ int serve(config::Loaded loaded) {
   first.executor.post([&] {
     watcher.emplace(first, runtime.pool(), **accounts, [&] { relay.refresh_streams(); });
     suppression_feed.emplace(first, runtime.pool(), **accounts, data_dir + "/events",
-                             providers.providers, metrics);
+                             providers.providers, metrics, hear_complaints(relay.neighbours()));
     key_watch.emplace(first, places.front()->resolver, runtime.pool(), **accounts, signer);
     const auto started = [&](const std::string& said) {
       if (!said.empty()) {

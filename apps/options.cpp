@@ -235,12 +235,23 @@ std::shared_ptr<const delivery::RouteSet> route_set(
   return std::make_shared<const delivery::RouteSet>(std::move(made));
 }
 
+std::shared_ptr<const delivery::Hop> hop_of(const config::Source& source) {
+  if (!source.socks5 && !source.haproxy) return nullptr;
+  auto hop = std::make_shared<delivery::Hop>();
+  hop->kind = source.socks5 ? delivery::Hop::Kind::Socks5 : delivery::Hop::Kind::HaProxy;
+  hop->at = source.socks5 ? *source.socks5 : *source.haproxy;
+  if (!source.username.empty()) hop->login = {source.username, source.password};
+  return hop;
+}
+
 std::shared_ptr<const delivery::SourceSet> source_set(const config::Settings& settings) {
   if (settings.source.empty()) return nullptr;
   std::vector<delivery::SourceOptions> sources;
   for (const config::Source& from : settings.source) {
-    delivery::SourceOptions source{from.name, from.hostname, from.ipv4, from.ipv6,
-                                   {},        from.warm_up};
+    delivery::SourceOptions source{from.name, from.hostname, from.ipv4,       from.ipv6,
+                                   {},        from.warm_up,  from.public_ipv6};
+    source.needs_ptr = from.ipv6_ptr == config::PtrNeed::Require;
+    source.hop = hop_of(from);
     source.families.clear();
     for (const config::IpFamily family : from.families)
       source.families.push_back(family == config::IpFamily::Ipv4 ? shaping::Family::Ipv4

@@ -7,6 +7,7 @@
 #include "apps/next_hop_verifier.hpp"
 #include "ekiden/account/tenant.hpp"
 #include "ekiden/base/log.hpp"
+#include "ekiden/delivery/reverse_watch.hpp"
 #include "ekiden/delivery/tls_memory.hpp"
 #include "ekiden/inbound/admission.hpp"
 #include "ekiden/inbound/client_limits.hpp"
@@ -19,6 +20,7 @@ namespace ekiden::apps {
 struct Relay::Part {
   static std::unique_ptr<policy::MtaStsFinder> policies_of(RelayWorker& at, Relay& relay);
   static std::unique_ptr<auth::AlignmentDesk> alignment_of(RelayWorker& at, Relay& relay);
+  static std::unique_ptr<delivery::ReverseWatch> reverse_names_of(RelayWorker& at, Relay& relay);
 
   Part(RelayWorker& at, Relay& relay, std::shared_ptr<const delivery::RouteSet> routes,
        inbound::ClientLimits& limits, inbound::Instruments& instruments,
@@ -27,6 +29,7 @@ struct Relay::Part {
         port(relay.mail_->attach(at.worker.executor)),
         policies(policies_of(at, relay)),
         alignment(alignment_of(at, relay)),
+        reverse_names(reverse_names_of(at, relay)),
         routing(std::move(routes), at.resolver, policies.get()),
         connection_tasks(at.worker),
         connection{at.worker,
@@ -71,6 +74,7 @@ struct Relay::Part {
   std::unique_ptr<spool::Port> port;
   std::unique_ptr<policy::MtaStsFinder> policies;
   std::unique_ptr<auth::AlignmentDesk> alignment;
+  std::unique_ptr<delivery::ReverseWatch> reverse_names;  ///< the first worker's; null on others
   delivery::RouteFinder routing;
   delivery::TlsMemory tls_memory;
   base::TaskGroup connection_tasks;
@@ -140,6 +144,19 @@ std::unique_ptr<auth::AlignmentDesk> Relay::Part::alignment_of(RelayWorker& at, 
   }
   return std::make_unique<auth::AlignmentDesk>(std::move(parts),
                                                alignment_options(*relay.settings_));
+}
+
+std::unique_ptr<delivery::ReverseWatch> Relay::Part::reverse_names_of(RelayWorker& at,
+                                                                      Relay& relay) {
+  if (at.worker.index != 0) return nullptr;
+  auto tell = [&relay](const std::string& source, const std::string& why) {
+    const delivery::Neighbours& all = *relay.neighbours_;
+    for (unsigned i = 0; i < all.count(); ++i) {
+      delivery::Dispatcher& there = all.at(i);
+      all.send(i, [&there, source, why] { there.set_ipv6(source, why); });
+    }
+  };
+  return std::make_unique<delivery::ReverseWatch>(at.worker, at.resolver, std::move(tell));
 }
 
 Relay::Relay(Surroundings surroundings, std::shared_ptr<const config::Settings> settings)
@@ -220,6 +237,7 @@ void Relay::start(base::Function<void(std::string problem)> done) {
     Part& part = *owned;
     part.place.worker.executor.post([this, &part, gathered, listeners] {
       part.dispatcher.start();
+      if (part.reverse_names) part.reverse_names->set_sources(source_set(*settings_));
       if (part.policies && part.place.worker.index == 0) part.policies->start_renewing();
       for (std::size_t i = 0; i < listeners.size(); ++i) {
         const Result<net::Endpoint> local =
@@ -301,6 +319,7 @@ void Relay::Part::apply(const std::shared_ptr<const delivery::RouteSet>& routes,
   dispatcher.set_options(dispatcher_options(settings, rewriting, providers),
                          settlement_options(settings));
   dispatcher.forget_routes();
+  if (reverse_names) reverse_names->set_sources(source_set(settings));
   http_submission = http_submission_options(settings, rewriting);
   for (const config::Listener& before : old.listener) {
     const std::string name = net::format_endpoint(before.address);
@@ -340,6 +359,7 @@ void Relay::stop(base::Duration budget, base::Work done) {
       };
       if (part.policies) part.policies->close();
       if (part.alignment) part.alignment->close();
+      if (part.reverse_names) part.reverse_names->close();
       part.listeners.close();
       part.listeners.when_empty(sessions_over);
       part.dispatcher.stop(one_done);
@@ -362,6 +382,7 @@ void Relay::abandon() {
     part->place.resolver.abandon();
     if (part->policies) part->policies->abandon();
     if (part->alignment) part->alignment->abandon();
+    if (part->reverse_names) part->reverse_names->abandon();
     part->port->abandon();
   }
   writer_.reset();

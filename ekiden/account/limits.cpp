@@ -8,17 +8,6 @@
 namespace ekiden::account {
 namespace {
 
-constexpr std::int64_t kNs = 1000;  ///< in a microsecond
-
-std::int64_t interval_ns(const MessageRate& rate) {
-  return (rate.per.count() * kNs + rate.count - 1) / rate.count;
-}
-
-/// How much of the bucket may be used up when one more is taken.
-std::int64_t tolerance_ns(const MessageRate& rate) {
-  return std::max<std::int64_t>(rate.per.count() * kNs - interval_ns(rate), 0);
-}
-
 LimitVerdict look_at(const Limits& limits, const LimitState& state, base::Time now,
                      base::Steady steady) {
   LimitVerdict verdict;
@@ -45,8 +34,9 @@ LimitVerdict look_at(const Limits& limits, const LimitState& state, base::Time n
   return verdict;
 }
 
-void give_back_to(const Limits& limits, LimitState& state, std::uint64_t n, base::Time now) {
-  if (limits.rate.count != 0) state.gate.give_back(limits.rate);
+void give_back_to(const Limits& limits, LimitState& state, std::uint64_t n, base::Time now,
+                  base::Steady taken) {
+  if (limits.rate.count != 0) state.gate.give_back(limits.rate, taken);
   if (limits.per_day != 0) state.day.give_back(day_of(now), n);
   if (limits.per_month != 0) state.month.give_back(month_of(now), n);
 }
@@ -62,7 +52,7 @@ LimitVerdict take_from(const Limits& limits, LimitState& state, std::uint64_t n,
   const bool has_month =
       has_day && (limits.per_month == 0 || state.month.take(month, n, limits.per_month));
   if (has_day && has_month) return {};
-  if (limits.rate.count != 0) state.gate.give_back(limits.rate);
+  if (limits.rate.count != 0) state.gate.give_back(limits.rate, steady);
   if (!has_day) return {LimitKind::Day, false, limits.per_day, {}, begin_of_day(day + 1) - now};
   if (limits.per_day != 0) state.day.give_back(day, n);
   return {LimitKind::Month, false, limits.per_month, {}, begin_of_month(month + 1) - now};
@@ -71,26 +61,18 @@ LimitVerdict take_from(const Limits& limits, LimitState& state, std::uint64_t n,
 }  // namespace
 
 bool RateGate::take(const MessageRate& rate, base::Steady now) {
-  const std::int64_t at = now.time_since_epoch().count() * kNs;
-  const std::int64_t interval = interval_ns(rate), tolerance = tolerance_ns(rate);
-  std::int64_t full_at = full_at_.load(std::memory_order_relaxed);
-  while (true) {
-    const std::int64_t from = std::max(full_at, at);
-    if (from - at > tolerance) return false;
-    if (full_at_.compare_exchange_weak(full_at, from + interval, std::memory_order_relaxed))
-      return true;
-  }
+  const std::lock_guard lock(mutex_);
+  return window_.take(rate.count, rate.per, now);
 }
 
-void RateGate::give_back(const MessageRate& rate) {
-  full_at_.fetch_sub(interval_ns(rate), std::memory_order_relaxed);
+void RateGate::give_back(const MessageRate& rate, base::Steady taken) {
+  const std::lock_guard lock(mutex_);
+  window_.give_back(rate.per, taken);
 }
 
 base::Duration RateGate::wait(const MessageRate& rate, base::Steady now) const {
-  const std::int64_t at = now.time_since_epoch().count() * kNs;
-  const std::int64_t from = std::max(full_at_.load(std::memory_order_relaxed), at);
-  const std::int64_t ns = from - at - tolerance_ns(rate);
-  return base::Duration(ns <= 0 ? 0 : (ns + kNs - 1) / kNs);
+  const std::lock_guard lock(mutex_);
+  return window_.wait(rate.count, rate.per, now);
 }
 
 bool QuotaCounter::take(std::uint64_t period, std::uint64_t n, std::uint64_t most) {
@@ -176,6 +158,7 @@ LimitVerdict LimitedSender::look(base::Time now, base::Steady steady) const {
 
 LimitVerdict LimitedSender::take(std::uint64_t recipients, base::Time now, base::Steady steady) {
   LimitVerdict verdict;
+  taken_ = steady;
   const bool has_tenant = tenant_ != nullptr && tenant_->state != nullptr;
   if (has_tenant)
     verdict = take_from(tenant_->settings.limits, *tenant_->state, recipients, now, steady);
@@ -183,15 +166,15 @@ LimitVerdict LimitedSender::take(std::uint64_t recipients, base::Time now, base:
   verdict = take_from(credential_->limits, *credential_->state, recipients, now, steady);
   verdict.is_of_credential = true;
   if (!verdict.is_fine() && has_tenant)
-    give_back_to(tenant_->settings.limits, *tenant_->state, recipients, now);
+    give_back_to(tenant_->settings.limits, *tenant_->state, recipients, now, taken_);
   return verdict;
 }
 
 void LimitedSender::give_back(std::uint64_t recipients, base::Time now) {
   if (tenant_ != nullptr && tenant_->state != nullptr)
-    give_back_to(tenant_->settings.limits, *tenant_->state, recipients, now);
+    give_back_to(tenant_->settings.limits, *tenant_->state, recipients, now, taken_);
   if (credential_ != nullptr && credential_->state != nullptr)
-    give_back_to(credential_->limits, *credential_->state, recipients, now);
+    give_back_to(credential_->limits, *credential_->state, recipients, now, taken_);
 }
 
 }  // namespace ekiden::account

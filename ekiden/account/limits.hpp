@@ -2,9 +2,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 
+#include "ekiden/base/sliding_window.hpp"
 #include "ekiden/base/time.hpp"
 
 namespace ekiden::account {
@@ -27,18 +29,19 @@ struct Limits {
   friend bool operator==(const Limits&, const Limits&) = default;
 };
 
-/// A token bucket as large as its rate's count, without a lock: whoever asks at the same time, on
-/// any worker, the sum is exact.
+/// Never more than a rate's count in any window of its length, whoever asks at the same time, on
+/// any worker. Held for some additions at a time.
 class RateGate {
  public:
   bool take(const MessageRate& rate, base::Steady now);
-  void give_back(const MessageRate& rate);
+  /// What was taken at `taken`.
+  void give_back(const MessageRate& rate, base::Steady taken);
   /// How long until one may; zero when one may now.
   base::Duration wait(const MessageRate& rate, base::Steady now) const;
 
  private:
-  /// When the bucket would be full again, in nanoseconds.
-  std::atomic<std::int64_t> full_at_{0};
+  mutable std::mutex mutex_;
+  mutable base::SlidingWindow<64> window_;
 };
 
 /// What was sent in one period, a day or a month, without a lock.
@@ -110,6 +113,7 @@ class LimitedSender {
  private:
   const TenantRules* tenant_;
   const CredentialRules* credential_;
+  base::Steady taken_{};
 };
 
 }  // namespace ekiden::account

@@ -94,6 +94,7 @@ void add_rewrite(CLI::App& app, Context& context);
 void add_top(CLI::App& app, Context& context);
 void add_warmup(CLI::App& app, Context& context);
 void add_tls_report(CLI::App& app, Context& context);
+void add_doctor(CLI::App& app, Context& context);
 void add_check(CLI::App& app, Context& context);
 void add_classify(CLI::App& app, Context& context);
 void add_sign(CLI::App& app, Context& context);

@@ -66,6 +66,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
     add_top(app, context);
     add_warmup(app, context);
     add_tls_report(app, context);
+    add_doctor(app, context);
     add_spool(app, context);
     add_rewrite(app, context);
     add_check(app, context);

@@ -170,6 +170,12 @@ struct Assign {
     *v = *endpoint;
     return {};
   }
+  Complaint operator()(std::optional<net::Endpoint>* v) const {
+    net::Endpoint endpoint;
+    Complaint complaint = (*this)(&endpoint);
+    if (complaint.message.empty()) *v = endpoint;
+    return complaint;
+  }
   Complaint operator()(std::vector<net::Endpoint>* v) const {
     return assign_list(*v, node, "addresses with ports like \"127.0.0.1:53\"",
                        [](const std::string& text) { return net::parse_endpoint(text); });

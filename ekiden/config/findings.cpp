@@ -21,6 +21,18 @@ void Findings::refuse_line(const std::string& file, unsigned line, std::string m
   loaded_.diagnostics.push_back({Severity::Error, file, line, 1, std::move(message), {}});
 }
 
+std::optional<std::string> Findings::secret(const std::string& path, const std::string& name) {
+  constexpr std::size_t kOctetsMax = 4096;
+  auto text = file(path, name, kOctetsMax);
+  if (!text) return std::nullopt;
+  while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
+  if (text->empty() || text->find('\0') != std::string::npos) {
+    refuse(path, without_index(path) + ": \"" + name + "\" holds no password");
+    return std::nullopt;
+  }
+  return text;
+}
+
 std::optional<std::string> Findings::file(const std::string& path, const std::string& name,
                                           std::size_t size_max) {
   if (name.empty()) return std::nullopt;

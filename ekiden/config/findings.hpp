@@ -35,6 +35,10 @@ class Findings {
   std::optional<std::string> file(const std::string& path, const std::string& name,
                                   std::size_t size_max = kFileOctets);
 
+  /// The password in a file that is named, its last line end removed; nothing when there is none,
+  /// which has been said.
+  std::optional<std::string> secret(const std::string& path, const std::string& name);
+
   /// "route.domains" of "route[3].domains".
   static std::string without_index(const std::string& path);
 

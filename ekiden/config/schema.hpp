@@ -38,7 +38,8 @@ using Value =
                  std::optional<Duration>*, Size*, Rate*, std::string*, std::vector<std::string>*,
                  net::Endpoint*, std::vector<net::Endpoint>*, std::vector<net::AddressBlock>*,
                  NextHop*, std::map<std::string, net::Endpoint>*, TextTable*,
-                 std::optional<net::Address>*, Weights*, Choice, Choices, RetryTable>;
+                 std::optional<net::Address>*, std::optional<net::Endpoint>*, Weights*, Choice,
+                 Choices, RetryTable>;
 
 /// What a text holds beside being a text. Lists: a table's values may be lists.
 enum class TextKind { Plain, HostName, File, Directory, Url, Domains, Lists };

@@ -18,8 +18,9 @@ std::vector<Key> source_keys(Source& v) {
        .example = "\"192.0.2.1\""},
       {.name = "ipv6",
        .value = &v.ipv6,
-       .doc = "The local IPv6 address. Give one only if its PTR record names the EHLO name: large "
-              "providers refuse mail from others.",
+       .doc =
+           "The local IPv6 address. It is used only while its PTR record names the EHLO name and "
+           "that name has the address: large providers refuse mail from others.",
        .example = "\"2001:db8::1\""},
       {.name = "public_ipv4",
        .value = &v.public_ipv4,
@@ -45,6 +46,30 @@ std::vector<Key> source_keys(Source& v) {
        .doc = "The address is new: what it sends to each provider grows day by day along that "
               "provider's ramp (docs/EGRESS.md). Mail beyond it leaves from the pool's other "
               "sources, or waits."},
+      {.name = "ipv6_ptr",
+       .value = choice(v.ipv6_ptr, {"require", "ignore"}),
+       .doc = "require: IPv6 is used only while the PTR record of ipv6, or of public_ipv6, is "
+              "right. ignore: always; for test beds and next hops of one's own."},
+      {.name = "socks5",
+       .value = &v.socks5,
+       .doc = "A SOCKS5 proxy that connections go through (RFC 1928), by its address. ipv4 and "
+              "ipv6 are then the proxy's own addresses, as others see them; nothing is bound here.",
+       .example = "\"10.0.0.5:1080\""},
+      {.name = "username",
+       .value = &v.username,
+       .doc = "The name to log in with at the SOCKS5 proxy (RFC 1929).",
+       .example = "\"mail1\""},
+      {.name = "password_file",
+       .value = &v.password_file,
+       .doc = "A file with the password for it; its last line end is not part of it.",
+       .example = "\"/etc/ekiden/socks.secret\"",
+       .text = TextKind::File},
+      {.name = "haproxy",
+       .value = &v.haproxy,
+       .doc = "An HAProxy that connections go through, by its address: it is told by a PROXY "
+              "header (version 2) to leave from ipv4 or ipv6. SOCKS5 tells failures apart, this "
+              "cannot.",
+       .example = "\"10.0.0.6:2525\""},
   };
 }
 

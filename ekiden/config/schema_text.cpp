@@ -81,6 +81,7 @@ std::string type_text(const Key& key) {
                                          : "table of texts to texts";
     }
     std::string operator()(std::optional<net::Address>*) const { return "address"; }
+    std::string operator()(std::optional<net::Endpoint>*) const { return "address and port"; }
     std::string operator()(Weights*) const { return "list of names, or table of names to weights"; }
     std::string operator()(const Choice& c) const { return "one of " + one_of(c.words); }
     std::string operator()(const Choices& c) const { return "list of " + one_of(c.words); }
@@ -155,6 +156,9 @@ std::string format_toml(const Value& value) {
     }
     std::string operator()(std::optional<net::Address>* v) const {
       return quoted(*v ? (*v)->to_string() : std::string());
+    }
+    std::string operator()(std::optional<net::Endpoint>* v) const {
+      return quoted(*v ? net::format_endpoint(**v) : std::string());
     }
     std::string operator()(Weights* v) const {
       if (v->empty()) return "{ }";

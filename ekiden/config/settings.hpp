@@ -151,6 +151,9 @@ struct Route {
   std::string password;  ///< of the file, its line end removed
 };
 
+/// Whether an IPv6 address is used only while its PTR record names the source.
+enum class PtrNeed : std::uint8_t { Require, Ignore };
+
 enum class IpFamily : std::uint8_t { Ipv6, Ipv4 };
 
 /// A local address that mail leaves from, and the name that goes with it.
@@ -162,6 +165,13 @@ struct Source {
   std::string hostname;  ///< said in EHLO; never empty after reading: node.hostname when not set
   std::vector<IpFamily> families = {IpFamily::Ipv6, IpFamily::Ipv4};  ///< in the order tried
   bool warm_up = false;
+  PtrNeed ipv6_ptr = PtrNeed::Require;
+  /// A proxy that connections go through: at most one of the two.
+  std::optional<net::Endpoint> socks5, haproxy;
+  std::string username, password_file;  ///< of the SOCKS5 proxy
+
+  // Derived by the reader.
+  std::string password;  ///< of the file, its line end removed
 };
 
 /// Names and their shares.

@@ -14,7 +14,6 @@ namespace {
 
 // A Unix socket's path has 107 octets at most; ours is data_dir and "/control.sock".
 constexpr std::size_t kDataDirOctetsMax = 94;
-constexpr std::size_t kSecretOctetsMax = 4096;
 constexpr std::size_t kRecipientFileOctetsMax = 512 * kMiB;
 
 bool is_loopback(const net::Address& address) {
@@ -428,18 +427,8 @@ class Validator : private Findings {
       if (v.tls == RouteTls::Off && !v.username.empty()) {
         warn(path + ".tls", "the route's password goes over the network in the clear");
       }
-      password(path + ".password_file", v);
+      if (auto text = secret(path + ".password_file", v.password_file)) v.password = *text;
     }
-  }
-
-  void password(const std::string& path, Route& route) {
-    auto text = file(path, route.password_file, kSecretOctetsMax);
-    if (!text) return;
-    while (!text->empty() && (text->back() == '\n' || text->back() == '\r')) text->pop_back();
-    if (text->empty() || text->find('\0') != std::string::npos) {
-      return refuse(path, "route.password_file: \"" + route.password_file + "\" holds no password");
-    }
-    route.password = std::move(*text);
   }
 
   void pattern(const std::string& path, const std::string& text,

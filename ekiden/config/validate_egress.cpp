@@ -6,6 +6,7 @@
 #include "ekiden/config/findings.hpp"
 #include "ekiden/config/units.hpp"
 #include "ekiden/config/validate.hpp"
+#include "ekiden/net/socks5.hpp"
 
 namespace ekiden::config {
 namespace {
@@ -78,6 +79,8 @@ class EgressValidator : private Findings {
     taken(path + ".ipv4", i, &Source::ipv4);
     taken(path + ".ipv6", i, &Source::ipv6);
     families(path + ".families", v);
+    reverse_name(path, v);
+    hop(path, v);
     if (v.hostname.empty()) {
       v.hostname = settings_.node.hostname;
     } else if (!is_host_name(v.hostname) || v.hostname.find('.') == std::string::npos) {
@@ -111,6 +114,52 @@ class EgressValidator : private Findings {
       return refuse(path, without_index(path) + ": the source of line " + line_of("source", n) +
                               " has " + value->to_string() + " already");
     }
+  }
+
+  void reverse_name(const std::string& path, const Source& v) {
+    if (!v.ipv6) {
+      if (has(path + ".ipv6_ptr"))
+        refuse(path + ".ipv6_ptr", "source.ipv6_ptr has no effect without source.ipv6");
+      return;
+    }
+    const net::Address& seen = v.public_ipv6 ? *v.public_ipv6 : *v.ipv6;
+    if (v.ipv6_ptr == PtrNeed::Ignore || net::scope_of(seen) == net::Scope::Public) return;
+    warn(path + ".ipv6", "source.ipv6: " + seen.to_string() +
+                             " is no public address; unless a PTR record names the source it is "
+                             "never used, but with ipv6_ptr = \"ignore\"");
+  }
+
+  void hop(const std::string& path, Source& v) {
+    if (v.socks5 && v.haproxy)
+      refuse(path + ".haproxy", "source.haproxy: the source has a SOCKS5 proxy already");
+    for (const auto& [key, at] : {std::pair{".socks5", v.socks5}, {".haproxy", v.haproxy}}) {
+      if (at && (at->port == 0 || at->address.is_unspecified() || at->address.is_multicast()))
+        refuse(path + key, "source" + std::string(key) + ": there is nothing to connect to at " +
+                               net::format_endpoint(*at));
+    }
+    if (v.haproxy && !v.ipv4 && !v.ipv6)
+      refuse(path + ".haproxy",
+             "source.haproxy needs source.ipv4 or source.ipv6, which it is told "
+             "to leave from");
+    const bool has_name = !v.username.empty(), has_file = !v.password_file.empty();
+    if (!v.socks5 && (has_name || has_file)) {
+      const char* key = has_name ? ".username" : ".password_file";
+      return refuse(path + key,
+                    "source" + std::string(key) + " has no effect without source.socks5");
+    }
+    if (has_name != has_file) {
+      return refuse(path + (has_name ? ".username" : ".password_file"),
+                    has_name ? "source.username has no effect without source.password_file"
+                             : "source.password_file has no effect without source.username");
+    }
+    if (!has_name) return;
+    if (v.username.size() > net::kSocks5LoginOctetsMax)
+      refuse(path + ".username", "source.username has over 255 octets (RFC 1929)");
+    auto password = secret(path + ".password_file", v.password_file);
+    if (!password) return;
+    if (password->size() > net::kSocks5LoginOctetsMax)
+      return refuse(path + ".password_file", "the password has over 255 octets (RFC 1929)");
+    v.password = std::move(*password);
   }
 
   void families(const std::string& path, const Source& v) {

@@ -6,6 +6,7 @@
 #include "ekiden/control/arguments.hpp"
 #include "ekiden/control/limit_reasons.hpp"
 #include "ekiden/control/queue_walk.hpp"
+#include "ekiden/control/traffic_view.hpp"
 #include "ekiden/delivery/dispatcher.hpp"
 #include "ekiden/queue/domain_key.hpp"
 #include "ekiden/smtp/address.hpp"
@@ -153,6 +154,40 @@ class Commands {
     co_return co_await tell(std::move(work), writer);
   }
 
+  Task<Answer> traffic(const Request& request, ResponseWriter& writer) {
+    using By = delivery::TrafficBook::By;
+    Arguments arguments(request.arguments);
+    const std::string by = arguments.text("by");
+    if (!arguments.ok()) co_return Answer(arguments.problem());
+    static const std::map<std::string, By, std::less<>> kKinds{{"site", By::Site},
+                                                               {"provider", By::Provider},
+                                                               {"source", By::Source},
+                                                               {"tenant", By::Tenant}};
+    const auto kind = kKinds.find(by);
+    if (kind == kKinds.end()) {
+      Problem problem{"bad_request", "\"by\" takes site, provider, source or tenant"};
+      co_return Answer(std::move(problem));
+    }
+    AskedWork<TrafficRows> work = [what = kind->second](
+                                      delivery::Dispatcher& there,
+                                      std::shared_ptr<Answering<TrafficRows>> answer) {
+      answer->value = traffic_of(there, what);
+    };
+    const std::vector<TrafficRows> on_workers =
+        co_await ask_all<TrafficRows>(neighbours_, home_, std::move(work));
+    TrafficRows rows;
+    for (const TrafficRows& some : on_workers) merge(rows, some);
+    std::uint64_t shown = 0;
+    for (const auto& [name, row] : rows) {
+      if (shown == kItemsMax) break;
+      json::object item = to_json(name, row);
+      const bool is_heard = co_await writer.item(std::move(item));
+      if (!is_heard) break;
+      ++shown;
+    }
+    co_return Answer(json::object{{"shown", shown}});
+  }
+
   Task<Answer> pause(const Request& request, ResponseWriter&) { return set(request, true); }
   Task<Answer> resume(const Request& request, ResponseWriter&) { return set(request, false); }
 
@@ -218,6 +253,7 @@ void add_egress_handlers(Server& server, const delivery::Neighbours& neighbours,
     });
   };
   add("queue.explain_domain", &Commands::explain);
+  add("egress.traffic", &Commands::traffic);
   add("warmup.show", &Commands::show);
   add("warmup.pause", &Commands::pause);
   add("warmup.resume", &Commands::resume);

@@ -5,8 +5,9 @@
 
 namespace ekiden::control {
 
-/// Adds the commands about sources and providers' limits: `queue.explain_domain`, `warmup.show`,
-/// `warmup.pause` and `warmup.resume`. Both outlive the server; `home` is the server's worker.
+/// Adds the commands about sources and providers' limits: `queue.explain_domain`, `egress.traffic`,
+/// `warmup.show`, `warmup.pause` and `warmup.resume`. Both outlive the server; `home` is the
+/// server's worker.
 void add_egress_handlers(Server& server, const delivery::Neighbours& neighbours,
                          base::Executor& home);
 

@@ -35,9 +35,11 @@ std::vector<Target> shuffled(const std::vector<Target>& targets, base::Random& r
   return out;
 }
 
-smtp::Reply connect_failed(const Target& target, const Connected& connected) {
-  std::string text = "connect to " + target.host + " [" + net::format_endpoint(connected.endpoint) +
-                     "]: " + connected.error.message();
+smtp::Reply connect_failed(const Plan& plan, const Target& target, const Connected& connected) {
+  std::string text =
+      "connect to " + target.host + " [" + net::format_endpoint(connected.endpoint) + "]";
+  if (plan.hop != nullptr) text += " by " + plan.hop->text();
+  text += ": " + connected.error.message();
   return local_reply(451, {4, 4, 1}, std::move(text));
 }
 
@@ -69,6 +71,7 @@ class Attempt {
       is_reply_local_ = true;
     }
     end_.is_source_missing = !is_worked_ && is_source_missing_ && !has_reached_;
+    if (end_.is_source_missing) end_.source_problem = std::move(hop_problem_);
     if (!is_worked_ && !end_.is_failure) {
       note(Phase::Connect, local_reply(451, {4, 4, 1}, "no host to connect to"), true);
     }
@@ -155,11 +158,14 @@ class Attempt {
     while (!addresses.endpoints.empty() && !is_over()) {
       Connected connected = co_await connect_any(context_, *plan_, addresses.endpoints);
       if (connected.stream == nullptr) {
-        const bool is_missing = connected.error == net::Errc::AddressUnavailable;
+        const bool has_hop_failed = is_hop_failure(connected.error);
+        if (has_hop_failed)
+          hop_problem_ = "its " + plan_->hop->text() + " fails: " + connected.error.message();
+        const bool is_missing = has_hop_failed || connected.error == net::Errc::AddressUnavailable;
         is_source_missing_ = is_source_missing_ || is_missing;
         has_reached_ = has_reached_ || !is_missing;
         may_change_ = true;
-        note(Phase::Connect, connect_failed(target, connected), true);
+        note(Phase::Connect, connect_failed(*plan_, target, connected), true);
         if (is_reply_local_) {
           end_.peer = Peer{};
           end_.peer.host = target.host;
@@ -223,7 +229,7 @@ class Attempt {
       is_new = true;
       connected = co_await connect_one(context_, *plan_, endpoint);
       if (connected.stream == nullptr) {
-        note(Phase::Connect, connect_failed(target, connected), true);
+        note(Phase::Connect, connect_failed(*plan_, target, connected), true);
         co_return;
       }
     }
@@ -256,8 +262,9 @@ class Attempt {
   bool is_reply_local_ = false;
   bool is_worked_ = false;
   bool has_tried_ = false;
-  bool is_source_missing_ = false;  ///< some address of it
-  bool has_reached_ = false;        ///< the network: another address of it is there
+  bool is_source_missing_ = false;  ///< some address of it, or its proxy
+  std::string hop_problem_;
+  bool has_reached_ = false;  ///< the network: another address of it is there
   unsigned sessions_ = 0;
   std::optional<smtp::Reply> unmet_;  ///< why a host cannot take mail with REQUIRETLS
   std::vector<policy::TlsSession> observed_;

@@ -9,6 +9,7 @@
 #include "ekiden/base/task_group.hpp"
 #include "ekiden/base/worker.hpp"
 #include "ekiden/delivery/job.hpp"
+#include "ekiden/delivery/odd_addresses.hpp"
 #include "ekiden/delivery/tls_memory.hpp"
 #include "ekiden/dns/resolver.hpp"
 #include "ekiden/net/network.hpp"
@@ -73,6 +74,7 @@ struct ConnectionContext {
   MessageSigner* signer = nullptr;            ///< null: nothing is signed
   auth::AlignmentDesk* alignment = nullptr;   ///< null: alignment is not judged
   policy::TlsObserver observe_tls = nullptr;  ///< null: nobody reports (RFC 8460)
+  OddAddresses odd_addresses{};
 };
 
 /// Runs one connection of a plan to its end: finds a host that takes it, hands over jobs from

@@ -147,12 +147,19 @@ namespace {
 base::Task<Connected> connect_to(ConnectionContext& context, const Plan& plan,
                                  net::Endpoint endpoint,
                                  std::shared_ptr<net::Cancellation> cancel) {
-  net::ConnectOptions options;
-  options.cancel = std::move(cancel);
-  options.source = endpoint.address.is_v4() ? plan.source4 : plan.source6;
+  std::optional<net::Address> source = endpoint.address.is_v4() ? plan.source4 : plan.source6;
   const base::Steady deadline = context.worker.clock.steady() + context.options.connect_timeout;
-  Result<std::unique_ptr<net::Stream>> stream =
-      co_await context.network.connect(endpoint, options, deadline);
+  Result<std::unique_ptr<net::Stream>> stream = net::Errc::Other;
+  if (plan.hop != nullptr) {
+    std::shared_ptr<const Hop> hop = plan.hop;
+    stream = co_await connect_by_hop(context.network, std::move(hop), endpoint, source,
+                                     std::move(cancel), deadline);
+  } else {
+    net::ConnectOptions options;
+    options.cancel = std::move(cancel);
+    options.source = std::move(source);
+    stream = co_await context.network.connect(endpoint, options, deadline);
+  }
   Connected connected;
   connected.endpoint = endpoint;
   if (stream) {

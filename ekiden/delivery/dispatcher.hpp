@@ -20,6 +20,7 @@
 #include "ekiden/delivery/reroute.hpp"
 #include "ekiden/delivery/routing.hpp"
 #include "ekiden/delivery/settlement.hpp"
+#include "ekiden/delivery/traffic_book.hpp"
 #include "ekiden/queue/intake.hpp"
 #include "ekiden/queue/scheduler.hpp"
 #include "ekiden/rewrite/rules.hpp"
@@ -121,8 +122,15 @@ class Dispatcher final : public queue::Intake {
   }
   /// Nothing leaves from this source until then, on any worker.
   void rest_source(std::string_view source, base::Time until, const std::string& why);
+  /// Egress::set_ipv6, of this worker.
+  void set_ipv6(std::string_view source, std::string why);
   /// By an operator. False: this worker knows no such channel.
   bool pause_warm_up(std::string_view source, std::string_view provider, bool is_paused);
+  /// Somebody complained of a message that the source delivered: to a provider, or where none is
+  /// known to a site that is named after this host.
+  void complained(std::string_view source, std::string_view provider, std::string_view host);
+  /// What became of mail since the start.
+  const TrafficBook& traffic() const { return traffic_; }
   /// Calls `changed` soon after something was learnt that is worth storing.
   void on_learnt(std::function<void()> changed) { learnt_ = std::move(changed); }
   /// What keeps a lane's mail from leaving, by source; empty: nothing of the providers' limits.
@@ -231,6 +239,9 @@ class Dispatcher final : public queue::Intake {
   void raise_alert(const Link& link, const LaneInfo& info, const shaping::Classification& what,
                    const smtp::Reply& reply);
   void note_learnt();
+  void tally_failure(const Link& link, const ConnectionEnd& end, bool is_sources);
+  void tally(const Link& link, const Settlement::Context& context,
+             const std::vector<Verdict>& verdicts);
 
   // What delivery.connections asks for.
   std::uint32_t next_lane(base::Time now);
@@ -298,6 +309,7 @@ class Dispatcher final : public queue::Intake {
   Orders orders_;
   base::TaskGroup tasks_;
   Egress egress_;
+  TrafficBook traffic_;
   std::vector<Egress::Provider*> due_;  ///< where something may have been freed
   std::uint64_t suspensions_seen_ = 0;
   /// Lanes with idle connections, and some that had.

@@ -310,6 +310,7 @@ void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> 
   if (!verdicts.empty()) {
     if (link != nullptr && options_.providers != nullptr)
       learn(*link, lanes_[link->lane], context, verdicts);
+    if (link != nullptr) tally(*link, context, verdicts);
     settlement_.settle(context, std::move(verdicts));
     orders_.carry_out(context, tried);
   }
@@ -353,8 +354,11 @@ void Dispatcher::ended(std::uint64_t id, ConnectionEnd end) {
     }
     make_due(*info.provider);
   }
-  if (end.is_failure && !is_stopping_ && !learn_from_failure(link, info, end))
-    site_failed(link, end);
+  if (end.is_failure && !is_stopping_) {
+    const bool is_sources = learn_from_failure(link, info, end);
+    tally_failure(link, end, is_sources);
+    if (!is_sources) site_failed(link, end);
+  }
   wake();
 }
 

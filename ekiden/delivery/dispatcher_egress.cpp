@@ -468,6 +468,10 @@ bool Dispatcher::obey(Link& link, const LaneInfo& info, const shaping::Classific
 bool Dispatcher::learn_from_failure(Link& link, const LaneInfo& info, const ConnectionEnd& end) {
   if (end.is_source_missing && !info.way.empty()) {
     const SourceOptions* source = options_.sources ? options_.sources->find(link.source) : nullptr;
+    if (!end.source_problem.empty()) {
+      rest_source(link.source, parts_.worker.clock.now() + kMissingRest, end.source_problem);
+      return true;
+    }
     std::string addresses;
     if (source != nullptr && source->ipv4) addresses = source->ipv4->to_string();
     if (source != nullptr && source->ipv6)
@@ -514,6 +518,12 @@ void Dispatcher::rest_source(std::string_view source, base::Time until, const st
       there.wake();
     });
   }
+}
+
+void Dispatcher::set_ipv6(std::string_view source, std::string why) {
+  egress_.set_ipv6(source, std::move(why));
+  make_all_due();
+  wake();
 }
 
 void Dispatcher::raise_alert(const Link& link, const LaneInfo& info,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ekiden/delivery/reverse_watch.hpp"
 #include "ekiden/queue/domain_key.hpp"
 
 namespace ekiden::delivery {
@@ -22,6 +23,9 @@ void Egress::set_sources(std::shared_ptr<const SourceSet> sources) {
   // Whoever is no source any more needs no rest.
   std::erase_if(rests_, [this](const auto& rest) {
     return sources_ == nullptr || sources_->find(rest.first) == nullptr;
+  });
+  std::erase_if(ipv6_, [this](const auto& known) {
+    return sources_ == nullptr || sources_->find(known.first) == nullptr;
   });
 }
 
@@ -101,11 +105,16 @@ std::optional<Egress::Stuck> Egress::stopped(std::string_view source,
   if (rest != rests_.end() && rest->second.until > now)
     return Stuck{
         std::string(source), {shaping::Hold::Suspended, rest->second.until}, rest->second.why};
-  if (sources_ != nullptr && sources_->find(source) == nullptr)
-    return Stuck{std::string(source),
-                 {shaping::Hold::Suspended, base::Time::max()},
-                 "it is no [[source]] any more"};
-  return std::nullopt;
+  if (sources_ == nullptr) return std::nullopt;
+  const SourceOptions* const options = sources_->find(source);
+  std::string why;
+  if (options == nullptr) {
+    why = "it is no [[source]] any more";
+  } else if (!options->has_ipv4()) {
+    why = unusable_ipv6(*options).value_or(std::string());
+  }
+  if (why.empty()) return std::nullopt;
+  return Stuck{std::string(source), {shaping::Hold::Suspended, base::Time::max()}, std::move(why)};
 }
 
 Egress::Stuck Egress::holds(Provider& provider, std::string_view source,
@@ -162,7 +171,8 @@ std::optional<Egress::Way> Egress::choose(Provider& provider, std::string_view w
   const std::optional<std::size_t> next = shares(way).next(may);
   if (!next) return std::nullopt;
   const std::string& name = all[*next].source;
-  return Way{sources_->find(name), name, *next, channel(provider, name, now)};
+  const SourceOptions* const source = sources_->find(name);
+  return Way{source, name, *next, channel(provider, name, now), !unusable_ipv6(*source)};
 }
 
 void Egress::count(std::string_view way, std::size_t member) {
@@ -199,6 +209,19 @@ void Egress::rest(std::string_view source, SourceRest rest) {
   rests_[std::string(source)] = std::move(rest);
 }
 
+void Egress::set_ipv6(std::string_view source, std::string why) {
+  // Of a source that this worker's reload brings in a moment: whatever is none goes with the next.
+  ipv6_[std::string(source)] = std::move(why);
+}
+
+std::optional<std::string> Egress::unusable_ipv6(const SourceOptions& source) const {
+  if (!source.needs_ptr || !source.ipv6) return std::nullopt;
+  const auto known = ipv6_.find(source.name);
+  if (known == ipv6_.end()) return kReverseNotLookedUp;
+  if (known->second.empty()) return std::nullopt;
+  return known->second;
+}
+
 void Egress::collect(std::vector<ChannelRecord>& into) const {
   for (const auto& [key, provider] : providers_)
     for (const auto& [source, channel] : provider->channels)
@@ -217,7 +240,8 @@ std::shared_ptr<const Plan> Egress::plan_for(const std::shared_ptr<const Plan>& 
   made->source_name = way.source->name;
   made->ehlo_name = way.source->ehlo_name;
   made->source4 = way.source->ipv4;
-  made->source6 = way.source->ipv6;
+  if (way.may_use_ipv6) made->source6 = way.source->ipv6;
+  made->hop = way.source->hop;
   // The provider says in which order, the source which of them it speaks.
   const bool has_order = plan->profile != nullptr && plan->profile->name != "default";
   const std::vector<shaping::Family>& order = has_order ? plan->families : way.source->families;

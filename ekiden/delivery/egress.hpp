@@ -58,6 +58,7 @@ class Egress {
     std::string name;
     std::size_t member = 0;               ///< of the pool
     shaping::Channel* channel = nullptr;  ///< null: nobody's limits hold
+    bool may_use_ipv6 = true;             ///< its PTR record is right, or need not be
   };
   /// Nothing may leave now: what holds each source, the first to be freed first.
   struct Stuck {
@@ -104,6 +105,12 @@ class Egress {
   void rest(std::string_view source, SourceRest rest);
   const std::map<std::string, SourceRest, std::less<>>& rests() const { return rests_; }
 
+  /// What the PTR record of a source's IPv6 address says: empty, it may be used; else why not. A
+  /// source that needs one has none until this was called.
+  void set_ipv6(std::string_view source, std::string why);
+  /// Nothing: it may be used.
+  std::optional<std::string> unusable_ipv6(const SourceOptions& source) const;
+
   /// Everything worth storing.
   void collect(std::vector<ChannelRecord>& into) const;
 
@@ -124,6 +131,7 @@ class Egress {
   std::map<std::string, Shares, std::less<>> shares_;  ///< by pool
   std::map<std::string, std::unique_ptr<Provider>, std::less<>> providers_;
   std::map<std::string, SourceRest, std::less<>> rests_;
+  std::map<std::string, std::string, std::less<>> ipv6_;  ///< by source, set_ipv6's
   std::map<std::pair<std::string, std::string>, shaping::Channel::State> remembered_;
 };
 

@@ -9,6 +9,7 @@
 #include "ekiden/base/ids.hpp"
 #include "ekiden/base/task.hpp"
 #include "ekiden/base/time.hpp"
+#include "ekiden/delivery/hop.hpp"
 #include "ekiden/message/envelope.hpp"
 #include "ekiden/net/endpoint.hpp"
 #include "ekiden/policy/mta_sts_policy.hpp"
@@ -51,6 +52,8 @@ struct Plan {
   std::string dane_domain;
   std::string username, password;  ///< AUTH with the next hop; empty: none
   std::optional<net::Address> source4, source6;
+  /// The proxy that the source's connections go through; null: none. Its addresses are the proxy's.
+  std::shared_ptr<const Hop> hop;
   std::string source_name;  ///< for events
   std::string ehlo_name;
   /// The families that are tried, in this order; empty: both, IPv6 first.
@@ -129,10 +132,11 @@ struct ConnectionEnd {
   bool is_permanent = false;  ///< null MX and 556 only: bounce; all else is deferred
   Peer peer;
   std::uint32_t transactions = 0;
-  /// Nothing could be tried: the source's address is not on this machine.
+  /// Nothing could be tried: the source's address is not on this machine, or its proxy fails.
   bool is_source_missing = false;
   /// What came of TLS with the hosts tried, when no transaction began (RFC 8460).
   std::vector<policy::TlsSession> tls;
+  std::string source_problem;  ///< of its proxy, in words
 };
 
 /// Where a connection gets its work and leaves the results. Implemented by the dispatcher.

@@ -103,8 +103,8 @@ std::optional<smtp::Reply> refusal_of_all(const message::Meta& meta, std::uint64
 
 }  // namespace
 
-void prepare(const Job& job, const smtp::PeerExtensions& peer, bool prefers_bdat,
-             Preparation& out) {
+void prepare(const Job& job, const smtp::PeerExtensions& peer, bool prefers_bdat, Preparation& out,
+             const FormOfAddress& form_of) {
   const message::Meta& meta = *job.meta;
   const message::Envelope& envelope = meta.envelope;
   smtp::ClientTransaction& transaction = out.transaction;
@@ -125,7 +125,12 @@ void prepare(const Job& job, const smtp::PeerExtensions& peer, bool prefers_bdat
   out.recipients.reserve(job.recipients.size());
   for (const std::uint32_t index : job.recipients) {
     const message::Recipient& recipient = envelope.recipients[index];
-    const WireAddress wire = wire_address(recipient.address, out.texts);
+    const std::string* address = &recipient.address;
+    if (form_of) {
+      std::string form = form_of(recipient.address);
+      if (form != recipient.address) address = &out.texts.emplace_back(std::move(form));
+    }
+    const WireAddress wire = wire_address(*address, out.texts);
     if (!wire.is_usable || wire.text.empty()) {
       refuse(out, index, local_reply(553, {5, 1, 3}, "the address cannot be sent over SMTP"));
       continue;

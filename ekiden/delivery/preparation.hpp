@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,8 +37,12 @@ struct Preparation {
   std::deque<std::string> texts;  ///< addresses that had to be rewritten
 };
 
+/// How a recipient's address is written for this peer; empty: as it came.
+using FormOfAddress = std::function<std::string(const std::string& address)>;
+
 /// Decides what the peer is asked and in which form the octets travel. Pure. `out` is fresh.
-void prepare(const Job& job, const smtp::PeerExtensions& peer, bool prefers_bdat, Preparation& out);
+void prepare(const Job& job, const smtp::PeerExtensions& peer, bool prefers_bdat, Preparation& out,
+             const FormOfAddress& form_of = {});
 
 /// What the peer's verdict on a recipient comes to.
 RecipientResult result_of(std::uint32_t recipient, smtp::ClientVerdict verdict,

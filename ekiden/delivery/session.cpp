@@ -265,7 +265,13 @@ Session::Taken Session::take_off(Flight& flight) {
   flight.started = parts_.context.worker.clock.steady();
   flight.result.id = flight.job.id;
   rewrite(flight);
-  prepare(flight.job, dialogue_.peer(), parts_.plan.prefers_bdat, flight.preparation);
+  FormOfAddress form_of;
+  if (odd_wish() != shaping::OddLocalParts::Strict) {
+    form_of = [this](const std::string& address) {
+      return parts_.context.odd_addresses.form_of(address, odd_wish());
+    };
+  }
+  prepare(flight.job, dialogue_.peer(), parts_.plan.prefers_bdat, flight.preparation, form_of);
   if (flight.job.meta->details.tls_demand == message::TlsDemand::Required) {
     // Ever true on a connection for such mail; a bounce of it takes what there is (RFC 8689 §5).
     const net::TlsInfo* const tls = stream_->tls();
@@ -512,6 +518,11 @@ void Session::land() {
     RecipientResult result =
         result_of(index, std::move(verdicts[i]), flight.job.meta->envelope.recipients[index],
                   dialogue_.peer());
+    if (result.outcome == Outcome::Bounced && result.phase == Phase::Rcpt && !result.is_local &&
+        parts_.context.odd_addresses.may_retry(flight.job.meta->envelope.recipients[index].address,
+                                               odd_wish(), result.reply)) {
+      result.outcome = Outcome::NotTried;
+    }
     if (flight.own_failure && result.outcome == Outcome::Deferred && result.is_local) {
       result.reply = *flight.own_failure;
       if (result.reply.is_permanent()) result.outcome = Outcome::Bounced;

@@ -79,6 +79,10 @@ class Session {
   smtp::ClientEvent what_is_left(const Error& error);
 
   Taken take_off(Flight& flight);
+  shaping::OddLocalParts odd_wish() const {
+    const shaping::Profile* const profile = parts_.plan.profile.get();
+    return profile == nullptr ? shaping::OddLocalParts::Strict : profile->odd_local_parts;
+  }
   bool wants_head(const Job& job) const;
   base::Task<void> load_head(Flight& flight);
   void rewrite(Flight& flight);

@@ -15,6 +15,12 @@ bool takes(const std::vector<std::string>& names, std::string_view name) {
 
 }  // namespace
 
+bool SourceOptions::has_ipv4() const {
+  const bool is_wanted = families.empty() || std::find(families.begin(), families.end(),
+                                                       shaping::Family::Ipv4) != families.end();
+  return is_wanted && (ipv4.has_value() || !ipv6.has_value());
+}
+
 SourceSet::SourceSet(std::vector<SourceOptions> sources, std::vector<PoolOptions> pools)
     : sources_(std::move(sources)), pools_(std::move(pools)) {
   EKIDEN_ASSERT(!sources_.empty(), "without sources there is no set");

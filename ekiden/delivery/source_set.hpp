@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ekiden/delivery/hop.hpp"
 #include "ekiden/net/endpoint.hpp"
 #include "ekiden/shaping/profile.hpp"
 
@@ -18,6 +19,12 @@ struct SourceOptions {
   std::optional<net::Address> ipv4, ipv6;  ///< neither: as the machine chooses
   std::vector<shaping::Family> families = {shaping::Family::Ipv6, shaping::Family::Ipv4};
   bool warms_up = false;
+  std::optional<net::Address> public_ipv6;  ///< as others see it, where that differs
+  bool needs_ptr = false;                   ///< IPv6 is used while its PTR record names `ehlo_name`
+  std::shared_ptr<const Hop> hop;           ///< null: connections leave from this machine
+
+  /// Without IPv6 it still has something to send from.
+  bool has_ipv4() const;
 };
 
 /// One [[pool]].

@@ -4,6 +4,7 @@
 
 #include "ekiden/base/log.hpp"
 #include "ekiden/feedback/judgement.hpp"
+#include "ekiden/smtp/address.hpp"
 
 namespace ekiden::feedback {
 namespace {
@@ -48,9 +49,15 @@ Result<OutcomeReader::Step> OutcomeReader::step(base::Time now) {
   if (!followed) return followed.error();
   if (cursor == cursor_) return Step::CaughtUp;
   account::Outcomes outcomes;
-  for (const events::Stored& stored : followed->events) take(stored.event, outcomes);
-  const bool is_nothing =
-      outcomes.suppressed.empty() && outcomes.failed.empty() && outcomes.delivered.empty();
+  std::vector<Complaint> complaints;
+  for (const events::Stored& stored : followed->events) {
+    take(stored.event, outcomes);
+    if (stored.event.kind != events::Kind::Complained) continue;
+    const Result<void> found = find_complaint(stored.event, complaints);
+    if (!found) return found.error();
+  }
+  const bool is_nothing = complaints.empty() && outcomes.suppressed.empty() &&
+                          outcomes.failed.empty() && outcomes.delivered.empty();
   if (!is_nothing || now - saved_ >= kSaveEvery) {
     const Result<void> taken =
         store_.take_outcomes(outcomes, kReader, events::format_cursor(cursor));
@@ -59,7 +66,28 @@ Result<OutcomeReader::Step> OutcomeReader::step(base::Time now) {
     suppressed_ += outcomes.suppressed.size();
   }
   cursor_ = std::move(cursor);
+  for (Complaint& complaint : complaints) complaints_.push_back(std::move(complaint));
   return followed->has_more ? Step::More : Step::CaughtUp;
+}
+
+/// Which source delivered it, to whom: the event of its delivery says so, while it is kept.
+Result<void> OutcomeReader::find_complaint(const events::Event& event,
+                                           std::vector<Complaint>& into) {
+  events::Query query;
+  query.message = event.message;
+  query.kind = events::Kind::Delivered;
+  query.limit = events::Reader::kLimitMax;
+  const Result<events::Page> page = reader_.find(query);
+  if (!page) return page.error();
+  for (const events::Stored& stored : page->events) {
+    const events::Event& delivered = stored.event;
+    if (delivered.recipient_index != event.recipient_index || delivered.source.empty()) continue;
+    const shaping::Profile& profile =
+        providers_->find(delivered.remote_host, smtp::domain_of(delivered.recipient));
+    into.push_back({delivered.source, profile.name, delivered.remote_host});
+    break;
+  }
+  return {};
 }
 
 void OutcomeReader::take(const events::Event& event, account::Outcomes& outcomes) const {
@@ -102,10 +130,11 @@ void OutcomeReader::take(const events::Event& event, account::Outcomes& outcomes
 struct SuppressionFeed::State : std::enable_shared_from_this<State> {
   State(base::Worker& w, base::Executor& b, account::Store& store, std::string directory,
         std::shared_ptr<const shaping::Providers> providers, base::Metrics& metrics,
-        base::Duration i)
+        HearComplaints h, base::Duration i)
       : worker(w),
         blocking(b),
         reader(store, std::move(directory), std::move(providers)),
+        hear(std::move(h)),
         interval(i),
         added(metrics.counter("ekiden_suppressions_added_total",
                               "Bounces, complaints and unsubscribes that suppress their address")) {
@@ -114,6 +143,7 @@ struct SuppressionFeed::State : std::enable_shared_from_this<State> {
   base::Worker& worker;
   base::Executor& blocking;
   OutcomeReader reader;  ///< the pool's, while a step is under way
+  const HearComplaints hear;
   const base::Duration interval;
   base::Counter& added;
   base::TimerId timer = base::TimerId::None;
@@ -139,6 +169,8 @@ struct SuppressionFeed::State : std::enable_shared_from_this<State> {
 
   void looked(const Result<OutcomeReader::Step>& more) {
     if (is_stopped) return;
+    const std::vector<Complaint> complaints = reader.take_complaints();
+    if (hear && !complaints.empty()) hear(complaints);
     if (!more && !std::exchange(has_failed, true)) {
       base::log::error("suppressions_not_fed", {{"reason", more.error().message()}});
     }
@@ -154,9 +186,10 @@ struct SuppressionFeed::State : std::enable_shared_from_this<State> {
 SuppressionFeed::SuppressionFeed(base::Worker& worker, base::Executor& blocking,
                                  account::Store& store, std::string events_directory,
                                  std::shared_ptr<const shaping::Providers> providers,
-                                 base::Metrics& metrics, base::Duration interval)
+                                 base::Metrics& metrics, HearComplaints hear,
+                                 base::Duration interval)
     : state_(std::make_shared<State>(worker, blocking, store, std::move(events_directory),
-                                     std::move(providers), metrics, interval)) {
+                                     std::move(providers), metrics, std::move(hear), interval)) {
   state_->arm();
 }
 

@@ -172,6 +172,41 @@ TEST_F(OutcomeReaderTest, DrawsItsConclusionsOnce) {
   EXPECT_FALSE(is_suppressed("gone@example.org"));
 }
 
+TEST_F(OutcomeReaderTest, AComplaintNamesTheSourceAndTheProviderOfItsDelivery) {
+  events::Event delivered;
+  delivered.kind = events::Kind::Delivered;
+  delivered.message = {7, 1};
+  delivered.recipient = "b@example.org";
+  delivered.tenant = "default";
+  delivered.source = "mail2";
+  delivered.remote_host = "gmail-smtp-in.l.google.com";
+  delivered.id = events::event_id(delivered.message, 0, delivered.kind, 1);
+  events::Event other = delivered;
+  other.recipient_index = 1;
+  other.source = "mail1";
+  other.id = events::event_id(other.message, 1, other.kind, 1);
+  events::Event complained;
+  complained.kind = events::Kind::Complained;
+  complained.message = delivered.message;
+  complained.recipient = delivered.recipient;
+  complained.tenant = "default";
+  complained.id = events::event_id(complained.message, 0, complained.kind, 1);
+  events::Event of_nobody = complained;
+  of_nobody.message = {8, 1};
+  of_nobody.id = events::event_id(of_nobody.message, 0, of_nobody.kind, 1);
+  write({delivered, other, complained, of_nobody});
+  OutcomeReader one = reader();
+  ASSERT_TRUE(one.step(clock.now()));
+  const std::vector<Complaint> complaints = one.take_complaints();
+  ASSERT_EQ(complaints.size(), 1u) << "of mail that nobody knows nothing follows";
+  EXPECT_EQ(complaints[0].source, "mail2");
+  EXPECT_EQ(complaints[0].provider, "gmail");
+  EXPECT_TRUE(one.take_complaints().empty());
+  OutcomeReader later = reader();
+  ASSERT_TRUE(later.step(clock.now()));
+  EXPECT_TRUE(later.take_complaints().empty()) << "once, over a restart";
+}
+
 TEST_F(OutcomeReaderTest, ReadsInSlicesUntilItHasCaughtUp) {
   std::vector<events::Event> many;
   for (std::uint64_t i = 1; i <= OutcomeReader::kEventsAtOnce + 5; ++i)

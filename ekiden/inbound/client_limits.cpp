@@ -7,24 +7,9 @@
 
 namespace ekiden::inbound {
 
-bool ClientLimits::Bucket::take(const Rate& rate, base::Steady now) {
+bool ClientLimits::take(Window& window, const Rate& rate, base::Steady now) {
   if (rate.count == 0 || rate.per.count() <= 0) return true;
-  fill(rate, now);
-  if (tokens < 1) return false;
-  tokens -= 1;
-  return true;
-}
-
-void ClientLimits::Bucket::fill(const Rate& rate, base::Steady now) {
-  const double size = rate.count;
-  if (is_new) {
-    tokens = size;
-    is_new = false;
-  } else {
-    tokens = std::min(size, tokens + size * static_cast<double>((now - filled).count()) /
-                                         static_cast<double>(rate.per.count()));
-  }
-  filled = now;
+  return window.take(rate.count, rate.per, now);
 }
 
 ClientLimits::Key ClientLimits::key_of(const net::Address& address) {
@@ -70,7 +55,7 @@ ClientLimits::Answer ClientLimits::connect(const net::Address& address, bool is_
   Answer answer = Answer::Welcome;
   if (limits.connections_per_address != 0 && client.connections >= limits.connections_per_address) {
     answer = Answer::TooManyFromAddress;
-  } else if (!client.connection_rate.take(limits.connection_rate, now)) {
+  } else if (!take(client.connection_rate, limits.connection_rate, now)) {
     answer = Answer::TooFast;
   }
   if (answer == Answer::Welcome) {
@@ -91,8 +76,8 @@ void ClientLimits::disconnect(const net::Address& address, bool is_exempt) {
   if (client == part.clients.end() || client->second.connections == 0) return;
   --client->second.connections;
   // Nothing to remember without rates.
-  if (client->second.connections == 0 && client->second.connection_rate.is_new &&
-      client->second.message_rate.is_new) {
+  if (client->second.connections == 0 && client->second.connection_rate.is_empty() &&
+      client->second.message_rate.is_empty()) {
     part.clients.erase(client);
   }
 }
@@ -102,7 +87,7 @@ bool ClientLimits::message(const net::Address& address, const Limits& limits, ba
   const Key key = key_of(address);
   Part& part = part_of(key);
   const std::lock_guard lock(part.mutex);
-  return find(part, key).message_rate.take(limits.message_rate, now);
+  return take(find(part, key).message_rate, limits.message_rate, now);
 }
 
 ClientLimits::Allowance ClientLimits::messages_left(const net::Address& address,
@@ -112,13 +97,10 @@ ClientLimits::Allowance ClientLimits::messages_left(const net::Address& address,
   const Key key = key_of(address);
   Part& part = part_of(key);
   const std::lock_guard lock(part.mutex);
-  Bucket& bucket = find(part, key).message_rate;
-  bucket.fill(rate, now);
+  Window& window = find(part, key).message_rate;
   Allowance allowance;
-  allowance.left = static_cast<std::uint32_t>(bucket.tokens);
-  const double missing = 1 - (bucket.tokens - allowance.left);
-  allowance.next = base::Duration(
-      static_cast<std::int64_t>(missing * static_cast<double>(rate.per.count()) / rate.count));
+  allowance.left = window.left(rate.count, rate.per, now);
+  allowance.next = window.until_more(rate.per, now);
   return allowance;
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 
+#include "ekiden/base/sliding_window.hpp"
 #include "ekiden/base/time.hpp"
 #include "ekiden/inbound/options.hpp"
 #include "ekiden/net/endpoint.hpp"
@@ -42,17 +43,12 @@ class ClientLimits {
   /// Addresses remembered in one part; past it those without connections are forgotten.
   static constexpr std::size_t kAddressesMax = 16384;
 
-  /// A token bucket that is as large as its rate's count.
-  struct Bucket {
-    double tokens = 0;
-    base::Steady filled{};
-    bool is_new = true;
-    bool take(const Rate& rate, base::Steady now);
-    void fill(const Rate& rate, base::Steady now);
-  };
+  /// Coarser than a tenant's: there may be an attacker's worth of addresses.
+  using Window = base::SlidingWindow<16>;
+  static bool take(Window& window, const Rate& rate, base::Steady now);
   struct Client {
     std::uint32_t connections = 0;
-    Bucket connection_rate, message_rate;
+    Window connection_rate, message_rate;
   };
   using Key = std::array<std::uint8_t, 8>;
   struct Part {

@@ -5,6 +5,7 @@
 
 #include "ekiden/base/assert.hpp"
 #include "ekiden/base/log.hpp"
+#include "ekiden/smtp/address.hpp"
 
 // Invariants:
 // - stream_ is null only inside wrap().
@@ -17,8 +18,16 @@ namespace {
 // What a refused client may still send while it has not read our reply.
 constexpr std::size_t kLingerOctetsMax = 1u << 20;
 
-smtp::ServerOptions dialogue_options(const ListenerOptions& options, bool has_tls_layer) {
+smtp::ServerOptions dialogue_options(const ListenerOptions& options, const Services& services) {
   smtp::ServerOptions server;
+  const bool has_tls_layer = services.tls != nullptr;
+  if (services.providers != nullptr) {
+    server.takes_odd_local_parts = [providers = services.providers](std::string_view domain) {
+      const Result<std::string> canonical = smtp::canonical_domain(domain);
+      return canonical &&
+             providers->find({}, *canonical).odd_local_parts != shaping::OddLocalParts::Strict;
+    };
+  }
   server.hostname = options.hostname;
   server.offers_starttls = options.tls == ListenerTls::StartTls && has_tls_layer;
   server.requires_auth = options.service == Service::Submission;
@@ -43,7 +52,7 @@ Session::Session(Services& services, WorkerState& state,
       options_(std::move(options)),
       admission_(*options_),
       stream_(std::move(stream)),
-      dialogue_(dialogue_options(*options_, services.tls != nullptr)),
+      dialogue_(dialogue_options(*options_, services)),
       started_(services.worker.clock.steady()) {
   services_.instruments.connections.add(1);
   services_.instruments.connections_total.add();

@@ -31,6 +31,12 @@ std::string_view describe(Errc value) {
       return "TLS failed";
     case Errc::BadProxyHeader:
       return "no valid PROXY header";
+    case Errc::ProxyFailed:
+      return "the proxy cannot be used";
+    case Errc::ProxyLoginRefused:
+      return "the proxy refused the login";
+    case Errc::ProxyDenied:
+      return "the proxy did not connect";
     case Errc::Other:
       break;
   }

@@ -29,6 +29,11 @@ enum class Errc {
   Tls,
   /// A PROXY header was due and what came is not one.
   BadProxyHeader,
+  /// A proxy of ours cannot be reached or does not do what it is asked: the source rests.
+  ProxyFailed,
+  ProxyLoginRefused,
+  /// A proxy of ours works, and did not connect to this destination: its rules, or no reason given.
+  ProxyDenied,
   Other,
 };
 

@@ -182,6 +182,32 @@ base::Task<Result<Endpoint>> read_proxy_header(Stream& stream, base::Steady dead
   co_return reader.header().source.value_or(stream.remote());
 }
 
+std::string format_proxy_header(const Endpoint& source, const Endpoint& destination) {
+  EKIDEN_ASSERT(source.address.is_v4() == destination.address.is_v4(), "one family");
+  std::string out(kV2Signature);
+  const auto put = [&out](unsigned octet) { out.push_back(static_cast<char>(octet & 0xff)); };
+  const auto put_port = [&put](std::uint16_t port) {
+    put(port >> 8);
+    put(port);
+  };
+  const auto put_address = [&put](const Address& address) {
+    if (address.is_v4()) {
+      for (const unsigned char byte : address.to_v4().to_bytes()) put(byte);
+    } else {
+      for (const unsigned char byte : address.to_v6().to_bytes()) put(byte);
+    }
+  };
+  const bool is_v4 = source.address.is_v4();
+  put(0x21);  // version 2, PROXY
+  put(is_v4 ? 0x11 : 0x21);
+  put_port(static_cast<std::uint16_t>(is_v4 ? kV2Ipv4Octets : kV2Ipv6Octets));
+  put_address(source.address);
+  put_address(destination.address);
+  put_port(source.port);
+  put_port(destination.port);
+  return out;
+}
+
 std::unique_ptr<Stream> with_remote(std::unique_ptr<Stream> stream, Endpoint remote) {
   return std::make_unique<AnnouncedStream>(std::move(stream), remote);
 }

@@ -52,6 +52,10 @@ class ProxyHeaderReader {
 /// Errors: BadProxyHeader, TimedOut, EndOfStream, Reset, Closed.
 base::Task<Result<Endpoint>> read_proxy_header(Stream& stream, base::Steady deadline);
 
+/// The header of version 2 (§2.2) that asks a proxy to connect to `destination` from `source`'s
+/// address. Both are of one family.
+std::string format_proxy_header(const Endpoint& source, const Endpoint& destination);
+
 /// The same stream, with the announced client as `remote()`.
 std::unique_ptr<Stream> with_remote(std::unique_ptr<Stream> stream, Endpoint remote);
 

@@ -21,9 +21,13 @@ struct Limits {
 
 enum class TlsWish : std::uint8_t { Opportunistic, Required, Verified, Off };
 enum class Family : std::uint8_t { Ipv6, Ipv4 };
-/// How a local part that needs quotes by RFC 5321 §4.1.2, like `a..b`, is written in RCPT first.
-/// After 501 or 553 the other form is tried once.
-enum class OddLocalParts : std::uint8_t { Quoted, Bare };
+/// What holds of local parts that need quotes by RFC 5321 §4.1.2, like `a..b`, and were given out
+/// without.
+enum class OddLocalParts : std::uint8_t {
+  Strict,  ///< none was given out: strict syntax refuses them; they are sent as they came
+  Quoted,  ///< sent in quotes first; after 501 or 553 the other form is tried once
+  Bare,    ///< the other way round
+};
 
 /// One provider, as its file says.
 struct Profile {
@@ -33,7 +37,7 @@ struct Profile {
   Limits limits;
   TlsWish tls = TlsWish::Opportunistic;
   std::vector<Family> families = {Family::Ipv6, Family::Ipv4};  ///< in the order they are tried
-  OddLocalParts odd_local_parts = OddLocalParts::Quoted;
+  OddLocalParts odd_local_parts = OddLocalParts::Strict;
   WarmUpPlan warm_up;
   std::vector<ReplyRule> rules;
   std::string origin;  ///< the file that said the last word

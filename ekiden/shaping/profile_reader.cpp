@@ -173,7 +173,7 @@ class ProfileReader {
                 .value = choice(profile_.tls, {"opportunistic", "required", "verified", "off"})},
                {.name = "families", .value = families},
                {.name = "odd_local_parts",
-                .value = choice(profile_.odd_local_parts, {"quoted", "bare"})}},
+                .value = choice(profile_.odd_local_parts, {"strict", "quoted", "bare"})}},
               table, {});
     const toml::node* node = table.get("families");
     if (node == nullptr || !node->is_array()) return;

@@ -247,6 +247,22 @@ bool is_strict_local_part(std::string_view local) {
          local.find("..") == std::string_view::npos;
 }
 
+std::string bare_local_part(std::string_view odd) {
+  const bool is_quoted = odd.size() >= 2 && odd.front() == '"' && odd.back() == '"';
+  return std::string(is_quoted ? odd.substr(1, odd.size() - 2) : odd);
+}
+
+std::string quoted_local_part(std::string_view odd) {
+  return '"' + bare_local_part(odd) + '"';
+}
+
+bool is_odd_local_part(std::string_view local) {
+  const std::string bare = bare_local_part(local);
+  // What needs its quotes for another reason has no other form.
+  if (local_part_length(bare) != bare.size() || bare.starts_with('"')) return false;
+  return bare.starts_with('.') || bare.ends_with('.') || bare.find("..") != std::string::npos;
+}
+
 bool is_strict_domain(std::string_view domain) {
   if (domain.empty()) return true;
   if (domain.ends_with('.') || domain.find('_') != std::string_view::npos) return false;

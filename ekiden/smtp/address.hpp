@@ -39,6 +39,13 @@ Result<Address> parse_address(std::string_view text);
 /// RFC 5321 §4.1.2 and §4.5.3.1.1 to the letter, of what parse_path takes: no dot that leads,
 /// trails or doubles, 64 octets at most.
 bool is_strict_local_part(std::string_view local);
+/// A dot that leads, trails or doubles, written bare or in quotes: "a..b", "\"abc.\"". Such local
+/// parts were given out by Japanese carriers; RFC 5321 §4.1.2 knows them in quotes only.
+bool is_odd_local_part(std::string_view local);
+/// The same odd local part in quotes, or without.
+std::string quoted_local_part(std::string_view odd);
+std::string bare_local_part(std::string_view odd);
+
 /// RFC 5321 §4.1.2 to the letter: labels of letters, digits and hyphens, without a last dot, or an
 /// address literal. Empty is the domain of "<postmaster>".
 bool is_strict_domain(std::string_view domain);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ekiden/smtp/command.hpp"
 #include "ekiden/smtp/error.hpp"
 
 namespace ekiden::smtp {
@@ -121,6 +122,37 @@ TEST(Address, ParseAddressRefusesAnythingBehindIt) {
   EXPECT_TRUE(parse_address("a@example.jp"));
   EXPECT_FALSE(parse_address("a@example.jp "));
   EXPECT_FALSE(parse_address("<a@example.jp>"));
+}
+
+TEST(Address, OddLocalPartsHaveTwoForms) {
+  for (const char* bare : {"a..b", ".abc", "abc.", "a...b.c", "..a"}) {
+    const std::string quoted = "\"" + std::string(bare) + "\"";
+    EXPECT_TRUE(is_odd_local_part(bare)) << bare;
+    EXPECT_TRUE(is_odd_local_part(quoted)) << bare;
+    EXPECT_EQ(quoted_local_part(bare), quoted);
+    EXPECT_EQ(quoted_local_part(quoted), quoted);
+    EXPECT_EQ(bare_local_part(quoted), bare);
+    EXPECT_EQ(bare_local_part(bare), bare);
+  }
+  for (const char* other : {"a.b", "a", "", "..", "\"a b..\"", "\"a\\..b\"", "\"\"", "\"", "a b..",
+                            "\"\"a..\"\"", "a@..b"})
+    EXPECT_FALSE(is_odd_local_part(other)) << other;
+}
+
+TEST(Address, StrictSyntaxTakesOddLocalPartsWhereTheyWereGivenOut) {
+  const TakesOddLocalParts carrier = [](std::string_view domain) {
+    return domain == "docomo.ne.jp";
+  };
+  const auto takes = [&](const std::string& address, const TakesOddLocalParts& odd) {
+    return std::holds_alternative<RcptCommand>(
+        parse_rcpt("TO:<" + address + ">", {}, false, Syntax::Strict, odd));
+  };
+  EXPECT_TRUE(takes("a..b@docomo.ne.jp", carrier));
+  EXPECT_TRUE(takes(".a@docomo.ne.jp", carrier));
+  EXPECT_FALSE(takes("a..b@docomo.ne.jp", {}));
+  EXPECT_FALSE(takes("a..b@d.test", carrier));
+  EXPECT_FALSE(takes(std::string(63, 'a') + "..@docomo.ne.jp", carrier)) << "65 octets";
+  EXPECT_TRUE(takes("\"a..b\"@d.test", carrier)) << "quoted it is RFC 5321's own";
 }
 
 }  // namespace

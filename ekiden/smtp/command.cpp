@@ -282,7 +282,7 @@ ParsedMail parse_mail(std::string_view argument, const Offered& offered, Syntax 
 }
 
 ParsedRcpt parse_rcpt(std::string_view argument, const Offered& offered, bool smtputf8,
-                      Syntax syntax) {
+                      Syntax syntax, const TakesOddLocalParts& takes_odd) {
   if (!take_keyword(argument, "TO:", syntax)) {
     return refuse(501, {5, 5, 4}, "Syntax: RCPT TO:<address>");
   }
@@ -293,7 +293,14 @@ ParsedRcpt parse_rcpt(std::string_view argument, const Offered& offered, bool sm
                : refuse(501, {5, 1, 3}, "Bad syntax of the recipient's address");
   }
   if (syntax == Syntax::Strict) {
-    if (auto refusal = refuse_loose_address(*path->address, 3)) return *refusal;
+    const Address& address = *path->address;
+    constexpr std::size_t kPromisedOctets = 64;
+    // RFC 5321 §4.1.2 (lenient): addresses that a carrier gave out are its own to judge.
+    const bool is_given_out = takes_odd && address.local.size() <= kPromisedOctets &&
+                              is_odd_local_part(address.local) &&
+                              is_strict_domain(address.domain) && takes_odd(address.domain);
+    auto refusal = refuse_loose_address(address, 3);
+    if (refusal && !is_given_out) return *refusal;
   }
   RcptCommand rcpt;
   rcpt.recipient = std::move(*path->address);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -99,10 +100,14 @@ using ParsedMail = std::variant<MailCommand, Reply>;
 ParsedMail parse_mail(std::string_view argument, const Offered& offered,
                       Syntax syntax = Syntax::Lenient);
 
+/// Whether a domain has recipients with odd local parts (is_odd_local_part), so that strict syntax
+/// takes them. Empty: none has.
+using TakesOddLocalParts = std::function<bool(std::string_view domain)>;
+
 /// `smtputf8`: MAIL asked for it (RFC 6531 §3.4).
 using ParsedRcpt = std::variant<RcptCommand, Reply>;
 ParsedRcpt parse_rcpt(std::string_view argument, const Offered& offered, bool smtputf8,
-                      Syntax syntax = Syntax::Lenient);
+                      Syntax syntax = Syntax::Lenient, const TakesOddLocalParts& takes_odd = {});
 
 /// RFC 3030 §2.
 struct BdatCommand {

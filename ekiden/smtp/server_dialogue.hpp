@@ -23,9 +23,10 @@ struct ServerOptions {
   bool requires_auth = false;             ///< for MAIL: 530 5.7.0
   BareNewlines bare_newlines = BareNewlines::Refuse;
   Syntax syntax = Syntax::Lenient;
-  std::uint64_t size_max = 50ull << 20;  ///< octets of a message; zero: none
-  std::uint32_t recipients_max = 1000;   ///< of one message; more get 452 4.5.3
-  std::uint32_t messages_max = 0;        ///< of one connection, then 421; zero: none
+  TakesOddLocalParts takes_odd_local_parts;  ///< under strict syntax, by the recipient's domain
+  std::uint64_t size_max = 50ull << 20;      ///< octets of a message; zero: none
+  std::uint32_t recipients_max = 1000;       ///< of one message; more get 452 4.5.3
+  std::uint32_t messages_max = 0;            ///< of one connection, then 421; zero: none
   /// Of one connection, those that led to an accepted message left out; then 421. Zero: 1000 and
   /// four for each recipient allowed.
   std::uint32_t commands_max = 0;

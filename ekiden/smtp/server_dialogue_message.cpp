@@ -77,7 +77,8 @@ std::optional<Action> ServerDialogue::on_rcpt(const Command& command) {
     reply(452, {4, 5, 3}, "Too many recipients; send the rest in another transaction");
     return std::nullopt;
   }
-  ParsedRcpt parsed = parse_rcpt(command.argument, offered(), smtputf8_, options_.syntax);
+  ParsedRcpt parsed = parse_rcpt(command.argument, offered(), smtputf8_, options_.syntax,
+                                 options_.takes_odd_local_parts);
   if (const Reply* refusal = std::get_if<Reply>(&parsed)) {
     if (!is_trusted_) ++errors_;
     reply(*refusal);

@@ -57,6 +57,12 @@ void check_again(const ProxyHeader& header) {
   FUZZ_CHECK(same(again.header.source, header.source) &&
                  same(again.header.destination, header.destination),
              "and means the same");
+  const std::string octets = format_proxy_header(*header.source, *header.destination);
+  const Read binary = read(octets, 0);
+  FUZZ_CHECK(binary.is_complete && binary.octets == octets.size(), "and in version 2");
+  FUZZ_CHECK(same(binary.header.source, header.source) &&
+                 same(binary.header.destination, header.destination),
+             "with the same meaning");
 }
 
 }  // namespace
