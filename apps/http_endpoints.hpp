@@ -31,6 +31,7 @@ class HttpEndpoints {
     const account::SnapshotSource& accounts;
     const account::HashKey& node_key;
     api::Unsubscribing& unsubscribing;  ///< worker 0's
+    bulk::Desk& jobs;
   };
   explicit HttpEndpoints(Parts parts);
   ~HttpEndpoints();

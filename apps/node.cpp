@@ -11,6 +11,7 @@
 #include <future>
 #include <thread>
 
+#include "apps/bulk_node.hpp"
 #include "apps/control_plane.hpp"
 #include "apps/egress_file.hpp"
 #include "apps/http_endpoints.hpp"
@@ -195,8 +196,12 @@ int serve(config::Loaded loaded) {
     return find_accepted(folder, message, recipient);
   };
   if (suffixes) surroundings.suffixes = &*suffixes;
+  BulkNode bulk;
+  if (!bulk.open(data_dir, problem)) return fail(problem);
+  surroundings.jobs = &bulk.watch();
   Relay relay(std::move(surroundings), settings);
   if (!relay.open(problem)) return fail(problem);
+  bulk.attach(relay, first, runtime.pool(), metrics, data_dir);
 
   tls_reports.use(relay, metrics);
   EgressFile egress_file(relay.neighbours(), first, runtime.pool(), data_dir);
@@ -213,7 +218,7 @@ int serve(config::Loaded loaded) {
   std::vector<RelayWorker> http_workers;
   for (const auto& place : places) http_workers.push_back(place->relay_worker(tls));
   HttpEndpoints http({std::move(http_workers), runtime.pool(), tls, relay, metrics, **accounts,
-                      *node_key, unsubscribing});
+                      *node_key, unsubscribing, bulk.desk()});
   Reloader reloader({loaded.file, first, runtime.pool(), relay, tls});
   ControlPlane control(
       {first, runtime.pool(), relay, metrics, loaded.file,
@@ -234,6 +239,7 @@ int serve(config::Loaded loaded) {
     http.stop([] {});
     webhooks.stop();
     tls_reports.stop();
+    bulk.stop();
     control.stop();
     relay.stop(relay.settings()->node.shutdown_timeout,
                [&finished, code] { finished.set_value(code); });
@@ -266,6 +272,7 @@ int serve(config::Loaded loaded) {
     relay.start([&, started](std::string said) {
       if (said.empty()) (void)control.start(said);
       if (!said.empty()) return started(said);
+      bulk.start();
       http.listen([&, started](std::string problem) {
         if (problem.empty()) webhooks.start(**accounts, relay, metrics);
         if (problem.empty()) tls_reports.start();
@@ -282,9 +289,11 @@ int serve(config::Loaded loaded) {
   watcher.reset();
   webhooks.drop();
   tls_reports.abandon();
+  bulk.abandon();
   relay.abandon();
   passwords.abandon();
   runtime.drop();
+  bulk.drop();
   policies_file.save_now();
   tls_reports.save_now();
   egress_file.save_now();

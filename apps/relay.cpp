@@ -26,7 +26,7 @@ struct Relay::Part {
        inbound::ClientLimits& limits, inbound::Instruments& instruments,
        delivery::ProbeMemory& probe_memory)
       : place(at),
-        port(relay.mail_->attach(at.worker.executor)),
+        port(relay.attach(at.worker.executor)),
         policies(policies_of(at, relay)),
         alignment(alignment_of(at, relay)),
         reverse_names(reverse_names_of(at, relay)),
@@ -181,6 +181,12 @@ Relay::Relay(Surroundings surroundings, std::shared_ptr<const config::Settings> 
 
 Relay::~Relay() = default;
 
+std::unique_ptr<spool::Port> Relay::attach(base::Executor& home) {
+  std::unique_ptr<spool::Port> port = mail_->attach(home);
+  return surroundings_.jobs == nullptr ? std::move(port)
+                                       : surroundings_.jobs->watch(std::move(port));
+}
+
 /// Every listener's admission is asked with strangers' addresses.
 bool Relay::is_closed_relay(const config::Settings& settings, std::string& problem) const {
   for (const auto& options : listener_options(settings, nullptr)) {
@@ -209,6 +215,7 @@ Result<void> Relay::open(std::string& problem) {
   std::uint64_t messages = 0;
   const Result<void> recovered = mail_->recover([&](const spool::Recovered& found) {
     ++messages;
+    if (surroundings_.jobs != nullptr && surroundings_.jobs->recover(found)) return;
     delivery::Dispatcher::recover(*neighbours_, found);
   });
   if (!recovered) {

@@ -11,6 +11,7 @@
 #include "ekiden/auth/alignment_desk.hpp"
 #include "ekiden/base/metrics.hpp"
 #include "ekiden/base/worker.hpp"
+#include "ekiden/bulk/watch.hpp"
 #include "ekiden/config/settings.hpp"
 #include "ekiden/delivery/connection.hpp"
 #include "ekiden/delivery/dispatcher.hpp"
@@ -74,6 +75,7 @@ struct Surroundings {
   /// For reports on what came back after delivery. Empty: there are none.
   inbound::FindAccepted find_accepted = nullptr;
   policy::TlsObserver observe_tls = nullptr;  ///< null: nobody reports on TLS
+  bulk::Watch* jobs = nullptr;  ///< null: there are no bulk jobs
 };
 
 /// The rules of [[rewrite]]; null when there are none.
@@ -144,6 +146,7 @@ class Relay {
 
  private:
   bool is_closed_relay(const config::Settings& settings, std::string& problem) const;
+  std::unique_ptr<spool::Port> attach(base::Executor& home);
 
   struct Part;    ///< of one worker
   struct Shared;  ///< of all

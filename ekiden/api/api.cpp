@@ -34,9 +34,11 @@ Api::Api(Parts parts)
       sender_({parts_.worker, parts_.pool, parts_.services, parts_.submission,
                parts_.shared.idempotency(),
                [this](base::MessageId id) { return messages_.was_stored(id); }}),
-      messages_({parts_.worker, parts_.services.spool, parts_.shared}) {
+      messages_({parts_.worker, parts_.services.spool, parts_.shared}),
+      jobs_(sender_, parts_.shared.jobs()) {
   add_key_routes(frame_);
-  add_sending_routes(frame_, sender_);
+  add_sending_routes(frame_, sender_, jobs_);
+  jobs::add_routes(frame_, jobs_);
   add_message_routes(frame_, messages_);
   add_description_route(frame_);
   blastengine::add_routes(frame_, sender_);

@@ -7,9 +7,11 @@
 #include "ekiden/api/event_desk.hpp"
 #include "ekiden/api/frame.hpp"
 #include "ekiden/api/idempotency.hpp"
+#include "ekiden/api/jobs/job_desk.hpp"
 #include "ekiden/api/message_desk.hpp"
 #include "ekiden/api/node_desk.hpp"
 #include "ekiden/api/sender.hpp"
+#include "ekiden/bulk/desk.hpp"
 #include "ekiden/inbound/services.hpp"
 
 namespace ekiden::api {
@@ -23,6 +25,7 @@ struct Shared {
     base::Executor& pool;
     std::string data_dir;
     base::Clock& clock;
+    bulk::Desk& jobs;
   };
   explicit Shared(Parts parts);
   ~Shared();
@@ -32,6 +35,7 @@ struct Shared {
   NodeDesk& node() { return *node_; }
   EventDesk& events() { return events_; }
   IdempotencyBook& idempotency() { return idempotency_; }
+  bulk::Desk& jobs() { return parts_.jobs; }
   void stop();
 
  private:
@@ -68,12 +72,13 @@ class Api {
   Frame frame_;
   Sender sender_;
   MessageDesk messages_;
+  jobs::JobDesk jobs_;
 };
 
 /// GET /v1/key: what the key that asks may do.
 void add_key_routes(Frame& frame);
 /// POST /v1/messages, /v1/messages/raw, /v1/messages/batch.
-void add_sending_routes(Frame& frame, Sender& sender);
+void add_sending_routes(Frame& frame, Sender& sender, jobs::JobDesk& jobs);
 /// GET /v1/messages, /v1/messages/{id}, POST /v1/messages/{id}/cancel, GET /v1/events, /v1/stats.
 void add_message_routes(Frame& frame, MessageDesk& desk);
 /// GET /v1/openapi.json, to everybody.

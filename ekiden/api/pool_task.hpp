@@ -1,26 +1,9 @@
 #pragma once
 
-#include <memory>
-#include <optional>
-
-#include "ekiden/base/executor.hpp"
-#include "ekiden/base/task.hpp"
-#include "ekiden/base/worker.hpp"
+#include "ekiden/base/pool_task.hpp"
 
 namespace ekiden::api {
 
-/// Runs `work` on the pool and gives its result on the worker. Name `work` first and move it in.
-template <class T>
-base::Task<T> run_on(base::Executor& pool, base::Worker& worker, base::Function<T()> work) {
-  auto begin = [&](base::Completion<T> done) {
-    pool.post([&home = worker.executor, work = std::move(work), done = std::move(done)]() mutable {
-      T result = work();
-      home.post([result = std::move(result), done = std::move(done)]() mutable {
-        done(std::move(result));
-      });
-    });
-  };
-  co_return co_await base::suspend<T>(std::move(begin));
-}
+using base::run_on;
 
 }  // namespace ekiden::api

@@ -318,77 +318,110 @@ base::Task<Sent> Sender::send(std::shared_ptr<Call> call, Prepared prepared, bas
   co_return sent;
 }
 
+std::optional<Problem> Sender::may_send(const Call& call, const std::string& from,
+                                        const std::string& return_path,
+                                        const std::string& stream) const {
+  const std::shared_ptr<const inbound::ListenerOptions> options = parts_.submission();
+  const inbound::Admission admission(*options);
+  inbound::Client client = call.caller.client();
+  inbound::find_rules(client, options->tenant);
+  smtp::MailCommand mail;
+  mail.reverse_path = envelope_address(return_path.empty() ? from : return_path);
+  smtp::Reply reply = admission.admit_mail(client, mail);
+  if (reply.is_positive()) reply = admission.admit_header_from(client, {from});
+  if (reply.is_positive() && !stream.empty()) reply = admission.admit_stream(client, stream);
+  if (reply.is_positive()) return std::nullopt;
+  return problem_of(reply);
+}
+
+base::Task<Sender::Claimed> Sender::claim(std::shared_ptr<Call> call, std::size_t ids,
+                                          FormatProblem refuse) {
+  Claimed claimed;
+  claimed.ids.reserve(ids);
+  for (std::size_t i = 0; i < ids; ++i)
+    claimed.ids.push_back(parts_.services.ids.next(parts_.worker.clock.now()));
+  const std::string key(base::trimmed(call->request.header("idempotency-key")));
+  if (key.empty()) co_return claimed;
+  const bool is_fit =
+      key.size() <= IdempotencyBook::kKeyOctetsMax && is_ascii(key) && is_header_safe(key);
+  if (!is_fit) {
+    claimed.answer = refuse(bad_idempotency_key(), call->caller);
+    co_return claimed;
+  }
+  IdempotencyBook::Request request{call->caller.tenant(), key, fingerprint_of(call->request)};
+  IdempotencyBook::Claim claim =
+      co_await parts_.idempotency.claim(parts_.worker, request, std::move(claimed.ids));
+  switch (claim.kind) {
+    case IdempotencyBook::Claim::Kind::Begun:
+      claimed.ids = std::move(claim.ids);
+      claimed.ids.resize(ids);
+      claimed.is_resumed = claim.is_resumed;
+      claimed.request = std::move(request);
+      break;
+    case IdempotencyBook::Claim::Kind::Replay: {
+      HttpResponse response;
+      response.status = claim.status;
+      response.content_type = "application/json";
+      response.body = std::move(claim.body);
+      response.headers.emplace_back("Idempotent-Replayed", "true");
+      claimed.answer = std::move(response);
+      break;
+    }
+    case IdempotencyBook::Claim::Kind::Reused: {
+      const Problem problem = make_problem(409, "idempotency-key-reused",
+                                           {"Use a new key for another request.",
+                                            "別のリクエストには新しいキーを使ってください。"});
+      claimed.answer = refuse(problem, call->caller);
+      break;
+    }
+    case IdempotencyBook::Claim::Kind::InUse: {
+      Problem problem =
+          make_problem(409, "idempotency-key-in-use",
+                       {"Ask again in a moment.", "しばらくしてから再試行してください。"});
+      problem.retry_after_s = 1;
+      claimed.answer = refuse(problem, call->caller);
+      break;
+    }
+    case IdempotencyBook::Claim::Kind::Unavailable: {
+      const Problem problem =
+          unavailable({"The key cannot be kept now.", "現在Idempotency-Keyを記録できません。"});
+      claimed.answer = refuse(problem, call->caller);
+      break;
+    }
+  }
+  co_return claimed;
+}
+
+base::Task<void> Sender::settle(std::optional<IdempotencyBook::Request> request, unsigned status,
+                                std::string body, Outcome outcome) {
+  if (!request) co_return;
+  // What changed nothing may be tried again with the same key.
+  if (outcome == Outcome::Done) {
+    (void)co_await parts_.idempotency.finish(parts_.worker, std::move(*request), status,
+                                             std::move(body));
+  } else {
+    (void)co_await parts_.idempotency.release(parts_.worker, std::move(*request));
+  }
+}
+
 base::Task<HttpResponse> Sender::send_all(std::shared_ptr<Call> call,
                                           std::vector<Prepared> prepared, MakeAnswer answer,
                                           FormatProblem refuse) {
-  const std::string key(base::trimmed(call->request.header("idempotency-key")));
-  std::vector<base::MessageId> ids;
-  ids.reserve(prepared.size());
-  for (std::size_t i = 0; i < prepared.size(); ++i)
-    ids.push_back(parts_.services.ids.next(parts_.worker.clock.now()));
-  bool is_resumed = false;
-  IdempotencyBook::Request request{call->caller.tenant(), key, {}};
-  if (!key.empty()) {
-    const bool is_fit =
-        key.size() <= IdempotencyBook::kKeyOctetsMax && is_ascii(key) && is_header_safe(key);
-    if (!is_fit) co_return refuse(bad_idempotency_key(), call->caller);
-    request.fingerprint = fingerprint_of(call->request);
-    IdempotencyBook::Claim claim =
-        co_await parts_.idempotency.claim(parts_.worker, request, std::move(ids));
-    switch (claim.kind) {
-      case IdempotencyBook::Claim::Kind::Begun:
-        break;
-      case IdempotencyBook::Claim::Kind::Replay: {
-        HttpResponse response;
-        response.status = claim.status;
-        response.content_type = "application/json";
-        response.body = std::move(claim.body);
-        response.headers.emplace_back("Idempotent-Replayed", "true");
-        co_return response;
-      }
-      case IdempotencyBook::Claim::Kind::Reused: {
-        const Problem problem = make_problem(409, "idempotency-key-reused",
-                                             {"Use a new key for another request.",
-                                              "別のリクエストには新しいキーを使ってください。"});
-        co_return refuse(problem, call->caller);
-      }
-      case IdempotencyBook::Claim::Kind::InUse: {
-        Problem problem =
-            make_problem(409, "idempotency-key-in-use",
-                         {"Ask again in a moment.", "しばらくしてから再試行してください。"});
-        problem.retry_after_s = 1;
-        co_return refuse(problem, call->caller);
-      }
-      case IdempotencyBook::Claim::Kind::Unavailable: {
-        const Problem problem =
-            unavailable({"The key cannot be kept now.", "現在Idempotency-Keyを記録できません。"});
-        co_return refuse(problem, call->caller);
-      }
-    }
-    ids = std::move(claim.ids);
-    ids.resize(prepared.size());
-    is_resumed = claim.is_resumed;
-  }
+  Claimed claimed = co_await claim(call, prepared.size(), std::move(refuse));
+  if (claimed.answer) co_return std::move(*claimed.answer);
   std::vector<Sent> sent;
   sent.reserve(prepared.size());
   bool is_any_sent = false;
   for (std::size_t i = 0; i < prepared.size(); ++i) {
-    Sent one = co_await send(call, std::move(prepared[i]), ids[i], is_resumed);
+    Sent one = co_await send(call, std::move(prepared[i]), claimed.ids[i], claimed.is_resumed);
     is_any_sent = is_any_sent || !one.problem;
     sent.push_back(std::move(one));
   }
   HttpResponse response = answer(*call, std::move(sent));
   tell_allowance(*call, response);
-  if (!key.empty()) {
-    // What changed nothing may be tried again with the same key.
-    if (is_any_sent) {
-      std::string body = response.body;
-      (void)co_await parts_.idempotency.finish(parts_.worker, std::move(request), response.status,
-                                               std::move(body));
-    } else {
-      (void)co_await parts_.idempotency.release(parts_.worker, std::move(request));
-    }
-  }
+  std::string body = response.body;
+  co_await settle(std::move(claimed.request), response.status, std::move(body),
+                  is_any_sent ? Outcome::Done : Outcome::Nothing);
   co_return response;
 }
 

@@ -96,17 +96,39 @@ class Sender {
   base::Task<HttpResponse> send_all(std::shared_ptr<Call> call, std::vector<Prepared> prepared,
                                     MakeAnswer answer, FormatProblem refuse);
 
+  /// The first half of what an Idempotency-Key asks for: an answer to give instead of doing the
+  /// work again, or ids to do it with. Without a key always ids.
+  struct Claimed {
+    std::optional<HttpResponse> answer;
+    std::vector<base::MessageId> ids;
+    bool is_resumed = false;  ///< a crash cut the same request short: some may be done already
+    std::optional<IdempotencyBook::Request> request;  ///< of a key
+  };
+  base::Task<Claimed> claim(std::shared_ptr<Call> call, std::size_t ids, FormatProblem refuse);
+  /// The second half: the answer is kept, or the key is free again where nothing was done.
+  enum class Outcome : std::uint8_t { Done, Nothing };
+  base::Task<void> settle(std::optional<IdempotencyBook::Request> request, unsigned status,
+                          std::string body, Outcome outcome);
+
+  /// Whether the caller may send from these addresses on this stream; empty: the key's own.
+  std::optional<Problem> may_send(const Call& call, const std::string& from,
+                                  const std::string& return_path, const std::string& stream) const;
+
   /// A whole request: prepares, on the pool when the request is large, then sends what came of it.
   base::Task<HttpResponse> handle(std::shared_ptr<Call> call,
                                   base::Function<PreparedBatch()> prepare, MakeAnswer answer,
                                   FormatProblem refuse);
 
+  base::Task<bool> is_stored(base::MessageId id);
+
   base::Worker& worker() { return parts_.worker; }
+  base::Executor& pool() { return parts_.pool; }
+  inbound::Services& services() { return parts_.services; }
+  std::size_t large_octets() const { return parts_.submission()->large_octets; }
   base::Time now() const { return parts_.worker.clock.now(); }
   const std::string& hostname() const { return hostname_ = parts_.submission()->hostname; }
 
  private:
-  base::Task<bool> is_stored(base::MessageId id);
   void tell_allowance(const Call& call, HttpResponse& response) const;
 
   Parts parts_;

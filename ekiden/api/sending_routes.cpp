@@ -221,15 +221,18 @@ base::Task<HttpResponse> send_batch(Sender& sender, std::shared_ptr<Call> call) 
 
 }  // namespace
 
-void add_sending_routes(Frame& frame, Sender& sender) {
+void add_sending_routes(Frame& frame, Sender& sender, jobs::JobDesk& jobs) {
   const Access access{"messages:send"};
   frame.add("POST", "/v1/messages", access, [&sender](std::shared_ptr<Call> call) {
     return send_message(sender, std::move(call));
   });
   frame.add("POST", "/v1/messages/raw", access,
             [&sender](std::shared_ptr<Call> call) { return send_raw(sender, std::move(call)); });
-  frame.add("POST", "/v1/messages/batch", access,
-            [&sender](std::shared_ptr<Call> call) { return send_batch(sender, std::move(call)); });
+  // With `recipients` it is one message for many, else many messages.
+  frame.add("POST", "/v1/messages/batch", access, [&sender, &jobs](std::shared_ptr<Call> call) {
+    return jobs::is_merge_batch(call->request.body) ? jobs.batch(std::move(call))
+                                                    : send_batch(sender, std::move(call));
+  });
 }
 
 }  // namespace ekiden::api

@@ -28,7 +28,7 @@ std::vector<Key> node_keys(Node& v) {
       {.name = "workers",
        .value = &v.workers,
        .doc = "Worker threads. 0 means one per core.",
-       .max = 256},
+       .max = 255},
       {.name = "shutdown_timeout",
        .value = &v.shutdown_timeout,
        .doc = "How long a stopping relay lets running sessions and deliveries finish. What is "

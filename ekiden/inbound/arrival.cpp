@@ -353,8 +353,8 @@ base::Task<smtp::Reply> Arrival::end_shortening() {
   co_return taken();
 }
 
-base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Client client,
-                                          Origin origin) {
+base::Task<smtp::Reply> Arrival::make(std::string octets, Octets seen, Client client,
+                                      Origin origin) {
   meta_->details.is_eight_bit = seen.is_eight_bit;
   const bool shortens = must_shorten(seen, client);
   if (shortens && options_.long_lines == LongLines::Refuse) co_return unshortened();
@@ -407,52 +407,69 @@ base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Clien
   meta_->details.size = body.size;
   if (rewriting_ != nullptr && !rewriting_->bounces.empty()) co_await read_bounce(body);
 
-  account::LimitedSender sender(client.tenant, client.limits);
-  const bool is_limited = sender.is_limited();
   const base::Time now = meta_->details.received;
-  if (is_limited) {
+  account::LimitedSender sender(client.tenant, client.limits);
+  if (sender.is_limited()) {
     const account::LimitVerdict verdict =
         sender.take(mailed(), now, services_.worker.clock.steady());
     if (!verdict.is_fine()) co_return reply_for(verdict);
   }
-  spool::Transaction transaction = make_transaction(body);
-  if (rewriting_ != nullptr) add_reports(transaction, body);
-  std::vector<spool::Progress> progress;
+  made_ = std::make_unique<Made>(Made{std::move(client), make_transaction(body), {}, {}});
+  if (rewriting_ != nullptr) add_reports(made_->transaction, body);
   if (mailed() > 0) {
-    if (alignment_ != nullptr) add_alignment(transaction);
-    progress = transaction.messages.front().progress;
+    if (alignment_ != nullptr) add_alignment(made_->transaction);
+    made_->progress = made_->transaction.messages.front().progress;
   }
+  made_->body = std::move(body);
   stop_expecting();
-  const Result<void> stored = co_await submit(services_.port, std::move(transaction));
+  co_return taken();
+}
+
+base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Client client,
+                                          Origin origin) {
+  smtp::Reply verdict = co_await make(std::move(octets), seen, std::move(client), origin);
+  if (!verdict.is_positive()) co_return verdict;
+  co_return co_await store();
+}
+
+base::Task<smtp::Reply> Arrival::store() {
+  const Result<void> stored = co_await submit(services_.port, take_transaction());
   if (!stored) {
-    if (is_limited) sender.give_back(mailed(), now);
+    refuse();
     base::log::warning("message_not_stored", {{"reason", stored.error().message()},
                                               {"sender", meta_->envelope.reverse_path}});
     co_return reply_for(stored.error());
   }
+  services_.instruments.messages.add();
+  services_.instruments.message_octets.add(made_->body.size);
+  services_.instruments.recipients.add(meta_->envelope.recipients.size());
+  hand_over();
+  smtp::Reply reply{250, {2, 0, 0}, {}};
+  reply.lines.push_back("Ok: queued as " + base::format_message_id(id_));
+  co_return reply;
+}
 
-  // From here the message is ours, whatever becomes of the connection.
+void Arrival::refuse() {
+  if (made_ == nullptr) return;
+  account::LimitedSender sender(made_->client.tenant, made_->client.limits);
+  if (sender.is_limited()) sender.give_back(mailed(), meta_->details.received);
+}
+
+/// From here the message is ours, whatever becomes of the connection.
+void Arrival::hand_over() {
   Instruments& instruments = services_.instruments;
-  instruments.messages.add();
-  instruments.message_octets.add(body.size);
-  instruments.recipients.add(meta_->envelope.recipients.size());
-  std::string text = "Ok: queued as " + base::format_message_id(id_);
   instruments.suppressed.add(suppressed_.size());
   // What goes to nobody is over.
   if (mailed() > 0) {
-    queue::Accepted accepted{id_, meta_, std::move(body), std::move(progress)};
+    queue::Accepted accepted{id_, meta_, std::move(made_->body), std::move(made_->progress)};
     services_.intake.take(std::move(accepted));
     if (alignment_ != nullptr && alignment_->later) decide_alignment_later();
   }
-  if (rewriting_ != nullptr) {
-    for (queue::Accepted& report : rewriting_->reports) {
-      instruments.generated.add();
-      services_.intake.take(std::move(report));
-    }
+  if (rewriting_ == nullptr) return;
+  for (queue::Accepted& report : rewriting_->reports) {
+    instruments.generated.add();
+    services_.intake.take(std::move(report));
   }
-  smtp::Reply reply{250, {2, 0, 0}, {}};
-  reply.lines.push_back(std::move(text));
-  co_return reply;
 }
 
 spool::Transaction Arrival::make_transaction(spool::Body body) {

@@ -70,6 +70,20 @@ class Arrival {
   /// Takes the rest, makes the message durable and hands it to the queue. 250, or the refusal.
   base::Task<smtp::Reply> complete(std::string octets, Octets seen, Client client, Origin origin);
 
+  /// The two halves of `complete`, for whoever makes many messages durable at once: `make` does all
+  /// that comes before the disk; then the transaction is taken and submitted, and `hand_over` or
+  /// `refuse` follows.
+  base::Task<smtp::Reply> make(std::string octets, Octets seen, Client client, Origin origin);
+  spool::Transaction take_transaction() { return std::move(made_->transaction); }
+  /// It is durable: its recipients go to the queue.
+  void hand_over();
+  /// It is not: what was counted against limits is given back.
+  void refuse();
+  /// Submits what `make` made, alone.
+  base::Task<smtp::Reply> store();
+
+  /// Recipients that are not suppressed.
+  std::size_t mailed() const { return meta_->envelope.recipients.size() - suppressed_.size(); }
   base::MessageId id() const { return id_; }
   std::uint64_t size() const { return meta_->details.size; }
 
@@ -103,7 +117,6 @@ class Arrival {
     return std::any_of(suppressed_.begin(), suppressed_.end(),
                        [recipient](const auto& one) { return one.first == recipient; });
   }
-  std::size_t mailed() const { return meta_->envelope.recipients.size() - suppressed_.size(); }
   bool must_shorten(const Octets& seen, const Client& client) const;
   /// Strangers' mail for our own domains, unless told otherwise.
   bool must_authenticate(const Client& client) const;
@@ -141,8 +154,17 @@ class Arrival {
     std::optional<auth::AlignmentCase> later;
   };
 
+  /// What waits for the disk.
+  struct Made {
+    Client client;
+    spool::Transaction transaction;
+    std::vector<spool::Progress> progress;
+    spool::Body body;
+  };
+
   Services& services_;
   const ListenerOptions& options_;
+  std::unique_ptr<Made> made_;
   std::unique_ptr<Rewriting> rewriting_;
   std::unique_ptr<AlignmentNote> alignment_;
   /// Recipients that get nothing, by index.

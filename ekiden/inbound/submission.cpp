@@ -57,22 +57,21 @@ smtp::Reply admit_recipient(Arrival& arrival, const ListenerOptions& options, co
 
 }  // namespace
 
-base::Task<Submitted> submit_message(Services& services,
-                                     std::shared_ptr<const ListenerOptions> options,
-                                     Submission submission) {
-  Submitted done;
-  const base::Steady begun = services.worker.clock.steady();
-  // Delivery falls behind: this client waits a moment instead of being refused.
-  const base::Duration delay = services.intake.delay();
-  if (delay.count() > 0) co_await sleep(services.worker.clock, delay);
-  find_rules(submission.client, options->tenant);
-  done.reply = admit(services, *options, submission);
+base::Task<Admitted> admit_message(Services& services,
+                                   std::shared_ptr<const ListenerOptions> options,
+                                   Submission submission) {
+  Admitted done;
+  done.options = std::move(options);
+  const ListenerOptions& rules = *done.options;
+  find_rules(submission.client, rules.tenant);
+  done.reply = admit(services, rules, submission);
   if (!done.reply.is_positive()) co_return done;
 
-  Arrival arrival(services, *options, std::move(submission.mail));
+  done.arrival = std::make_unique<Arrival>(services, rules, std::move(submission.mail));
+  Arrival& arrival = *done.arrival;
   if (submission.id != base::MessageId{}) arrival.set_id(submission.id);
   for (std::size_t i = 0; i < submission.recipients.size(); ++i) {
-    done.reply = admit_recipient(arrival, *options, submission.client, submission.recipients[i]);
+    done.reply = admit_recipient(arrival, rules, submission.client, submission.recipients[i]);
     if (done.reply.is_positive()) continue;
     services.instruments.recipients_refused.add();
     done.refused_recipient = i;
@@ -84,24 +83,41 @@ base::Task<Submitted> submit_message(Services& services,
   seen.is_eight_bit = lines.has_eight_bit;
   // What does not fit in memory with the others goes to a file of its own, in slices.
   std::string rest = std::move(submission.octets);
-  if (rest.size() > options->large_octets) {
+  if (rest.size() > rules.large_octets) {
     std::string first = std::move(rest);
     rest.clear();
     done.reply =
         co_await arrival.part(std::move(first), seen, submission.client, submission.origin);
   }
-  if (done.reply.is_positive()) {
-    done.recipients = arrival.envelope().recipients.size();
+  if (done.reply.is_positive())
     done.reply =
-        co_await arrival.complete(std::move(rest), seen, submission.client, submission.origin);
-  }
+        co_await arrival.make(std::move(rest), seen, submission.client, submission.origin);
+  if (!done.reply.is_positive()) services.instruments.messages_refused.add();
+  co_return done;
+}
+
+base::Task<Submitted> submit_message(Services& services,
+                                     std::shared_ptr<const ListenerOptions> options,
+                                     Submission submission) {
+  Submitted done;
+  const base::Steady begun = services.worker.clock.steady();
+  // Delivery falls behind: this client waits a moment instead of being refused.
+  const base::Duration delay = services.intake.delay();
+  if (delay.count() > 0) co_await sleep(services.worker.clock, delay);
+  Admitted admitted =
+      co_await admit_message(services, std::move(options), std::move(submission));
+  done.reply = std::move(admitted.reply);
+  done.refused_recipient = admitted.refused_recipient;
+  if (!done.reply.is_positive()) co_return done;
+  done.recipients = admitted.arrival->envelope().recipients.size();
+  done.reply = co_await admitted.arrival->store();
   if (!done.reply.is_positive()) {
     services.instruments.messages_refused.add();
     co_return done;
   }
   services.instruments.time_to_250.observe_us(
       static_cast<std::uint64_t>((services.worker.clock.steady() - begun).count()));
-  done.id = arrival.id();
+  done.id = admitted.arrival->id();
   co_return done;
 }
 

@@ -33,4 +33,18 @@ base::Task<Submitted> submit_message(Services& services,
                                      std::shared_ptr<const ListenerOptions> options,
                                      Submission submission);
 
+/// A message that is admitted and made, and not stored yet.
+struct Admitted {
+  smtp::Reply reply;  ///< positive, or the refusal
+  std::shared_ptr<const ListenerOptions> options;
+  std::unique_ptr<Arrival> arrival;
+  std::size_t refused_recipient = SIZE_MAX;
+};
+
+/// `submit_message` up to the disk: whoever makes many messages takes their transactions together
+/// (Arrival::take_transaction). Never waits for a client's pace.
+base::Task<Admitted> admit_message(Services& services,
+                                   std::shared_ptr<const ListenerOptions> options,
+                                   Submission submission);
+
 }  // namespace ekiden::inbound

@@ -1,0 +1,26 @@
+#include "apps/bulk_node.hpp"
+
+#include "ekiden/api/jobs/content.hpp"
+
+namespace ekiden::apps {
+
+bool BulkNode::open(const std::string& data_dir, std::string& problem) {
+  std::string why;
+  Result<std::unique_ptr<bulk::Store>> store = bulk::Store::open(data_dir, &why);
+  if (!store) {
+    problem = "the bulk jobs in " + data_dir + "/jobs.db cannot be opened: " + why;
+    return false;
+  }
+  store_ = std::move(*store);
+  return true;
+}
+
+void BulkNode::attach(Relay& relay, base::Worker& worker, base::Executor& pool,
+                      base::Metrics& metrics, const std::string& data_dir) {
+  desk_.emplace(bulk::Desk::Parts{worker, pool, *store_, relay.inbound_services(0),
+                                  [&relay] { return relay.http_submission(0); },
+                                  api::jobs::make_composer, watch_, metrics,
+                                  data_dir + "/events"});
+}
+
+}  // namespace ekiden::apps

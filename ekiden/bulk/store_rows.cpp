@@ -1,0 +1,217 @@
+// Recipients of jobs that are drafts, their imports, and the numbers of single messages; see
+// store.cpp for what holds of all of it.
+#include "ekiden/bulk/store.hpp"
+
+#include <utility>
+
+namespace ekiden::bulk {
+namespace {
+
+using account::Statement;
+
+Row row_of(const Statement& row) {
+  return {row.integer(0), row.integer(1), std::string(row.text(2)), std::string(row.text(3))};
+}
+
+Changed changed(const account::Database& database) {
+  return database.rows_changed() > 0 ? Changed::Yes : Changed::No;
+}
+
+}  // namespace
+
+Result<void> Store::count_rows(std::int64_t job) {
+  auto update = database_.prepare(
+      "UPDATE jobs SET rows=(SELECT count(*) FROM rows WHERE job=?1) WHERE id=?1 AND state=0");
+  if (!update) return update.error();
+  return update->bind(job).run();
+}
+
+Result<std::vector<std::size_t>> Store::add_rows(std::int64_t job, std::int64_t import,
+                                                 const std::vector<Row>& rows) {
+  const std::lock_guard lock(mutex_);
+  auto transaction = account::Transaction::begin(database_);
+  if (!transaction) return transaction.error();
+  auto insert = database_.prepare(
+      "INSERT OR IGNORE INTO rows(job, import, address, data) SELECT ?1, ?2, ?3, ?4 "
+      "WHERE EXISTS (SELECT 1 FROM jobs WHERE id=?1 AND state=0)");
+  if (!insert) return insert.error();
+  std::vector<std::size_t> known;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    insert->bind(job).bind(import).bind(rows[i].address).bind(rows[i].data);
+    if (const auto done = insert->run(); !done) return done.error();
+    if (database_.rows_changed() == 0) known.push_back(i);
+    insert->reset();
+  }
+  auto update = database_.prepare("UPDATE jobs SET rows=rows+? WHERE id=?");
+  if (!update) return update.error();
+  update->bind(static_cast<std::int64_t>(rows.size() - known.size())).bind(job);
+  if (const auto done = update->run(); !done) return done.error();
+  if (const auto done = transaction->commit(); !done) return done.error();
+  return known;
+}
+
+Result<std::vector<Row>> Store::rows(std::int64_t job, std::int64_t after, std::size_t limit) {
+  const std::lock_guard lock(mutex_);
+  auto select = database_.prepare(
+      "SELECT id, job, address, data FROM rows WHERE job=? AND id>? ORDER BY id LIMIT ?");
+  if (!select) return select.error();
+  select->bind(job).bind(after).bind(static_cast<std::int64_t>(limit));
+  std::vector<Row> rows;
+  while (true) {
+    const auto step = select->step();
+    if (!step) return step.error();
+    if (*step == Statement::Step::End) return rows;
+    rows.push_back(row_of(*select));
+  }
+}
+
+Result<std::optional<Row>> Store::row(std::int64_t id) {
+  const std::lock_guard lock(mutex_);
+  auto select = database_.prepare("SELECT id, job, address, data FROM rows WHERE id=?");
+  if (!select) return select.error();
+  const auto step = select->bind(id).step();
+  if (!step) return step.error();
+  if (*step == Statement::Step::End) return std::optional<Row>();
+  return std::optional<Row>(row_of(*select));
+}
+
+Result<Changed> Store::set_row(const Row& row) {
+  const std::lock_guard lock(mutex_);
+  auto update = database_.prepare(
+      "UPDATE OR IGNORE rows SET address=?, data=? WHERE id=? AND "
+      "EXISTS (SELECT 1 FROM jobs WHERE id=rows.job AND state=0)");
+  if (!update) return update.error();
+  update->bind(row.address).bind(row.data).bind(row.id);
+  if (const auto done = update->run(); !done) return done.error();
+  return changed(database_);
+}
+
+Result<Changed> Store::remove_row(std::int64_t id) {
+  const std::lock_guard lock(mutex_);
+  auto transaction = account::Transaction::begin(database_);
+  if (!transaction) return transaction.error();
+  auto erase = database_.prepare(
+      "DELETE FROM rows WHERE id=? AND EXISTS (SELECT 1 FROM jobs WHERE id=rows.job AND state=0) "
+      "RETURNING job");
+  if (!erase) return erase.error();
+  const auto step = erase->bind(id).step();
+  if (!step) return step.error();
+  if (*step == Statement::Step::End) return Changed::No;
+  const std::int64_t job = erase->integer(0);
+  erase->reset();
+  if (const auto done = count_rows(job); !done) return done.error();
+  if (const auto done = transaction->commit(); !done) return done.error();
+  return Changed::Yes;
+}
+
+Result<Changed> Store::remove_rows(std::int64_t job, std::size_t count_max) {
+  const std::lock_guard lock(mutex_);
+  auto transaction = account::Transaction::begin(database_);
+  if (!transaction) return transaction.error();
+  auto erase = database_.prepare(
+      "DELETE FROM rows WHERE id IN (SELECT id FROM rows WHERE job=? LIMIT ?)");
+  if (!erase) return erase.error();
+  erase->bind(job).bind(static_cast<std::int64_t>(count_max));
+  if (const auto done = erase->run(); !done) return done.error();
+  const Changed any = changed(database_);
+  auto update = database_.prepare(
+      "UPDATE jobs SET rows=max(0, rows-?) WHERE id=? AND state=0");
+  if (!update) return update.error();
+  update->bind(database_.rows_changed()).bind(job);
+  if (const auto done = update->run(); !done) return done.error();
+  if (const auto done = transaction->commit(); !done) return done.error();
+  return any;
+}
+
+Result<std::int64_t> Store::begin_import(std::int64_t job, base::Time now) {
+  const std::lock_guard lock(mutex_);
+  auto insert = database_.prepare(
+      "INSERT INTO imports(job, is_done, taken, refused, lines, created_us) VALUES(?,0,0,0,0,?)");
+  if (!insert) return insert.error();
+  if (const auto done = insert->bind(job).bind(base::to_unix_us(now)).run(); !done)
+    return done.error();
+  return database_.last_row_id();
+}
+
+Result<void> Store::note_import(std::int64_t import, std::uint64_t taken, std::uint64_t lines,
+                                const std::vector<ImportError>& errors, bool is_done) {
+  const std::lock_guard lock(mutex_);
+  auto transaction = account::Transaction::begin(database_);
+  if (!transaction) return transaction.error();
+  auto insert = database_.prepare(
+      "INSERT OR IGNORE INTO import_errors SELECT ?1,?2,?3,?4,?5 WHERE "
+      "(SELECT refused FROM imports WHERE id=?1)<?6");
+  if (!insert) return insert.error();
+  for (const ImportError& error : errors) {
+    insert->bind(import).bind(static_cast<std::int64_t>(error.line)).bind(error.address);
+    insert->bind(error.code).bind(error.text);
+    const auto done = insert->bind(static_cast<std::int64_t>(kImportErrorsMax)).run();
+    if (!done) return done.error();
+    insert->reset();
+  }
+  auto update = database_.prepare(
+      "UPDATE imports SET taken=taken+?, refused=refused+?, lines=lines+?, is_done=? WHERE id=?");
+  if (!update) return update.error();
+  update->bind(static_cast<std::int64_t>(taken)).bind(static_cast<std::int64_t>(errors.size()));
+  update->bind(static_cast<std::int64_t>(lines)).bind(std::int64_t{is_done}).bind(import);
+  if (const auto done = update->run(); !done) return done.error();
+  return transaction->commit();
+}
+
+Result<std::optional<Import>> Store::find_import(std::int64_t import) {
+  const std::lock_guard lock(mutex_);
+  auto select = database_.prepare(
+      "SELECT id, job, is_done, taken, refused, lines FROM imports WHERE id=?");
+  if (!select) return select.error();
+  const auto step = select->bind(import).step();
+  if (!step) return step.error();
+  if (*step == Statement::Step::End) return std::optional<Import>();
+  const auto count = [&](int column) { return static_cast<std::uint64_t>(select->integer(column)); };
+  return std::optional<Import>(Import{select->integer(0), select->integer(1),
+                                      select->integer(2) != 0, count(3), count(4), count(5)});
+}
+
+Result<std::vector<ImportError>> Store::import_errors(std::int64_t import,
+                                                      std::uint64_t after_line,
+                                                      std::size_t limit) {
+  const std::lock_guard lock(mutex_);
+  auto select = database_.prepare(
+      "SELECT line, address, code, text FROM import_errors WHERE import=? AND line>? "
+      "ORDER BY line LIMIT ?");
+  if (!select) return select.error();
+  select->bind(import).bind(static_cast<std::int64_t>(after_line));
+  select->bind(static_cast<std::int64_t>(limit));
+  std::vector<ImportError> errors;
+  while (true) {
+    const auto step = select->step();
+    if (!step) return step.error();
+    if (*step == Statement::Step::End) return errors;
+    errors.push_back({static_cast<std::uint64_t>(select->integer(0)), std::string(select->text(1)),
+                      std::string(select->text(2)), std::string(select->text(3))});
+  }
+}
+
+Result<void> Store::remember_delivery(std::int64_t id, const Delivery& delivery) {
+  const std::lock_guard lock(mutex_);
+  auto insert = database_.prepare("INSERT OR IGNORE INTO deliveries VALUES(?,?,?,?)");
+  if (!insert) return insert.error();
+  insert->bind(id).bind(delivery.tenant).bind(base::format_message_id(delivery.message));
+  return insert->bind(base::to_unix_us(delivery.created)).run();
+}
+
+Result<std::optional<Store::Delivery>> Store::find_delivery(std::int64_t id,
+                                                            std::string_view tenant) {
+  const std::lock_guard lock(mutex_);
+  auto select = database_.prepare(
+      "SELECT tenant, message, created_us FROM deliveries WHERE id=? AND tenant=?");
+  if (!select) return select.error();
+  const auto step = select->bind(id).bind(tenant).step();
+  if (!step) return step.error();
+  if (*step == Statement::Step::End) return std::optional<Delivery>();
+  const auto message = base::parse_message_id(select->text(1));
+  if (!message) return std::optional<Delivery>();
+  return std::optional<Delivery>(Delivery{std::string(select->text(0)), *message,
+                                          base::from_unix_us(select->integer(2))});
+}
+
+}  // namespace ekiden::bulk
