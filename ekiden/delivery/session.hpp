@@ -87,6 +87,8 @@ class Session {
   void land();
   void finish(Flight& flight);
   void describe_tls();
+  void keep_opening();
+  bool wants_transcript(const Flight& flight, const smtp::ClientVerdict& verdict) const;
 
   Parts parts_;
   std::unique_ptr<net::Stream> stream_;
