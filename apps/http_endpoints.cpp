@@ -53,7 +53,8 @@ HttpEndpoints::HttpEndpoints(Parts parts)
     : parts_(std::move(parts)),
       settings_(parts_.relay.settings()),
       balance_(parts_.metrics),
-      shared_({parts_.pool, settings_->node.data_dir, parts_.workers.front().worker.clock}) {
+      shared_({parts_.pool, settings_->node.data_dir, parts_.workers.front().worker.clock,
+               &parts_.node_key, settings_->retention.idempotency}) {
   for (RelayWorker& place : parts_.workers) {
     auto part = std::make_unique<Part>(Part{place, nullptr, {}});
     const unsigned index = place.worker.index;

@@ -11,6 +11,7 @@
 #include <future>
 #include <thread>
 
+#include "apps/archive_node.hpp"
 #include "apps/control_plane.hpp"
 #include "apps/egress_file.hpp"
 #include "apps/http_endpoints.hpp"
@@ -61,13 +62,14 @@ int fail(const std::string& sentence) {
   return kFailed;
 }
 
-events::Store::Counters event_counters(base::Metrics& metrics) {
+events::Store::Counters event_counters(base::Metrics& metrics, events::OutcomeMeter& outcomes) {
   const auto events = [&metrics](const char* result) {
     return &metrics.counter("ekiden_events_total", "Events that the event store was given",
                             {{"result", result}});
   };
   return {events("stored"), events("known"), events("unread"),
           &metrics.counter("ekiden_event_files_corrupt_total", "Event files set aside as damaged"),
+          &outcomes,
           &metrics.gauge("ekiden_event_files_overdue",
                          "Event files past events.retention that cannot be removed")};
 }
@@ -96,7 +98,8 @@ int serve(config::Loaded loaded) {
                                 ? settings->node.workers
                                 : std::max(std::thread::hardware_concurrency(), 1U);
   base::Runtime runtime(runtime_options);
-  base::LoopThread events_thread("events");
+  // It catches up in what time mail leaves; the spool keeps events meanwhile.
+  base::LoopThread events_thread("events", 10);
   base::SystemRandom random;
   std::string problem;
 
@@ -130,9 +133,12 @@ int serve(config::Loaded loaded) {
   if (!providers.providers)
     return fail("shaping.rules_dir cannot be used; see `ekiden config check`");
 
-  events::Store event_store(events_thread.loop().clock(),
-                            {data_dir + "/events", settings->events.retention},
-                            event_counters(metrics));
+  events::OutcomeMeter outcomes(metrics);
+  events::Store event_store(
+      events_thread.loop().clock(),
+      {data_dir + "/events", settings->events.retention, settings->retention.transcripts},
+      event_counters(metrics, outcomes));
+  ArchiveNode archive(*settings, *node_key, metrics);
 
   std::vector<std::unique_ptr<Place>> places;
   std::vector<RelayWorker> workers;
@@ -149,7 +155,7 @@ int serve(config::Loaded loaded) {
   // All of it on worker 0.
   base::Worker& first = runtime.worker(0);
   WebhookNode webhooks(*places.front(), tls, runtime.pool(), event_store);
-  if (!webhooks.open(data_dir, *node_key, problem)) return fail(problem);
+  if (!webhooks.open(*settings, *node_key, problem)) return fail(problem);
   policy::MtaStsBook policies;
   MtaStsFile policies_file(policies, first, runtime.pool(), data_dir);
 
@@ -169,6 +175,7 @@ int serve(config::Loaded loaded) {
   surroundings.signer = &signer;
   surroundings.mta_sts = &policies;
   surroundings.providers = providers.providers;
+  surroundings.keep_copy = archive.keep_copy();
   auth::DomainBook domains;
   // Without the list, names without a DMARC record are organizations of their own.
   const Result<auth::PublicSuffixList> suffixes = auth::PublicSuffixList::load_newest();
@@ -226,6 +233,7 @@ int serve(config::Loaded loaded) {
   events_thread.loop().executor().post(
       [&] { remove_old_hourly(event_store, events_thread.loop().clock()); });
   events_thread.start();
+  archive.start();
   runtime.start();
   first.executor.post([&] {
     watcher.emplace(first, runtime.pool(), **accounts, [&] { relay.refresh_streams(); });
@@ -255,6 +263,7 @@ int serve(config::Loaded loaded) {
 
   const int code = finished.get_future().get();
   runtime.stop();
+  archive.stop();
   events_thread.stop();
   suppression_feed.reset();
   key_watch.reset();

@@ -73,6 +73,8 @@ struct Surroundings {
   const auth::PublicSuffixList* suffixes = nullptr;  ///< null: none
   /// For reports on what came back after delivery. Empty: there are none.
   inbound::FindAccepted find_accepted = nullptr;
+  /// Empty: nothing is archived.
+  inbound::KeepCopy keep_copy = nullptr;
 };
 
 /// The rules of [[rewrite]]; null when there are none.

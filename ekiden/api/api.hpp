@@ -5,10 +5,12 @@
 #include <string>
 
 #include "ekiden/api/event_desk.hpp"
+#include "ekiden/api/event_stream.hpp"
 #include "ekiden/api/frame.hpp"
 #include "ekiden/api/idempotency.hpp"
 #include "ekiden/api/message_desk.hpp"
 #include "ekiden/api/node_desk.hpp"
+#include "ekiden/api/original_desk.hpp"
 #include "ekiden/api/sender.hpp"
 #include "ekiden/inbound/services.hpp"
 
@@ -23,6 +25,8 @@ struct Shared {
     base::Executor& pool;
     std::string data_dir;
     base::Clock& clock;
+    const account::HashKey* node_key = nullptr;  ///< null: there is no archive
+    base::Duration idempotency_kept = std::chrono::hours(48);
   };
   explicit Shared(Parts parts);
   ~Shared();
@@ -32,6 +36,8 @@ struct Shared {
   NodeDesk& node() { return *node_; }
   EventDesk& events() { return events_; }
   IdempotencyBook& idempotency() { return idempotency_; }
+  StreamSlots& streams() { return streams_; }
+  const Parts& parts() const { return parts_; }
   void stop();
 
  private:
@@ -39,6 +45,7 @@ struct Shared {
   std::unique_ptr<NodeDesk> node_;
   EventDesk events_;
   IdempotencyBook idempotency_;
+  StreamSlots streams_;
 };
 
 /// The HTTP API of one worker: the frame and everything in it.
@@ -68,6 +75,8 @@ class Api {
   Frame frame_;
   Sender sender_;
   MessageDesk messages_;
+  OriginalDesk originals_;
+  EventStreams streams_;
 };
 
 /// GET /v1/key: what the key that asks may do.
@@ -76,6 +85,10 @@ void add_key_routes(Frame& frame);
 void add_sending_routes(Frame& frame, Sender& sender);
 /// GET /v1/messages, /v1/messages/{id}, POST /v1/messages/{id}/cancel, GET /v1/events, /v1/stats.
 void add_message_routes(Frame& frame, MessageDesk& desk);
+/// GET /v1/messages/{id}/original, POST /v1/messages/{id}/resend.
+void add_original_routes(Frame& frame, OriginalDesk& desk);
+/// GET /v1/events/stream.
+void add_stream_routes(Frame& frame, EventStreams& streams);
 /// GET /v1/openapi.json, to everybody.
 void add_description_route(Frame& frame);
 

@@ -138,11 +138,15 @@ TEST_F(ArchiveTest, DaysGoByRetentionAndTheOldestBySize) {
   EXPECT_TRUE(load(ids[3]));
   EXPECT_TRUE(load(ids[4]));
 
-  options_.size_max = 100'000;
+  options_.size_max = 1'000'000;
   Archivist small = make();
-  keep(small, id(10), std::string(90'000, 'x'));
+  keep(small, id(10), std::string(990'000, 'x'));
   EXPECT_FALSE(load(ids[3]));
-  EXPECT_TRUE(load(id(10))) << "the newest stays as long as it fits";
+  EXPECT_TRUE(load(id(10)));
+  keep(small, id(11), std::string(990'000, 'x'));
+  EXPECT_FALSE(load(id(11))) << "the newest day is full";
+  EXPECT_TRUE(load(id(10))) << "and stays";
+  EXPECT_EQ(counted("no_room"), 1u);
 }
 
 TEST_F(ArchiveTest, ErasureTakesAwayEveryCopyToOnePersonAndItsOctets) {

@@ -84,10 +84,10 @@ void Archivist::release(std::uint64_t octets) {
 
 void Archivist::keep(Accepted message, std::uint64_t octets) {
   home_.post([this, message = std::move(message), octets] {
-    const Result<void> written = write(message);
+    const Result<Written> written = write(message);
     waiting_.fetch_sub(octets);
     if (written) {
-      kept_.add();
+      (*written == Written::Yes ? kept_ : no_room_).add();
       return;
     }
     open_.reset();
@@ -117,8 +117,10 @@ Result<Archivist::Open*> Archivist::open(events::Day day) {
   return open_.get();
 }
 
-Result<void> Archivist::write(const Accepted& message) {
-  if (!is_measured_) remove_old();
+Result<Archivist::Written> Archivist::write(const Accepted& message) {
+  const std::uint64_t wanted = message.meta.size() + message.octets.size();
+  if (!is_measured_ || size_ + wanted > options_.size_max) remove_old(wanted);
+  if (size_ + wanted > options_.size_max) return Written::NoRoom;
   const Result<Open*> day = open(day_of(message.id));
   if (!day) return day.error();
   Open& file = **day;
@@ -126,7 +128,8 @@ Result<void> Archivist::write(const Accepted& message) {
   const Result<std::string> sealed = file.seal.close(message.id, packed, random_);
   if (!sealed) return sealed.error();
   const std::string id = pack(message.id);
-  if (const Result<void> begun = file.database.execute("BEGIN IMMEDIATE"); !begun) return begun;
+  if (const Result<void> begun = file.database.execute("BEGIN IMMEDIATE"); !begun)
+    return begun.error();
   const auto add = [&]() -> Result<void> {
     file.insert.bind_blob(1, id).bind_blob(2, *sealed);
     if (const Result<void> done = file.insert.run(); !done) return done;
@@ -139,15 +142,14 @@ Result<void> Archivist::write(const Accepted& message) {
   const Result<void> added = add();
   if (!added) {
     (void)file.database.execute("ROLLBACK");
-    return added;
+    return added.error();
   }
   size_ += sealed->size();
   size_gauge_.set(static_cast<std::int64_t>(size_));
-  if (size_ > options_.size_max) remove_old();
-  return {};
+  return Written::Yes;
 }
 
-void Archivist::remove_old() {
+void Archivist::remove_old(std::uint64_t wanted) {
   std::vector<DayFiles> days = list_days(options_.directory);
   is_measured_ = true;
   size_ = 0;
@@ -155,7 +157,7 @@ void Archivist::remove_old() {
   const events::Day oldest = events::day_of(clock_.now() - options_.retention);
   for (const DayFiles& one : days) {
     const bool is_over = one.day < oldest;
-    if (!is_over && size_ <= options_.size_max) break;
+    if (!is_over && (size_ + wanted <= options_.size_max || one.day == days.back().day)) break;
     if (open_ != nullptr && open_->day == one.day) open_.reset();
     const std::string path = path_of(options_.directory, one.day);
     std::error_code error;

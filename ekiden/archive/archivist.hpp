@@ -53,12 +53,15 @@ class Archivist {
   /// The message could not be read after all.
   void release(std::uint64_t octets);
 
-  /// Removes days past the retention, and the oldest ones past the size.
-  void remove_old();
+  /// Removes days past the retention, and the oldest ones past the size. The newest day stays: when
+  /// it is too much alone, messages are left out until the next.
+  void remove_old() { remove_old(0); }
 
  private:
   struct Open;
-  Result<void> write(const Accepted& message);
+  enum class Written { Yes, NoRoom };
+  Result<Written> write(const Accepted& message);
+  void remove_old(std::uint64_t wanted);
   Result<Open*> open(events::Day day);
 
   base::Executor& home_;

@@ -434,6 +434,8 @@ base::Task<smtp::Reply> Arrival::complete(std::string octets, Octets seen, Clien
   instruments.suppressed.add(suppressed_.size());
   // What goes to nobody is over.
   if (mailed() > 0) {
+    if (services_.keep_copy && account::is_archived(client.tenant, meta_->details.stream))
+      services_.keep_copy(services_.port, id_, *meta_, body);
     queue::Accepted accepted{id_, meta_, std::move(body), std::move(progress)};
     services_.intake.take(std::move(accepted));
     if (alignment_ != nullptr && alignment_->later) decide_alignment_later();
