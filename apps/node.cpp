@@ -67,7 +67,9 @@ events::Store::Counters event_counters(base::Metrics& metrics, events::OutcomeMe
     return &metrics.counter("ekiden_events_total", "Events that the event store was given",
                             {{"result", result}});
   };
-  return {events("stored"), events("known"), events("unread"),
+  return {events("stored"),
+          events("known"),
+          events("unread"),
           &metrics.counter("ekiden_event_files_corrupt_total", "Event files set aside as damaged"),
           &outcomes,
           &metrics.gauge("ekiden_event_files_overdue",

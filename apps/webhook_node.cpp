@@ -36,8 +36,8 @@ bool WebhookNode::open(const config::Settings& settings, const account::HashKey&
     return false;
   }
   ledger_ = std::move(*ledger);
-  const Result<void> kept = ledger_->keep_attempts(settings.retention.webhook_attempts,
-                                                   place_.worker.clock.now());
+  const Result<void> kept =
+      ledger_->keep_attempts(settings.retention.webhook_attempts, place_.worker.clock.now());
   if (!kept) {
     problem = "the webhooks' ledger cannot be written: " + kept.error().message();
     return false;

@@ -40,8 +40,9 @@ Asked read_query(const Call& call) {
       {"source", &query.source},       {"provider", &query.provider},
   };
   for (const auto& [name, value] : call.query.items()) {
-    const auto text = std::find_if(std::begin(texts), std::end(texts),
-                                   [&, &name = name](const auto& one) { return one.first == name; });
+    const auto text =
+        std::find_if(std::begin(texts), std::end(texts),
+                     [&, &name = name](const auto& one) { return one.first == name; });
     if (text != std::end(texts)) {
       *text->second = value;
     } else if (name == "message_id") {
@@ -59,8 +60,8 @@ Asked read_query(const Call& call) {
     } else if (name == "code") {
       query.code = value;
       if (!is_code(value))
-        asked.problem = bad_parameter(name, {"no code such as 550, 5 or 5.1.1",
-                                             "550、5、5.1.1のようなコードではありません"});
+        asked.problem = bad_parameter(
+            name, {"no code such as 550, 5 or 5.1.1", "550、5、5.1.1のようなコードではありません"});
     } else if (name == "kind") {
       query.kind = events::parse_kind(value);
       if (!query.kind)

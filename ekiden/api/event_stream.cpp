@@ -53,13 +53,13 @@ std::shared_ptr<const void> StreamSlots::take(const std::string& tenant) {
   if (state_->all >= kStreamsMax || of_tenant >= kOfTenantMax) return nullptr;
   ++of_tenant;
   ++state_->all;
-  return std::shared_ptr<const void>(
-      static_cast<const void*>(state_.get()), [state = state_, tenant](const void*) {
-        const std::lock_guard freeing(state->mutex);
-        --state->all;
-        const auto found = state->of_tenant.find(tenant);
-        if (--found->second == 0) state->of_tenant.erase(found);
-      });
+  return std::shared_ptr<const void>(static_cast<const void*>(state_.get()),
+                                     [state = state_, tenant](const void*) {
+                                       const std::lock_guard freeing(state->mutex);
+                                       --state->all;
+                                       const auto found = state->of_tenant.find(tenant);
+                                       if (--found->second == 0) state->of_tenant.erase(found);
+                                     });
 }
 
 /// What one stream stands on. It may outlive the request, and ends with the server.
@@ -72,7 +72,8 @@ struct EventStreams::Stream {
 
 EventStreams::EventStreams(Parts parts)
     : parts_(parts),
-      streams_(parts_.metrics.gauge("ekiden_event_streams", "Event streams over HTTP that are open")),
+      streams_(
+          parts_.metrics.gauge("ekiden_event_streams", "Event streams over HTTP that are open")),
       dropped_(parts_.metrics.counter("ekiden_event_streams_dropped_total",
                                       "Event streams ended because their reader was too slow")) {}
 
@@ -88,9 +89,8 @@ base::Task<HttpResponse> EventStreams::open(std::shared_ptr<Call> call) {
   }
   // A stream has no past but what its cursor names, and no end.
   if (stream->asked.query.from || stream->asked.query.until || !stream->asked.status.empty())
-    stream->asked.problem =
-        bad_parameter("from", {"a stream takes no times and no status",
-                               "ストリームでは日時とstatusを指定できません"});
+    stream->asked.problem = bad_parameter("from", {"a stream takes no times and no status",
+                                                   "ストリームでは日時とstatusを指定できません"});
   if (stream->asked.problem) co_return own_problem(*stream->asked.problem, call->caller);
   const bool is_head = call->request.method == "HEAD";
   if (!is_head) stream->slot = parts_.shared.streams().take(call->caller.tenant());
@@ -132,8 +132,8 @@ base::Task<void> EventStreams::run(std::shared_ptr<Stream> stream, HttpStream& o
     stream->cursor = std::move(**now);
   }
   // The first id lets a client resume that has not seen an event.
-  std::string text = "retry: 2000\nid: " + events::format_cursor(*stream->cursor) +
-                     "\n: events of ekiden\n\n";
+  std::string text =
+      "retry: 2000\nid: " + events::format_cursor(*stream->cursor) + "\n: events of ekiden\n\n";
   base::Steady heard = worker.clock.steady();
   bool has_more = false;
   while (worker.clock.steady() < end) {

@@ -305,7 +305,7 @@ base::Task<void> HttpServer::converse(net::Stream& stream) {
       input.append(scratch_.data(), *octets);
     }
     bool keeps_alive = parser->get().keep_alive() && !tasks_.is_closed() &&
-                             count + 1 < options_.requests_per_connection_max;
+                       count + 1 < options_.requests_per_connection_max;
     HttpRequest request = request_of(*parser, stream.remote(), options_.trusted_proxies);
     request.body = std::move(parser->get().body());
     parser.reset();

@@ -3,6 +3,7 @@
 #include <boost/json/array.hpp>
 
 #include "ekiden/api/api.hpp"
+#include "ekiden/api/draft_reader.hpp"
 #include "ekiden/api/event_query.hpp"
 #include "ekiden/archive/copies.hpp"
 #include "ekiden/base/log.hpp"
@@ -15,8 +16,7 @@ namespace {
 namespace json = boost::json;
 
 Problem unreadable() {
-  return unavailable(
-      {"The message cannot be read now.", "現在メッセージを読み出せません。"});
+  return unavailable({"The message cannot be read now.", "現在メッセージを読み出せません。"});
 }
 
 /// The recipients that the body names, or all of the message's.
@@ -105,8 +105,7 @@ base::Task<OriginalDesk::Original> OriginalDesk::find_queued(base::MessageId id,
   auto read = [&](base::Completion<Result<base::Octets>> done) {
     port.read(body, 0, body.size, std::move(done));
   };
-  const Result<base::Octets> octets =
-      co_await base::suspend<Result<base::Octets>>(std::move(read));
+  const Result<base::Octets> octets = co_await base::suspend<Result<base::Octets>>(std::move(read));
   if (octets && octets->size() == body.size) {
     original.octets = octets->view();
   } else {
@@ -217,15 +216,14 @@ base::Task<HttpResponse> OriginalDesk::resend(std::shared_ptr<Call> call) {
     if (one.problem) return own_problem(*one.problem, of.caller);
     const std::string id = base::format_message_id(one.id);
     HttpResponse response = json_response(
-        202, json::object{{"id", id},
-                          {"status", "queued"},
-                          {"recipients", one.recipients},
-                          {"resent", old}});
+        202,
+        json::object{
+            {"id", id}, {"status", "queued"}, {"recipients", one.recipients}, {"resent", old}});
     response.headers.emplace_back("Location", "/v1/messages/" + id);
     return response;
   };
-  co_return co_await parts_.sender.send_all(std::move(call), std::move(prepared),
-                                            std::move(answer), own_problem);
+  co_return co_await parts_.sender.send_all(std::move(call), std::move(prepared), std::move(answer),
+                                            own_problem);
 }
 
 void add_original_routes(Frame& frame, OriginalDesk& desk) {

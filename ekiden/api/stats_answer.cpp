@@ -86,7 +86,8 @@ base::Task<HttpResponse> MessageDesk::stats(std::shared_ptr<Call> call) {
   query.filter = std::move(asked.query);
   query.names_max = query.filter.limit;
   // Without a range, the last seven days.
-  if (!query.filter.from) query.filter.from = parts_.worker.clock.now() - std::chrono::hours(24 * 7);
+  if (!query.filter.from)
+    query.filter.from = parts_.worker.clock.now() - std::chrono::hours(24 * 7);
   base::Function<std::optional<json::object>(events::Reader&)> question =
       [query](events::Reader& reader) -> std::optional<json::object> {
     const Result<events::Stats> stats = events::count_events(reader, query);
@@ -98,8 +99,8 @@ base::Task<HttpResponse> MessageDesk::stats(std::shared_ptr<Call> call) {
                                                                        std::move(question));
   if (!counted) co_return own_problem(too_busy(), call->caller);
   if (!*counted) {
-    const Problem problem = unavailable(
-        {"The event store cannot be read now.", "現在イベントを読み出せません。"});
+    const Problem problem =
+        unavailable({"The event store cannot be read now.", "現在イベントを読み出せません。"});
     co_return own_problem(problem, call->caller);
   }
   co_return json_response(200, **counted);

@@ -37,9 +37,7 @@ class ArchiveTest : public testing::Test {
   }
   ~ArchiveTest() override { fs::remove_all(folder_); }
 
-  Archivist make() {
-    return Archivist(home_, clock_, key_, random_, metrics_, options_);
-  }
+  Archivist make() { return Archivist(home_, clock_, key_, random_, metrics_, options_); }
   base::MessageId id(int number) {
     const auto ms = static_cast<std::uint64_t>(base::to_unix_us(clock_.now()) / 1000);
     return {ms << 16, static_cast<std::uint64_t>(number)};

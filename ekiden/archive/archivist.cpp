@@ -163,8 +163,7 @@ void Archivist::remove_old(std::uint64_t wanted) {
     std::error_code error;
     for (const char* suffix : {"-wal", "-shm", ""}) fs::remove(path + suffix, error);
     if (error) {
-      base::log::warning("archive_file_not_removed",
-                         {{"file", path}, {"reason", error.message()}});
+      base::log::warning("archive_file_not_removed", {{"file", path}, {"reason", error.message()}});
       continue;
     }
     size_ -= std::min(size_, one.octets);

@@ -78,8 +78,8 @@ Result<std::string> Seal::open(base::MessageId id, std::string_view sealed) cons
   unsigned char rest[16];
   const bool is_done =
       context != nullptr &&
-      EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, raw(key_.view()),
-                         raw(nonce)) == 1 &&
+      EVP_DecryptInit_ex(context.get(), EVP_aes_256_gcm(), nullptr, raw(key_.view()), raw(nonce)) ==
+          1 &&
       EVP_DecryptUpdate(context.get(), nullptr, &size, raw(about),
                         static_cast<int>(about.size())) == 1 &&
       EVP_DecryptUpdate(context.get(), raw(octets, 0), &size, raw(closed),

@@ -186,10 +186,10 @@ void erase(Context& context, const std::string& recipient) {
     // The log names the person by a keyed hash only: it must not keep what was erased.
     const std::string name =
         base::encode_hex(user.node_key.hash("erased recipient", recipient)).substr(0, 16);
-    const auto noted = user.store.add_audit("events.erase", "recipient " + name,
-                                            std::to_string(*erased) + " events, " +
-                                                std::to_string(*copies) + " archived messages",
-                                            user.author);
+    const auto noted = user.store.add_audit(
+        "events.erase", "recipient " + name,
+        std::to_string(*erased) + " events, " + std::to_string(*copies) + " archived messages",
+        user.author);
     if (!noted) {
       user.err << "ekiden: the audit log: " << noted.error().message() << '\n';
       return static_cast<int>(kFailed);

@@ -114,7 +114,8 @@ void show_stats(Context& context, const StatsOptions& options) {
   if (!read_by(options.by, query))
     return context.fail(kUsage,
                         "--by takes hour or day, and one of tenant, stream, tag, domain, provider "
-                        "and source, not \"" + options.by + "\"");
+                        "and source, not \"" +
+                            options.by + "\"");
   query.filter = *filter;
   query.names_max = options.limit;
   if (!query.filter.from) query.filter.from = now - std::chrono::hours(24 * 7);

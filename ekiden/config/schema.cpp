@@ -236,9 +236,10 @@ std::vector<Key> events_keys(Events& v) {
        .min = kDay},
       {.name = "transcripts",
        .value = choice(v.transcripts, {"none", "failures", "all"}),
-       .doc = "Whose dialogue with the next hop is kept with its event: of attempts that failed and "
-              "of the delivery after them, or of first deliveries too. Passwords and messages are "
-              "never in it."},
+       .doc =
+           "Whose dialogue with the next hop is kept with its event: of attempts that failed and "
+           "of the delivery after them, or of first deliveries too. Passwords and messages are "
+           "never in it."},
       {.name = "backlog_max",
        .value = &v.backlog_max,
        .doc = "Events that wait for a slow event store before the oldest spill to plain files.",

@@ -100,7 +100,8 @@ events::Event Settlement::event_of(const Context& context, const Verdict& verdic
   // A failed connection has an opening only; of a delivery without a transcript nothing is wanted.
   const bool is_opening_wanted =
       !verdict.transcript.empty() || (verdict.is_attempt && kind != events::Kind::Delivered);
-  if (is_opening_wanted && context.peer.opening != nullptr) event.transcript = *context.peer.opening;
+  if (is_opening_wanted && context.peer.opening != nullptr)
+    event.transcript = *context.peer.opening;
   event.transcript += verdict.transcript;
   event.reason = verdict.reason;
   event.fault = verdict.fault;

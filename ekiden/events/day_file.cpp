@@ -5,8 +5,8 @@
 
 // Invariants: no level but the last has kSlicesMerged slices; slices_ covers [first event,
 // tail_.first) without a gap, the tail what follows; tail_entries_ and tail_ids_ describe exactly
-// the rows of the tail, and so do its subjects and counts; memory is a copy of what the open transaction will leave, which is why a
-// failure spends the object.
+// the rows of the tail, and so do its subjects and counts; memory is a copy of what the open
+// transaction will leave, which is why a failure spends the object.
 
 namespace ekiden::events {
 namespace {
@@ -143,8 +143,7 @@ Result<void> DayFile::load(std::int64_t first_seq) {
     *statement = std::move(*prepared);
   }
   if (layout_ >= kLayoutCounts) {
-    Result<Statement> subjects =
-        database_.prepare("INSERT INTO subjects VALUES(?1, ?2, ?3, ?4)");
+    Result<Statement> subjects = database_.prepare("INSERT INTO subjects VALUES(?1, ?2, ?3, ?4)");
     if (!subjects) return subjects.error();
     insert_subjects_ = std::move(*subjects);
     Result<Statement> transcript =

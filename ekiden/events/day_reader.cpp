@@ -46,8 +46,9 @@ Result<void> DayReader::prepare() {
       {&subjects_down_,
        "SELECT first, entries FROM subjects WHERE last_us>=?1 AND first_us<?2 "
        "ORDER BY first DESC"},
-      {&counts_, "SELECT hour, tenant, dimension, n.name, c.* FROM counts c JOIN names n "
-                 "ON n.id=c.name"},
+      {&counts_,
+       "SELECT hour, tenant, dimension, n.name, c.* FROM counts c JOIN names n "
+       "ON n.id=c.name"},
       {&transcript_, "SELECT text FROM transcripts WHERE seq=?1"},
   };
   for (const auto& [statement, sql] : newer) {

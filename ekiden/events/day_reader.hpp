@@ -62,8 +62,7 @@ class DayReader {
   Result<std::vector<Slice>> load_slices();
   Result<void> read_within(const Range& range, const See& see);
   Result<void> read_subjects(const Range& range, const See& see, bool& goes_on);
-  Result<void> read_counts_within(
-      const std::function<void(const TallyKey&, const Counts&)>& see);
+  Result<void> read_counts_within(const std::function<void(const TallyKey&, const Counts&)>& see);
   Result<void> read_keyed(const Slice& slice, const Range& range, const See& see, bool& goes_on);
   Result<void> read_rows(std::int64_t low, std::int64_t high, const Range& range, const See& see,
                          bool& goes_on);

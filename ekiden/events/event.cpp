@@ -350,14 +350,13 @@ std::optional<base::MessageId> successor_of(const Event& event) {
 
 std::string encode_event(const Event& e) {
   std::string octets;
-  std::size_t size = 80 + e.id.size() + e.recipient.size() + e.sender.size() +
-                     e.header_from.size() + e.subject.size() + e.tenant.size() + e.stream.size() +
-                     e.route.size() + e.source.size() + e.remote_host.size() +
-                     e.remote_address.size() + e.tls_version.size() + e.tls_cipher.size() +
-                     e.tls_verification.size() + e.enhanced_code.size() + e.reply.size() +
-                     e.phase.size() + e.reason.size() + e.fault.size() + e.client_address.size() +
-                     e.identity.size() + e.internet_message_id.size() + e.detail.size() +
-                     e.provider.size() + e.transcript.size();
+  std::size_t size =
+      80 + e.id.size() + e.recipient.size() + e.sender.size() + e.header_from.size() +
+      e.subject.size() + e.tenant.size() + e.stream.size() + e.route.size() + e.source.size() +
+      e.remote_host.size() + e.remote_address.size() + e.tls_version.size() + e.tls_cipher.size() +
+      e.tls_verification.size() + e.enhanced_code.size() + e.reply.size() + e.phase.size() +
+      e.reason.size() + e.fault.size() + e.client_address.size() + e.identity.size() +
+      e.internet_message_id.size() + e.detail.size() + e.provider.size() + e.transcript.size();
   for (const std::string& tag : e.tags) size += tag.size() + 3;
   octets.reserve(size);
 

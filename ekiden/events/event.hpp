@@ -64,8 +64,8 @@ struct Event {
   std::string internet_message_id;  ///< the Message-ID header
   bool may_be_duplicate = false;    ///< the connection was lost after the final dot
   std::string detail;               ///< anything a reader should know, in words
-  /// What was said in the attempt, a line each: "C: MAIL FROM:<…>", "S: 250 2.1.0 Ok". No passwords,
-  /// no message. The store keeps it apart, for `retention.transcripts`.
+  /// What was said in the attempt, a line each: "C: MAIL FROM:<…>", "S: 250 2.1.0 Ok". No
+  /// passwords, no message. The store keeps it apart, for `retention.transcripts`.
   std::string transcript;
 
   friend bool operator==(const Event&, const Event&) = default;

@@ -8,8 +8,8 @@
 
 namespace ekiden::events {
 
-/// Counts events by tenant, stream, provider and outcome, for /metrics. Names past kSeriesMax series
-/// are counted as "other": tenants come and go, and a stream's name is a client's choice.
+/// Counts events by tenant, stream, provider and outcome, for /metrics. Names past kSeriesMax
+/// series are counted as "other": tenants come and go, and a stream's name is a client's choice.
 ///
 /// Sharing: the event writer's thread.
 class OutcomeMeter {

@@ -50,7 +50,7 @@ struct Query {
   std::optional<Kind> kind;
   /// The reverse-path or the header's From, compared as a recipient is; "<>" is the null one.
   std::string sender;
-  std::string tag;     ///< one of the message's
+  std::string tag;  ///< one of the message's
   std::string stream;
   std::string source, provider;
   std::string subject;  ///< a part of it, as people read it; letters of ASCII in either case
@@ -124,7 +124,6 @@ class Reader {
   Result<DayReader*> reader_of(Day day);
 
  private:
-
   std::string directory_;
   struct Open;
   std::map<Day, std::unique_ptr<Open>> open_;

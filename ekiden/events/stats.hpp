@@ -31,8 +31,8 @@ struct Stats {
     bool is_rest = false;
     Counts counts{};
   };
-  std::vector<Group> groups;  ///< by time, then the largest first, the rest last
-  Counts totals{};            ///< every event once, whatever it is grouped by
+  std::vector<Group> groups;   ///< by time, then the largest first, the rest last
+  Counts totals{};             ///< every event once, whatever it is grouped by
   base::Time from{}, until{};  ///< of what was counted
   bool is_complete = true;     ///< false: some was not looked at, because it is too much
 };

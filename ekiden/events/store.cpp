@@ -207,8 +207,8 @@ void Store::remove_transcripts() {
     if (removed) {
       untold_.insert(*day);
     } else {
-      base::log::warning("transcripts_not_removed", {{"file", at->path().string()},
-                                                     {"reason", removed.error().message()}});
+      base::log::warning("transcripts_not_removed",
+                         {{"file", at->path().string()}, {"reason", removed.error().message()}});
     }
   }
 }

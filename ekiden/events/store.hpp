@@ -38,7 +38,7 @@ class Store final : public Sink {
     base::Counter* unread = nullptr;   ///< no events, kept aside
     base::Counter* corrupt = nullptr;  ///< files moved aside
     OutcomeMeter* outcomes = nullptr;
-    base::Gauge* overdue = nullptr;    ///< files that retention could not remove: an alert
+    base::Gauge* overdue = nullptr;  ///< files that retention could not remove: an alert
   };
 
   Store(base::Clock& clock, Options options, Counters counters);

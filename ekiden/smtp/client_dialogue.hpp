@@ -269,8 +269,8 @@ class ClientDialogue {
   ClientOptions options_;
   State state_ = State::Start;
   ReplyParser parser_;
-  std::string out_;          // what the last action asked to write
-  std::string ride_out_;     // and what rides behind a body
+  std::string out_;       // what the last action asked to write
+  std::string ride_out_;  // and what rides behind a body
   std::string opening_;
   std::string rest_;         // received, not yet parsed, between two calls
   std::string_view unread_;  // the same during a call

