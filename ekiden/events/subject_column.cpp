@@ -48,7 +48,7 @@ std::string subject_key(std::string_view subject) {
   std::string text = base::lowered(message::decode_header_text(subject));
   if (text.size() <= SubjectColumn::kTextOctetsMax) return text;
   std::size_t end = SubjectColumn::kTextOctetsMax;
-  // Octets 10xxxxxx go on with a character (RFC 3629 §3).
+  // Octets 10xxxxxx go on with a character of UTF-8.
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
   text.resize(end);
   return text;
