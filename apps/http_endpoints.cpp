@@ -54,7 +54,7 @@ HttpEndpoints::HttpEndpoints(Parts parts)
       settings_(parts_.relay.settings()),
       balance_(parts_.metrics),
       shared_({parts_.pool, settings_->node.data_dir, parts_.workers.front().worker.clock,
-               parts_.jobs}) {
+               parts_.jobs, &parts_.node_key, settings_->retention.idempotency}) {
   for (RelayWorker& place : parts_.workers) {
     auto part = std::make_unique<Part>(Part{place, nullptr, {}});
     const unsigned index = place.worker.index;

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "apps/bulk_node.hpp"
+#include "apps/archive_node.hpp"
 #include "apps/control_plane.hpp"
 #include "apps/egress_file.hpp"
 #include "apps/http_endpoints.hpp"
@@ -77,13 +78,16 @@ int fail(const std::string& sentence) {
   return kFailed;
 }
 
-events::Store::Counters event_counters(base::Metrics& metrics) {
+events::Store::Counters event_counters(base::Metrics& metrics, events::OutcomeMeter& outcomes) {
   const auto events = [&metrics](const char* result) {
     return &metrics.counter("ekiden_events_total", "Events that the event store was given",
                             {{"result", result}});
   };
-  return {events("stored"), events("known"), events("unread"),
+  return {events("stored"),
+          events("known"),
+          events("unread"),
           &metrics.counter("ekiden_event_files_corrupt_total", "Event files set aside as damaged"),
+          &outcomes,
           &metrics.gauge("ekiden_event_files_overdue",
                          "Event files past events.retention that cannot be removed")};
 }
@@ -112,7 +116,8 @@ int serve(config::Loaded loaded) {
                                 ? settings->node.workers
                                 : std::max(std::thread::hardware_concurrency(), 1U);
   base::Runtime runtime(runtime_options);
-  base::LoopThread events_thread("events");
+  // It catches up in what time mail leaves; the spool keeps events meanwhile.
+  base::LoopThread events_thread("events", 10);
   base::SystemRandom random;
   std::string problem;
 
@@ -146,9 +151,12 @@ int serve(config::Loaded loaded) {
   if (!providers.providers)
     return fail("shaping.rules_dir cannot be used; see `ekiden config check`");
 
-  events::Store event_store(events_thread.loop().clock(),
-                            {data_dir + "/events", settings->events.retention},
-                            event_counters(metrics));
+  events::OutcomeMeter outcomes(metrics);
+  events::Store event_store(
+      events_thread.loop().clock(),
+      {data_dir + "/events", settings->events.retention, settings->retention.transcripts},
+      event_counters(metrics, outcomes));
+  ArchiveNode archive(*settings, *node_key, metrics);
 
   std::vector<std::unique_ptr<Place>> places;
   std::vector<RelayWorker> workers;
@@ -165,7 +173,7 @@ int serve(config::Loaded loaded) {
   // All of it on worker 0.
   base::Worker& first = runtime.worker(0);
   WebhookNode webhooks(*places.front(), tls, runtime.pool(), event_store);
-  if (!webhooks.open(data_dir, *node_key, problem)) return fail(problem);
+  if (!webhooks.open(*settings, *node_key, problem)) return fail(problem);
   policy::MtaStsBook policies;
   MtaStsFile policies_file(policies, first, runtime.pool(), data_dir);
   TlsReportNode tls_reports(*settings, *places.front(), tls, runtime.pool(), policies);
@@ -187,6 +195,7 @@ int serve(config::Loaded loaded) {
   surroundings.mta_sts = &policies;
   surroundings.observe_tls = tls_reports.observer();
   surroundings.providers = providers.providers;
+  surroundings.keep_copy = archive.keep_copy();
   auth::DomainBook domains;
   // Without the list, names without a DMARC record are organizations of their own.
   const Result<auth::PublicSuffixList> suffixes = auth::PublicSuffixList::load_newest();
@@ -252,6 +261,7 @@ int serve(config::Loaded loaded) {
   events_thread.loop().executor().post(
       [&] { remove_old_hourly(event_store, events_thread.loop().clock()); });
   events_thread.start();
+  archive.start();
   runtime.start();
   first.executor.post([&] {
     watcher.emplace(first, runtime.pool(), **accounts, [&] { relay.refresh_streams(); });
@@ -283,6 +293,7 @@ int serve(config::Loaded loaded) {
 
   const int code = finished.get_future().get();
   runtime.stop();
+  archive.stop();
   events_thread.stop();
   suppression_feed.reset();
   key_watch.reset();

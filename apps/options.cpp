@@ -302,6 +302,7 @@ delivery::ConnectionOptions connection_options(const config::Settings& settings,
     options.own_endpoints.push_back(listener.address);
   options.uses_dane = settings.delivery.dane == config::Dane::Auto;
   options.rewriting = rewriting;
+  options.transcripts = static_cast<delivery::Transcripts>(settings.events.transcripts);
   return options;
 }
 

@@ -60,7 +60,8 @@ struct Relay::Part {
         listeners({at.worker, *relay.mail_, *port, dispatcher, ids, relay.surroundings_.accounts,
                    limits, instruments, at.sasl, &verifier, at.tls, at.proxy, &at.resolver,
                    relay.surroundings_.suffixes, alignment.get(), &relay.surroundings_.pool,
-                   relay.surroundings_.providers, relay.surroundings_.find_accepted}),
+                   relay.surroundings_.providers, relay.surroundings_.find_accepted,
+                   relay.surroundings_.keep_copy}),
         http_submission(http_submission_options(*relay.settings_, relay.rewriting_)) {}
 
   /// A reload's share of this worker.

@@ -76,6 +76,8 @@ struct Surroundings {
   inbound::FindAccepted find_accepted = nullptr;
   policy::TlsObserver observe_tls = nullptr;  ///< null: nobody reports on TLS
   bulk::Watch* jobs = nullptr;  ///< null: there are no bulk jobs
+  /// Empty: nothing is archived.
+  inbound::KeepCopy keep_copy = nullptr;
 };
 
 /// The rules of [[rewrite]]; null when there are none.

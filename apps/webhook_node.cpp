@@ -6,14 +6,21 @@
 
 namespace ekiden::apps {
 
-bool WebhookNode::open(const std::string& data_dir, const account::HashKey& node_key,
+bool WebhookNode::open(const config::Settings& settings, const account::HashKey& node_key,
                        std::string& problem) {
+  const std::string& data_dir = settings.node.data_dir;
   Result<std::unique_ptr<webhook::Ledger>> ledger = webhook::Ledger::open(data_dir, &problem);
   if (!ledger) {
     problem = "the webhooks' ledger cannot be opened: " + problem;
     return false;
   }
   ledger_ = std::move(*ledger);
+  const Result<void> kept =
+      ledger_->keep_attempts(settings.retention.webhook_attempts, place_.worker.clock.now());
+  if (!kept) {
+    problem = "the webhooks' ledger cannot be written: " + kept.error().message();
+    return false;
+  }
   desk_.emplace(data_dir + "/events", node_key);
   return true;
 }

@@ -24,7 +24,8 @@ class WebhookNode {
         }) {}
 
   /// False, with a sentence, when the ledger cannot be opened. Blocks; before the workers run.
-  bool open(const std::string& data_dir, const account::HashKey& node_key, std::string& problem);
+  bool open(const config::Settings& settings, const account::HashKey& node_key,
+            std::string& problem);
   void start(account::Store& accounts, Relay& relay, base::Metrics& metrics);
   void stop() {
     if (service_) service_->stop();

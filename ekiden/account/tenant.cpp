@@ -103,6 +103,13 @@ std::string format_settings(const TenantSettings& settings) {
   if (settings.requires_proven_domains) object["requires_proven_domains"] = true;
   put(object, "soft_failures", settings.soft_failures);
   put(object, "suppression_days", settings.suppression_days);
+  if (settings.archives_all) object["archives_all"] = true;
+  if (!settings.archived_streams.empty()) {
+    json::array streams;
+    for (const std::string& stream : settings.archived_streams)
+      streams.push_back(json::string(stream));
+    object["archived_streams"] = std::move(streams);
+  }
   return json::serialize(object);
 }
 
@@ -127,6 +134,16 @@ std::optional<TenantSettings> parse_settings(std::string_view text) {
       settings.sender_domains.emplace_back(one.get_string());
     }
   }
+  if (const json::value* streams = object->if_contains("archived_streams")) {
+    if (!streams->is_array()) return std::nullopt;
+    for (const json::value& one : streams->get_array()) {
+      if (!one.is_string()) return std::nullopt;
+      settings.archived_streams.emplace_back(one.get_string());
+    }
+  }
+  const json::value* all = object->if_contains("archives_all");
+  if (all != nullptr && !all->is_bool()) return std::nullopt;
+  settings.archives_all = all != nullptr && all->get_bool();
   const auto take_limits = [&](std::string_view key, Limits& into) {
     const json::value* limits = object->if_contains(key);
     if (limits == nullptr) return true;
@@ -170,6 +187,13 @@ bool TenantRules::has_stream(std::string_view name) const {
   return settings.streams.empty() || name == "transactional" || name == "bulk" ||
          std::any_of(settings.streams.begin(), settings.streams.end(),
                      [&](const Stream& stream) { return stream.name == name; });
+}
+
+bool is_archived(const TenantRules* tenant, std::string_view stream) {
+  if (tenant == nullptr) return false;
+  const auto& streams = tenant->settings.archived_streams;
+  return tenant->settings.archives_all ||
+         std::find(streams.begin(), streams.end(), stream) != streams.end();
 }
 
 Stream stream_of(const TenantRules* tenant, std::string_view name) {

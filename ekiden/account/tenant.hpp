@@ -36,6 +36,9 @@ struct TenantSettings {
   std::uint32_t soft_failures = 0;
   /// How long an automatic suppression lasts, in days; zero: for good.
   std::uint32_t suppression_days = 0;
+  /// Copies of its messages are kept: of all, or of these streams.
+  bool archives_all = false;
+  std::vector<std::string> archived_streams;
 
   friend bool operator==(const TenantSettings&, const TenantSettings&) = default;
 };
@@ -57,6 +60,9 @@ struct TenantRules {
   /// One of its streams, or one that every tenant has; anything while it has named none.
   bool has_stream(std::string_view name) const;
 };
+
+/// Whether copies of such messages are kept; not without settings.
+bool is_archived(const TenantRules* tenant, std::string_view stream);
 
 /// What a stream is, by the tenant's settings; without any, only "transactional" is transactional.
 Stream stream_of(const TenantRules* tenant, std::string_view name);

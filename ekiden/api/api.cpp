@@ -15,7 +15,7 @@ std::uint64_t body_octets_max(std::uint64_t message_octets) {
 Shared::Shared(Parts parts)
     : parts_(std::move(parts)),
       events_(parts_.pool, parts_.data_dir + "/events"),
-      idempotency_(parts_.pool, parts_.data_dir, parts_.clock) {}
+      idempotency_(parts_.pool, parts_.data_dir, parts_.clock, parts_.idempotency_kept) {}
 
 Shared::~Shared() = default;
 
@@ -35,11 +35,15 @@ Api::Api(Parts parts)
                parts_.shared.idempotency(),
                [this](base::MessageId id) { return messages_.was_stored(id); }}),
       messages_({parts_.worker, parts_.services.spool, parts_.shared}),
-      jobs_(sender_, parts_.shared.jobs()) {
+      jobs_(sender_, parts_.shared.jobs()),
+      originals_({parts_.worker, parts_.pool, parts_.services, parts_.shared, sender_, messages_}),
+      streams_({parts_.worker, parts_.shared, parts_.metrics}) {
   add_key_routes(frame_);
   add_sending_routes(frame_, sender_, jobs_);
   jobs::add_routes(frame_, jobs_);
   add_message_routes(frame_, messages_);
+  add_original_routes(frame_, originals_);
+  add_stream_routes(frame_, streams_);
   add_description_route(frame_);
   blastengine::add_routes(frame_, sender_);
   postmark::add_routes(frame_, sender_);

@@ -5,11 +5,13 @@
 #include <string>
 
 #include "ekiden/api/event_desk.hpp"
+#include "ekiden/api/event_stream.hpp"
 #include "ekiden/api/frame.hpp"
 #include "ekiden/api/idempotency.hpp"
 #include "ekiden/api/jobs/job_desk.hpp"
 #include "ekiden/api/message_desk.hpp"
 #include "ekiden/api/node_desk.hpp"
+#include "ekiden/api/original_desk.hpp"
 #include "ekiden/api/sender.hpp"
 #include "ekiden/bulk/desk.hpp"
 #include "ekiden/inbound/services.hpp"
@@ -26,6 +28,8 @@ struct Shared {
     std::string data_dir;
     base::Clock& clock;
     bulk::Desk& jobs;
+    const account::HashKey* node_key = nullptr;  ///< null: there is no archive
+    base::Duration idempotency_kept = std::chrono::hours(48);
   };
   explicit Shared(Parts parts);
   ~Shared();
@@ -36,6 +40,8 @@ struct Shared {
   EventDesk& events() { return events_; }
   IdempotencyBook& idempotency() { return idempotency_; }
   bulk::Desk& jobs() { return parts_.jobs; }
+  StreamSlots& streams() { return streams_; }
+  const Parts& parts() const { return parts_; }
   void stop();
 
  private:
@@ -43,6 +49,7 @@ struct Shared {
   std::unique_ptr<NodeDesk> node_;
   EventDesk events_;
   IdempotencyBook idempotency_;
+  StreamSlots streams_;
 };
 
 /// The HTTP API of one worker: the frame and everything in it.
@@ -73,6 +80,8 @@ class Api {
   Sender sender_;
   MessageDesk messages_;
   jobs::JobDesk jobs_;
+  OriginalDesk originals_;
+  EventStreams streams_;
 };
 
 /// GET /v1/key: what the key that asks may do.
@@ -81,6 +90,10 @@ void add_key_routes(Frame& frame);
 void add_sending_routes(Frame& frame, Sender& sender, jobs::JobDesk& jobs);
 /// GET /v1/messages, /v1/messages/{id}, POST /v1/messages/{id}/cancel, GET /v1/events, /v1/stats.
 void add_message_routes(Frame& frame, MessageDesk& desk);
+/// GET /v1/messages/{id}/original, POST /v1/messages/{id}/resend.
+void add_original_routes(Frame& frame, OriginalDesk& desk);
+/// GET /v1/events/stream.
+void add_stream_routes(Frame& frame, EventStreams& streams);
 /// GET /v1/openapi.json, to everybody.
 void add_description_route(Frame& frame);
 

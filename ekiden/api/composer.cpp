@@ -1,4 +1,4 @@
-// The only translation unit that sees GMime.
+// Makes MIME with GMime; message/header_text reads with it.
 #include "ekiden/api/composer.hpp"
 
 #include <gmime/gmime.h>
@@ -237,19 +237,6 @@ class Composer {
 };
 
 }  // namespace
-
-std::string decode_header_text(std::string_view text) {
-  if (text.find("=?") == std::string_view::npos && base::is_valid_utf8(text))
-    return std::string(text);
-  start_gmime();
-  char* decoded = g_mime_utils_header_decode_text(nullptr, std::string(text).c_str());
-  if (decoded == nullptr) return {};
-  char* valid = g_utf8_make_valid(decoded, -1);
-  std::string out = valid;
-  g_free(valid);
-  g_free(decoded);
-  return out;
-}
 
 Composed compose(const Draft& draft) {
   start_gmime();

@@ -6,6 +6,7 @@
 
 #include "ekiden/api/draft.hpp"
 #include "ekiden/api/japanese.hpp"
+#include "ekiden/message/header_text.hpp"
 
 namespace ekiden::api {
 
@@ -23,7 +24,6 @@ struct Composed {
 /// Any thread.
 Composed compose(const Draft& draft);
 
-/// RFC 2047 undone: "=?UTF-8?B?44GC?=" as "あ". Always valid UTF-8.
-std::string decode_header_text(std::string_view text);
+using message::decode_header_text;
 
 }  // namespace ekiden::api

@@ -1,7 +1,8 @@
 // The only translation unit that sees Boost.Beast.
 //
 // Invariants:
-// - A connection holds one request and one response at a time, both bounded by the options.
+// - A connection holds one request and one response at a time, both bounded by the options; of an
+//   answer that goes on (HttpStream) it holds what is being written.
 // - After an error of the parser the connection is closed: where the next request begins is
 //   unknown, and guessing would be request smuggling (RFC 9112 §11.2).
 #include "ekiden/api/http_server.hpp"
@@ -104,7 +105,9 @@ std::string format_response(const HttpResponse& response, bool keeps_alive, bool
   const auto reason = http::obsolete_reason(static_cast<http::status>(response.status));
   std::string text = "HTTP/1.1 " + std::to_string(response.status) + " " + view(reason) + "\r\n";
   if (!response.content_type.empty()) text += "Content-Type: " + response.content_type + "\r\n";
-  text += "Content-Length: " + std::to_string(response.body.size()) + "\r\n";
+  // A body that goes on ends with its connection (RFC 9112 §6.3).
+  if (!response.streamer)
+    text += "Content-Length: " + std::to_string(response.body.size()) + "\r\n";
   // Nothing that is served here is for a browser to guess about or to keep.
   text += "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n";
   for (const auto& [name, value] : response.headers) text += name + ": " + value + "\r\n";
@@ -144,6 +147,35 @@ class HttpServer::Reserved {
  private:
   BodyBudget& budget_;
   std::uint64_t octets_ = 0;
+};
+
+/// A connection that an answer without an end is written to.
+class HttpServer::Stream final : public HttpStream {
+ public:
+  Stream(HttpServer& server, net::Stream& stream) : server_(server), stream_(stream) {}
+
+  base::Task<bool> write(std::string octets, base::Duration patience) override {
+    const base::Steady deadline = server_.worker_.clock.steady() + patience;
+    const Result<void> written = co_await net::write_all(stream_, octets, deadline);
+    co_return written.has_value() && !server_.tasks_.is_closed();
+  }
+
+  base::Task<bool> pause(base::Duration duration) override {
+    const base::Steady deadline = server_.worker_.clock.steady() + duration;
+    // A client has nothing to say here; that it leaves is heard as the end of what it says.
+    while (!server_.tasks_.is_closed() && unread_ < server_.options_.linger_octets_max) {
+      const std::span<char> into(server_.scratch_);
+      const Result<std::size_t> octets = co_await net::read_some(stream_, into, deadline);
+      if (!octets) co_return octets.error() == net::Errc::TimedOut && !server_.tasks_.is_closed();
+      unread_ += *octets;
+    }
+    co_return false;
+  }
+
+ private:
+  HttpServer& server_;
+  net::Stream& stream_;
+  std::size_t unread_ = 0;
 };
 
 HttpServer::HttpServer(base::Worker& worker, HttpOptions options)
@@ -272,17 +304,22 @@ base::Task<void> HttpServer::converse(net::Stream& stream) {
       }
       input.append(scratch_.data(), *octets);
     }
-    const bool keeps_alive = parser->get().keep_alive() && !tasks_.is_closed() &&
-                             count + 1 < options_.requests_per_connection_max;
+    bool keeps_alive = parser->get().keep_alive() && !tasks_.is_closed() &&
+                       count + 1 < options_.requests_per_connection_max;
     HttpRequest request = request_of(*parser, stream.remote(), options_.trusted_proxies);
     request.body = std::move(parser->get().body());
     parser.reset();
     const bool is_head = request.method == "HEAD";
     const HttpResponse response = co_await answer(std::move(request));
+    if (response.streamer) keeps_alive = false;
     const std::string text = format_response(response, keeps_alive, is_head);
     const Result<void> written =
         co_await net::write_all(stream, text, worker_.clock.steady() + options_.write_max);
     if (!written) co_return;
+    if (response.streamer && !is_head) {
+      Stream body(*this, stream);
+      co_await response.streamer(body);
+    }
     if (!keeps_alive) {
       stream.shutdown_write();
       co_return;

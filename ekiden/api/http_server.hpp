@@ -30,11 +30,26 @@ struct HttpRequest {
   std::string_view header(std::string_view lower_case_name) const;
 };
 
+/// The body of an answer that goes on: what is written goes out at once, until the coroutine ends;
+/// then the connection does too.
+///
+/// Sharing: the server's worker, within the coroutine that it was given to.
+class HttpStream {
+ public:
+  virtual ~HttpStream() = default;
+  /// False: the client has gone, or did not take it in `patience`, or the server stops.
+  virtual base::Task<bool> write(std::string octets, base::Duration patience) = 0;
+  /// Lets the time pass. False at once when the client has gone or the server stops.
+  virtual base::Task<bool> pause(base::Duration duration) = 0;
+};
+using HttpStreamer = std::function<base::Task<void>(HttpStream& stream)>;
+
 struct HttpResponse {
   unsigned status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
+  HttpStreamer streamer = nullptr;  ///< in place of `body`, unless empty
 };
 
 /// Answers one request, on the server's worker.
@@ -106,6 +121,7 @@ class HttpServer {
 
  private:
   class Reserved;
+  class Stream;
   base::Task<void> run(std::unique_ptr<net::Stream> stream, Secure secure);
   base::Task<void> converse(net::Stream& stream);
   base::Task<HttpResponse> answer(HttpRequest request);

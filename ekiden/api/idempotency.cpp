@@ -38,12 +38,13 @@ std::vector<base::MessageId> split_ids(std::string_view text) {
 }  // namespace
 
 struct IdempotencyBook::State {
-  State(base::Executor& p, std::string d, base::Clock& c)
-      : pool(p), path(std::move(d) + "/idempotency.db"), clock(c) {}
+  State(base::Executor& p, std::string d, base::Clock& c, base::Duration k)
+      : pool(p), path(std::move(d) + "/idempotency.db"), clock(c), kept(k) {}
 
   base::Executor& pool;
   const std::string path;
   base::Clock& clock;
+  const base::Duration kept;
   std::mutex mutex;
   std::optional<account::Database> database;
   std::set<std::pair<std::string, std::string>> under_way;
@@ -95,7 +96,7 @@ struct IdempotencyBook::State {
     if (claims++ % kClaimsBetweenPrunes != 0) return {};
     auto erase = database->prepare("DELETE FROM answers WHERE at_us < ?");
     if (!erase) return erase.error();
-    return erase->bind(base::to_unix_us(now - kKept)).run();
+    return erase->bind(base::to_unix_us(now - kept)).run();
   }
 
   Result<Claim> try_claim(const Request& request, std::vector<base::MessageId> ids) {
@@ -139,8 +140,9 @@ struct IdempotencyBook::State {
   }
 };
 
-IdempotencyBook::IdempotencyBook(base::Executor& pool, std::string data_dir, base::Clock& clock)
-    : state_(std::make_shared<State>(pool, std::move(data_dir), clock)) {}
+IdempotencyBook::IdempotencyBook(base::Executor& pool, std::string data_dir, base::Clock& clock,
+                                 base::Duration kept)
+    : state_(std::make_shared<State>(pool, std::move(data_dir), clock, kept)) {}
 
 IdempotencyBook::~IdempotencyBook() = default;
 

@@ -22,11 +22,11 @@ namespace ekiden::api {
 /// Sharing: any thread; the work is done on the pool.
 class IdempotencyBook {
  public:
-  /// Keys are forgotten after so long.
-  static constexpr base::Duration kKept = std::chrono::hours(48);
   static constexpr std::size_t kKeyOctetsMax = 255;
 
-  IdempotencyBook(base::Executor& pool, std::string data_dir, base::Clock& clock);
+  /// `kept`: keys are forgotten after so long.
+  IdempotencyBook(base::Executor& pool, std::string data_dir, base::Clock& clock,
+                  base::Duration kept = std::chrono::hours(48));
   ~IdempotencyBook();
 
   struct Claim {

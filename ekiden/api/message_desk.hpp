@@ -2,11 +2,16 @@
 
 #include "ekiden/api/router.hpp"
 #include "ekiden/base/worker.hpp"
+#include "ekiden/events/reader.hpp"
 #include "ekiden/spool/spool.hpp"
 
 namespace ekiden::api {
 
 struct Shared;
+
+/// All events of one message of the tenant, oldest first; on the pool.
+std::vector<events::Event> timeline(events::Reader& reader, base::MessageId id,
+                                    const std::string& tenant, bool with_transcripts = false);
 
 /// Answers questions about messages and their events, of one tenant at a time: the queue knows
 /// what waits, the event store what happened.

@@ -25,6 +25,7 @@ const std::map<std::string_view, Text>& titles() {
       {"refused", {"The message is refused", "メッセージは受け付けられません"}},
       {"no-such-message", {"There is no such message", "該当するメッセージがありません"}},
       {"no-such-object", {"There is no such object", "該当するものがありません"}},
+      {"gone", {"The message is not kept any more", "メッセージはもう保存されていません"}},
       {"conflict", {"The request does not fit the present state", "現在の状態と矛盾しています"}},
       {"idempotency-key-reused",
        {"This Idempotency-Key was used with another request",

@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -11,6 +13,8 @@ void LoopThread::start(int processor) {
   thread_ = std::thread([this, processor] {
     // The kernel keeps 15 characters.
     pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
+    // Of this thread alone, on Linux; refused, it runs as the others do.
+    if (niceness_ != 0) setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), niceness_);
     if (processor >= 0) {
       cpu_set_t set;
       CPU_ZERO(&set);

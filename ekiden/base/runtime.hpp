@@ -16,7 +16,10 @@ namespace ekiden::base {
 /// A thread that runs one event loop, under a name that top(1) shows.
 class LoopThread {
  public:
-  explicit LoopThread(std::string name) : name_(std::move(name)) {}
+  /// `niceness`: how much it gives way to the other threads, 0 to 19 (setpriority(2)): what is not
+  /// on the way of mail asks for less than mail does.
+  explicit LoopThread(std::string name, int niceness = 0)
+      : name_(std::move(name)), niceness_(niceness) {}
   ~LoopThread() { stop(); }
   LoopThread(const LoopThread&) = delete;
   LoopThread& operator=(const LoopThread&) = delete;
@@ -29,6 +32,7 @@ class LoopThread {
 
  private:
   std::string name_;
+  int niceness_;
   EventLoop loop_;
   std::thread thread_;
 };

@@ -89,6 +89,7 @@ void add_message(CLI::App& app, Context& context);
 void add_operation(CLI::App& app, Context& context);
 void add_spool(CLI::App& app, Context& context);
 void add_events(CLI::App& app, Context& context);
+void add_stats(CLI::App& app, Context& context);
 void add_webhook(CLI::App& app, Context& context);
 void add_rewrite(CLI::App& app, Context& context);
 void add_top(CLI::App& app, Context& context);

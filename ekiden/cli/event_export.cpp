@@ -30,7 +30,8 @@ void add_number(std::string& line, std::uint64_t number) {
 
 std::string event_csv_head() {
   return "id,time,kind,message,recipient,sender,header_from,subject,internet_message_id,tenant,"
-         "stream,tags,route,source,remote_host,remote_address,tls_version,tls_verification,"
+         "stream,tags,route,source,provider,remote_host,remote_address,tls_version,tls_"
+         "verification,"
          "enhanced_code,reply,phase,reason,fault,detail,reply_code,attempt,queued_us,attempt_us,"
          "size\r\n";
 }
@@ -53,6 +54,7 @@ std::string event_csv_line(const events::Event& event) {
                                tags,
                                event.route,
                                event.source,
+                               event.provider,
                                event.remote_host,
                                event.remote_address,
                                event.tls_version,

@@ -90,7 +90,7 @@ void EventFilter::add_to(CLI::App& app, Range range) {
   add("--recipient", recipient, "Recipient address", "ADDRESS");
   add("--domain", domain, "Recipient domain", "NAME");
   add("--message", message, "Message id, or the Message-ID header", "ID");
-  add("--sender", sender, "Reverse-path; \"<>\" is the null one", "ADDRESS");
+  add("--sender", sender, "Reverse-path or From; \"<>\" is the null reverse-path", "ADDRESS");
   add("--subject", subject, "Part of the subject", "TEXT");
   add("--tag", tag, "One of the message's tags", "TAG");
   add("--tenant", tenant, "Tenant", "NAME");
@@ -98,6 +98,7 @@ void EventFilter::add_to(CLI::App& app, Range range) {
   add("--kind", kind, "accepted, delivered, deferred, bounced, …", "KIND");
   add("--code", code, "Reply code (550), class (5), or enhanced code (5.1.1)", "CODE");
   add("--source", source, "Source", "NAME");
+  add("--provider", provider, "Provider whose limits held", "NAME");
   if (range == Range::None) return;
   add("--from", from, "Not before: 2026-11-22, 2026-11-22T06:00:00Z, or 2h (ago)", "TIME");
   add("--until", until, "Before", "TIME");
@@ -113,6 +114,7 @@ std::optional<events::Query> EventFilter::read(base::Time now, std::string& prob
   query.tenant = tenant;
   query.stream = stream;
   query.source = source;
+  query.provider = provider;
   if (!message.empty()) {
     query.message = base::parse_message_id(message);
     if (!query.message && message.find('@') == std::string::npos) {

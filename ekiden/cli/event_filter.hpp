@@ -18,7 +18,8 @@ std::optional<base::Time> parse_time(std::string_view text, base::Time now);
 
 /// The flags that choose events: --recipient, --domain, …
 struct EventFilter {
-  std::string recipient, domain, message, sender, subject, tag, tenant, stream, kind, code, source;
+  std::string recipient, domain, message, sender, subject, tag, tenant, stream, kind, code, source,
+      provider;
   std::string from, until;
 
   enum class Range { None, FromUntil };

@@ -39,4 +39,15 @@ std::string event_line(const events::Event& event) {
   return line;
 }
 
+std::string transcript_lines(const events::Event& event) {
+  std::string lines;
+  std::string_view rest = event.transcript;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    lines += "    " + base::printable(rest.substr(0, end), 600) + "\n";
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return lines;
+}
+
 }  // namespace ekiden::cli

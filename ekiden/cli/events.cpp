@@ -10,6 +10,7 @@
 #include <ostream>
 #include <thread>
 
+#include "ekiden/archive/copies.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/cli/context.hpp"
 #include "ekiden/cli/event_export.hpp"
@@ -175,20 +176,29 @@ void erase(Context& context, const std::string& recipient) {
                << "; run it again: what is erased stays so\n";
       return static_cast<int>(kFailed);
     }
+    const auto copies = archive::erase_copies(loaded->settings.node.data_dir + "/archive",
+                                              user.node_key, recipient);
+    if (!copies) {
+      user.err << "ekiden: the archive: " << copies.error().message()
+               << "; run it again: what is erased stays so\n";
+      return static_cast<int>(kFailed);
+    }
     // The log names the person by a keyed hash only: it must not keep what was erased.
     const std::string name =
         base::encode_hex(user.node_key.hash("erased recipient", recipient)).substr(0, 16);
-    const auto noted = user.store.add_audit("events.erase", "recipient " + name,
-                                            std::to_string(*erased) + " events", user.author);
+    const auto noted = user.store.add_audit(
+        "events.erase", "recipient " + name,
+        std::to_string(*erased) + " events, " + std::to_string(*copies) + " archived messages",
+        user.author);
     if (!noted) {
       user.err << "ekiden: the audit log: " << noted.error().message() << '\n';
       return static_cast<int>(kFailed);
     }
     if (user.is_json) {
-      user.out << json::serialize(json::object{{"erased", *erased}}) << '\n';
+      user.out << json::serialize(json::object{{"erased", *erased}, {"archived", *copies}}) << '\n';
     } else {
       user.out << *erased << " events do not name " << base::printable(recipient, 300)
-               << " any more\n";
+               << " any more; " << *copies << " archived messages are gone\n";
     }
     return static_cast<int>(kDone);
   });

@@ -104,6 +104,7 @@ void trace(Context& context, const std::string& what) {
   query.message = base::parse_message_id(what);
   if (!query.message) query.internet_message_id = what;
   query.limit = events::Reader::kLimitMax;
+  query.with_transcripts = true;
   std::size_t shown = 0;
   do {
     const auto page = reader.find(query);
@@ -112,6 +113,7 @@ void trace(Context& context, const std::string& what) {
       context.print(
           (context.is_json ? events::format_event_json(stored.event) : event_line(stored.event)) +
           "\n");
+      if (!context.is_json) context.print(transcript_lines(stored.event));
     }
     shown += page->events.size();
     query.after = page->next;

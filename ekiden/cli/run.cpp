@@ -62,6 +62,7 @@ int run(int argc, char** argv, const Hooks& hooks) {
     add_message(app, context);
     add_operation(app, context);
     add_events(app, context);
+    add_stats(app, context);
     add_webhook(app, context);
     add_top(app, context);
     add_warmup(app, context);

@@ -53,6 +53,8 @@ void add_tenant_settings(CLI::App& tenants, Context& context) {
               "Suppress an address after so many failures in a row that may pass, or off");
   add_setting(*set, "--suppress-for", options->suppress_for,
               "How long bounces suppress: 180d, or ever");
+  add_setting(*set, "--archive", options->archive,
+              "Keep copies of its messages: all, or of streams (a,b); or off");
   set->callback([&context, options] {
     with_store(context, [&](UserContext& user) { return tenant_set(*options, user); });
   });

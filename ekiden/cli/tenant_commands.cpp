@@ -121,6 +121,30 @@ std::uint64_t current(const account::QuotaCounter::Value& value, std::uint64_t p
   return value.period == period ? value.count : 0;
 }
 
+std::string archive_words(const TenantSettings& settings) {
+  if (settings.archives_all) return "all";
+  std::string list;
+  for (const std::string& stream : settings.archived_streams)
+    list += (list.empty() ? "" : ",") + stream;
+  return list.empty() ? "off" : list;
+}
+
+/// "all", "off", or streams.
+bool read_archive(std::string_view text, TenantSettings& settings) {
+  settings.archives_all = text == "all";
+  settings.archived_streams.clear();
+  if (text == "all" || is_off(text)) return true;
+  while (true) {
+    const std::size_t comma = text.find(',');
+    const std::string_view name = text.substr(0, comma);
+    if (!account::check_label(name) || settings.archived_streams.size() >= account::kStreamsMax)
+      return false;
+    settings.archived_streams.emplace_back(name);
+    if (comma == std::string_view::npos) return true;
+    text.remove_prefix(comma + 1);
+  }
+}
+
 }  // namespace
 
 int tenant_show(const std::string& name, UserContext& context) {
@@ -160,6 +184,7 @@ int tenant_show(const std::string& name, UserContext& context) {
                                     {"sent_this_month", month},
                                     {"soft_failures", settings.soft_failures},
                                     {"suppression_days", settings.suppression_days},
+                                    {"archive", archive_words(settings)},
                                     {"suppressed", *suppressed}})
                 << '\n';
     return 0;
@@ -179,6 +204,7 @@ int tenant_show(const std::string& name, UserContext& context) {
   for (const std::string& domain : settings.sender_domains)
     list += (list.empty() ? "" : ", ") + domain;
   line("sender domains", list.empty() ? "any" : list);
+  line("archive", archive_words(settings));
   list.clear();
   for (const account::SenderDomain& domain : *domains)
     if (domain.is_proven()) list += (list.empty() ? "" : ", ") + domain.name;
@@ -252,6 +278,8 @@ int tenant_set(const TenantSetOptions& options, UserContext& context) {
     }
     settings.suppression_days = static_cast<std::uint32_t>(*duration / std::chrono::days(1));
   }
+  if (options.archive && !read_archive(*options.archive, settings))
+    return refuse(context, *options.archive, "names no streams: give all, off or news,receipts", 2);
   const auto set = context.store.set_tenant(options.name, settings, context.author);
   if (!set) return report(context, options.name, set.error());
   return tenant_show(options.name, context);

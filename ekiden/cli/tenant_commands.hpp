@@ -19,6 +19,7 @@ struct TenantSetOptions {
   std::optional<std::string> proven_domains;  ///< "required", "off"
   std::optional<std::string> soft_failures;
   std::optional<std::string> suppress_for;
+  std::optional<std::string> archive;  ///< "all", "off", or streams with commas between them
 };
 
 /// `ekiden tenant show|set|remove`, `ekiden user limit`. As in user_commands.hpp.

@@ -238,9 +238,54 @@ std::vector<Key> events_keys(Events& v) {
        .value = &v.retention,
        .doc = "How long `message trace` can look back. Whole days are removed, oldest first.",
        .min = kDay},
+      {.name = "transcripts",
+       .value = choice(v.transcripts, {"none", "failures", "all"}),
+       .doc =
+           "Whose dialogue with the next hop is kept with its event: of attempts that failed and "
+           "of the delivery after them, or of first deliveries too. Passwords and messages are "
+           "never in it."},
       {.name = "backlog_max",
        .value = &v.backlog_max,
        .doc = "Events that wait for a slow event store before the oldest spill to plain files.",
+       .min = 1024 * 1024},
+  };
+}
+
+std::vector<Key> retention_keys(Retention& v) {
+  return {
+      {.name = "transcripts",
+       .value = &v.transcripts,
+       .doc = "Dialogues of delivery attempts; never longer than events.retention.",
+       .min = kDay},
+      {.name = "archive",
+       .value = &v.archive,
+       .doc = "Copies of messages, where a tenant or stream keeps them. Whole days are removed.",
+       .min = kDay},
+      {.name = "idempotency",
+       .value = &v.idempotency,
+       .doc = "Answers to requests with an Idempotency-Key.",
+       .min = 3600e6},
+      {.name = "webhook_attempts",
+       .value = &v.webhook_attempts,
+       .doc = "The attempt log of webhooks, of which the newest 200 of each are kept.",
+       .min = 3600e6},
+  };
+}
+
+std::vector<Key> archive_keys(Archive& v) {
+  return {
+      {.name = "message_max",
+       .value = &v.message_max,
+       .doc = "Larger messages are not archived.",
+       .min = 1024},
+      {.name = "size_max",
+       .value = &v.size_max,
+       .doc = "Of the whole archive on disk; past it the oldest day goes.",
+       .min = 1024 * 1024},
+      {.name = "backlog_max",
+       .value = &v.backlog_max,
+       .doc = "Messages in memory that wait for a slow archive. Past it a message is accepted and "
+              "not archived, and counted in ekiden_archive_messages_total.",
        .min = 1024 * 1024},
   };
 }
@@ -424,6 +469,8 @@ const std::vector<Section>& sections() {
       {"dsn", false, "Delivery status notifications."},
       {"spool", false, "Messages on disk."},
       {"events", false, "The record of what happened to each message."},
+      {"retention", false, "How long what is kept beside the events is kept."},
+      {"archive", false, "Copies of messages (docs/EVENTS.md): `ekiden tenant set --archive`."},
       {"webhooks", false, "Where tenants may have events posted to (docs/WEBHOOKS.md)."},
       {"tls_reports", false, "Reports on TLS to recipient domains (docs/TRANSPORT.md)."},
       {"limits", false, "What one client, session or message may take."},
@@ -454,6 +501,8 @@ std::vector<Key> keys_of(const Section& section, Settings& s, std::size_t i) {
   if (name == "dsn") return dsn_keys(s.dsn);
   if (name == "spool") return spool_keys(s.spool);
   if (name == "events") return events_keys(s.events);
+  if (name == "retention") return retention_keys(s.retention);
+  if (name == "archive") return archive_keys(s.archive);
   if (name == "webhooks") return webhooks_keys(s.webhooks);
   if (name == "tls_reports") return tls_reports_keys(s.tls_reports);
   if (name == "limits") return limits_keys(s.limits);

@@ -240,9 +240,32 @@ struct Spool {
   Size disk_reserve = 256 * kMiB;
 };
 
+/// Whose dialogue with the next hop becomes a part of its event.
+enum class Transcripts : std::uint8_t {
+  None,
+  Failures,  ///< attempts that failed, and the last one of who was tried more than once
+  All,
+};
+
 struct Events {
   Duration retention = std::chrono::hours(30 * 24);
+  Transcripts transcripts = Transcripts::Failures;
   Size backlog_max = 1024 * kMiB;
+};
+
+/// How long what is kept beside the events is kept.
+struct Retention {
+  Duration transcripts = std::chrono::hours(14 * 24);
+  Duration archive = std::chrono::hours(30 * 24);
+  Duration idempotency = std::chrono::hours(48);
+  Duration webhook_attempts = std::chrono::hours(7 * 24);
+};
+
+/// Copies of tenants' messages, where a tenant or stream asks for it.
+struct Archive {
+  Size message_max = 25 * kMiB;
+  Size size_max = 10 * 1024 * kMiB;
+  Size backlog_max = 64 * kMiB;
 };
 
 struct Webhooks {
@@ -310,6 +333,8 @@ struct Settings {
   Dsn dsn;
   Spool spool;
   Events events;
+  Retention retention;
+  Archive archive;
   Webhooks webhooks;
   TlsReports tls_reports;
   Limits limits;

@@ -26,6 +26,13 @@ namespace ekiden::delivery {
 
 class MessageSigner;
 
+/// Whose dialogue becomes a part of its event.
+enum class Transcripts : std::uint8_t {
+  None,
+  Failures,  ///< attempts that failed, and deliveries of who was tried before
+  All,
+};
+
 struct ConnectionOptions {
   /// delivery.connect_map: "host:port" of a target -> where to connect instead. No address checks.
   std::map<std::string, net::Endpoint> connect_map;
@@ -41,6 +48,7 @@ struct ConnectionOptions {
   /// The next message's commands follow a message in the same write (RFC 2920 §3.1).
   bool may_ride = true;
   bool may_send_password_in_clear = false;
+  Transcripts transcripts = Transcripts::Failures;
   bool uses_dane = true;                              ///< delivery.dane
   std::shared_ptr<const rewrite::RuleSet> rewriting;  ///< null: nothing is rewritten
 };

@@ -343,7 +343,8 @@ void Dispatcher::with_meta(base::MessageId id, std::shared_ptr<const queue::Resi
 void Dispatcher::settle_soon(base::MessageId id, std::shared_ptr<const queue::Resident> resident,
                              const Routed& routed, const Peer& peer,
                              std::vector<Verdict> verdicts) {
-  Settlement::Context context{id, nullptr, peer, routed.name, {}, {}, routed.retry, nullptr};
+  Settlement::Context context{id, nullptr, peer, routed.name, {}, {}, routed.retry, nullptr, {}};
+  if (routed.plan != nullptr) context.provider = provider_of(*routed.plan);
   auto boxed = std::make_unique<std::pair<Settlement::Context, std::vector<Verdict>>>(
       std::move(context), std::move(verdicts));
   with_meta(id, std::move(resident),

@@ -21,10 +21,10 @@ Job Dispatcher::job_of(const queue::Pick& pick,
                        const std::shared_ptr<const queue::Resident>& resident) const {
   Job job{pick.id, std::shared_ptr<const message::Meta>(resident, resident->meta.get()),
           resident->body, pick.recipients};
-  if (job.meta->details.alignment.empty()) return job;
   for (const std::uint32_t recipient : pick.recipients) {
     const std::uint32_t slot = scheduler_.find(pick.id, recipient);
     if (slot == queue::kNone) continue;
+    if (scheduler_.recipient(slot).attempts > 0) job.was_tried = true;
     if ((scheduler_.recipient(slot).flags & queue::kAlignmentJudged) != 0)
       job.is_alignment_judged = true;
   }
@@ -260,13 +260,14 @@ void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> 
   look_at_clock();
   const auto place = links_.find(id);
   Settlement::Context context{
-      result.id, std::move(meta), std::move(result.peer), {}, {}, result.duration, {}, nullptr};
+      result.id, std::move(meta), std::move(result.peer), {}, {}, result.duration, {}, nullptr, {}};
   Link* const link = place != links_.end() ? &place->second : nullptr;
   if (link != nullptr) {
     const std::uint32_t lane = link->lane;
     const LaneInfo& info = lanes_[lane];
     context.route = info.plan->route;
     context.source = info.provider != nullptr ? link->source : info.plan->source_name;
+    context.provider = provider_of(*info.plan);
     if (link->channel != nullptr && link->in_flight > 0) {
       --link->in_flight;
       link->channel->ended();
@@ -292,7 +293,8 @@ void Dispatcher::settled(JobResult result, std::shared_ptr<const message::Meta> 
                     .phase = recipient.phase,
                     .is_local = recipient.is_local,
                     .may_be_duplicate = recipient.may_be_duplicate,
-                    .needs_relayed_dsn = recipient.needs_relayed_dsn};
+                    .needs_relayed_dsn = recipient.needs_relayed_dsn,
+                    .transcript = std::move(recipient.transcript)};
     switch (recipient.outcome) {
       case Outcome::Delivered:
         verdict.state = spool::State::Delivered;
@@ -381,6 +383,7 @@ void Dispatcher::site_failed(const Link& link, const ConnectionEnd& end) {
   Routed routed;
   routed.name = info.plan->route;
   routed.retry = info.retry;
+  routed.plan = info.plan;
   std::uint32_t charged = 0;
   std::set<std::string, std::less<>> domains;  // whose mail was to go there
   while (end.is_permanent || charged < options_.deferred_per_failure_max) {

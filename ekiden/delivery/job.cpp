@@ -30,9 +30,13 @@ std::string limit_key(const Plan& plan) {
   return plan.profile == nullptr ? std::string() : owner_key(plan);
 }
 
-const std::string& owner_key(const Plan& plan) {
+std::string_view provider_of(const Plan& plan) {
   const bool is_known = plan.profile != nullptr && plan.profile->name != "default";
-  return is_known ? plan.profile->name : plan.site;
+  return is_known ? std::string_view(plan.profile->name) : std::string_view();
+}
+
+const std::string& owner_key(const Plan& plan) {
+  return provider_of(plan).empty() ? plan.site : plan.profile->name;
 }
 
 }  // namespace ekiden::delivery

@@ -71,6 +71,8 @@ struct Plan {
 /// Under what a provider's limits count: its name, and for the default profile the site. Empty
 /// where no profile holds.
 std::string limit_key(const Plan& plan);
+/// The provider's name, for events; empty where none is known.
+std::string_view provider_of(const Plan& plan);
 /// What the worker that owns the plan's mail is found by: the limit's key, else the site.
 const std::string& owner_key(const Plan& plan);
 
@@ -84,6 +86,8 @@ struct Job {
   bool is_probe = false;
   /// It was held for its alignment once, and released.
   bool is_alignment_judged = false;
+  /// The dialogue is wanted of a delivery too: one of the recipients was tried before.
+  bool was_tried = false;
 };
 
 enum class Outcome : std::uint8_t {
@@ -106,6 +110,7 @@ struct RecipientResult {
   bool is_local = false;           ///< the reply is ours: no peer said it
   bool may_be_duplicate = false;   ///< lost after the final dot: it may have arrived
   bool needs_relayed_dsn = false;  ///< delivered to a next hop without DSN, NOTIFY=SUCCESS asked
+  std::string transcript;          ///< of the transaction; empty: not wanted
 };
 
 /// How the peer was reached, for events and logs.
@@ -114,6 +119,8 @@ struct Peer {
   std::string address;
   std::string tls_version, tls_cipher;
   std::string tls_verification;  ///< "none", "unverified: why", "verified (dane-ee)", …
+  /// The dialogue up to the first transaction; null: not wanted, or there was none.
+  std::shared_ptr<const std::string> opening;
 };
 
 struct JobResult {

@@ -36,6 +36,7 @@ smtp::ClientOptions Session::client_options(const Parts& parts, TlsLevel level) 
   options.wants_auth = !parts.plan.username.empty();
   options.may_send_password_in_clear = parts.context.options.may_send_password_in_clear;
   options.time_outs = parts.context.options.time_outs;
+  options.keeps_transcript = parts.context.options.transcripts != Transcripts::None;
   switch (parts.protection.tls) {
     case TlsPolicy::Off:
       options.tls = smtp::ClientTls::Off;
@@ -77,10 +78,12 @@ base::Task<bool> Session::open() {
     lost.why = "TLS handshake failed: " + tls_error_;
     ClientEvent event = std::move(lost);
     action_ = dialogue_.resume(event);
+    keep_opening();
     co_return false;
   }
   ClientEvent event = client_event::Connected{};
   co_await advance(std::move(event));
+  keep_opening();
   if (action_.kind == Kind::Ready) {
     describe_tls();
     co_return true;
@@ -88,6 +91,19 @@ base::Task<bool> Session::open() {
   (void)co_await write_action();
   if (stream_ != nullptr) stream_->close();
   co_return false;
+}
+
+void Session::keep_opening() {
+  if (!dialogue_.opening().empty())
+    peer_.opening = std::make_shared<const std::string>(dialogue_.opening());
+}
+
+bool Session::wants_transcript(const Flight& flight, const smtp::ClientVerdict& verdict) const {
+  if (verdict.kind == smtp::ClientVerdict::Kind::NotTried || flight.job.is_probe) return false;
+  const Transcripts wanted = parts_.context.options.transcripts;
+  const bool is_failure = verdict.kind != smtp::ClientVerdict::Kind::Accepted;
+  return wanted == Transcripts::All ||
+         (wanted == Transcripts::Failures && (is_failure || flight.job.was_tried));
 }
 
 // ---- performing actions
@@ -515,6 +531,8 @@ void Session::land() {
   std::vector<smtp::ClientVerdict>& verdicts = dialogue_.outcome();
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
     const std::uint32_t index = flight.preparation.recipients[i];
+    std::string transcript;
+    if (wants_transcript(flight, verdicts[i])) transcript = dialogue_.transcript(i);
     RecipientResult result =
         result_of(index, std::move(verdicts[i]), flight.job.meta->envelope.recipients[index],
                   dialogue_.peer());
@@ -523,6 +541,7 @@ void Session::land() {
                                                odd_wish(), result.reply)) {
       result.outcome = Outcome::NotTried;
     }
+    result.transcript = std::move(transcript);
     if (flight.own_failure && result.outcome == Outcome::Deferred && result.is_local) {
       result.reply = *flight.own_failure;
       if (result.reply.is_permanent()) result.outcome = Outcome::Bounced;

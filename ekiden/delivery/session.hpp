@@ -99,6 +99,8 @@ class Session {
   void finish(Flight& flight);
   void describe_tls();
   void observe(const Job& job);
+  void keep_opening();
+  bool wants_transcript(const Flight& flight, const smtp::ClientVerdict& verdict) const;
 
   Parts parts_;
   std::unique_ptr<net::Stream> stream_;

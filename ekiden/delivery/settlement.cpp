@@ -81,6 +81,7 @@ events::Event Settlement::event_of(const Context& context, const Verdict& verdic
   event.kind = kind;
   event.route = context.route;
   event.source = context.source;
+  event.provider = context.provider;
   event.remote_host = context.peer.host;
   event.remote_address = context.peer.address;
   event.tls_version = context.peer.tls_version;
@@ -97,6 +98,12 @@ events::Event Settlement::event_of(const Context& context, const Verdict& verdic
   event.attempt_us = static_cast<std::uint64_t>(context.duration.count());
   event.may_be_duplicate = verdict.may_be_duplicate || (entry.flags & queue::kMayBeDuplicate) != 0;
   event.detail = verdict.detail;
+  // A failed connection has an opening only; of a delivery without a transcript nothing is wanted.
+  const bool is_opening_wanted =
+      !verdict.transcript.empty() || (verdict.is_attempt && kind != events::Kind::Delivered);
+  if (is_opening_wanted && context.peer.opening != nullptr)
+    event.transcript = *context.peer.opening;
+  event.transcript += verdict.transcript;
   event.reason = verdict.reason;
   event.fault = verdict.fault;
   return event;

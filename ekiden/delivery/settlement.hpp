@@ -42,6 +42,7 @@ struct Verdict {
   bool needs_relayed_dsn = false;
   bool is_attempt = true;  ///< counts as one
   std::string detail;      ///< for the event, in words
+  std::string transcript;  ///< of the transaction; empty: not wanted
   /// What the reply meant; names that live for ever, empty: nobody asked.
   std::string_view reason, fault;
 };
@@ -78,6 +79,7 @@ class Settlement {
     /// Kept until everything that the verdicts caused is durable: whoever waits for that learns
     /// it from its end.
     std::shared_ptr<const void> until_durable;
+    std::string provider = {};
   };
   void settle(const Context& context, std::vector<Verdict> verdicts);
 

@@ -5,8 +5,8 @@
 
 // Invariants: no level but the last has kSlicesMerged slices; slices_ covers [first event,
 // tail_.first) without a gap, the tail what follows; tail_entries_ and tail_ids_ describe exactly
-// the rows of the tail; memory is a copy of what the open transaction will leave, which is why a
-// failure spends the object.
+// the rows of the tail, and so do its subjects and counts; memory is a copy of what the open
+// transaction will leave, which is why a failure spends the object.
 
 namespace ekiden::events {
 namespace {
@@ -35,8 +35,13 @@ constexpr const char* kCreate =
     "CREATE TABLE keys(slice INTEGER, hash INTEGER, part INTEGER, entries BLOB NOT NULL,"
     " PRIMARY KEY(slice, hash, part)) WITHOUT ROWID;"
     "CREATE TABLE unread(number INTEGER PRIMARY KEY, octets BLOB NOT NULL);"
+    "CREATE TABLE subjects(first INTEGER PRIMARY KEY, first_us INTEGER NOT NULL,"
+    " last_us INTEGER NOT NULL, entries BLOB NOT NULL);"
+    "CREATE TABLE transcripts(seq INTEGER PRIMARY KEY, text BLOB NOT NULL);";
+
+constexpr const char* kCreateEnd =
     "PRAGMA application_id=0x656b6576;"
-    "PRAGMA user_version=2;"
+    "PRAGMA user_version=3;"
     "COMMIT;";
 
 }  // namespace
@@ -110,7 +115,9 @@ Result<void> DayFile::load(std::int64_t first_seq) {
   const Result<std::int64_t> application = database_.integer("PRAGMA application_id");
   if (!application) return application.error();
   if (*version == 0 && *application == 0) {
-    if (const Result<void> created = database_.execute(kCreate); !created) return created.error();
+    const std::string create = std::string(kCreate) + TallyTable::create_sql() + kCreateEnd;
+    const Result<void> created = database_.execute(create.c_str());
+    if (!created) return created.error();
   } else if (*version < kLayoutOldest || *version > kLayoutVersion ||
              *application != kApplicationId) {
     return Errc::Corrupt;
@@ -121,17 +128,31 @@ Result<void> DayFile::load(std::int64_t first_seq) {
   const std::pair<Statement*, const char*> statements[] = {
       {&insert_event_, "INSERT INTO events(seq, event) VALUES(?1, ?2)"},
       {&select_event_, "SELECT event FROM events WHERE seq=?1"},
+      {&select_tail_, "SELECT event, seq FROM events WHERE seq>=?1 ORDER BY seq"},
       {&insert_slice_, "INSERT INTO slices VALUES(?1, ?2, ?3, ?4, ?5)"},
       {&insert_keys_, "INSERT INTO keys VALUES(?1, ?2, ?3, ?4)"},
       {&select_keys_, "SELECT entries FROM keys WHERE slice=?1 ORDER BY hash, part"},
       {&delete_slice_, "DELETE FROM slices WHERE first=?1"},
       {&delete_keys_, "DELETE FROM keys WHERE slice=?1"},
       {&insert_unread_, "INSERT INTO unread(octets) VALUES(?1)"},
+      {&data_version_, "PRAGMA data_version"},
   };
   for (const auto& [statement, sql] : statements) {
     Result<Statement> prepared = database_.prepare(sql);
     if (!prepared) return prepared.error();
     *statement = std::move(*prepared);
+  }
+  if (layout_ >= kLayoutCounts) {
+    Result<Statement> subjects = database_.prepare("INSERT INTO subjects VALUES(?1, ?2, ?3, ?4)");
+    if (!subjects) return subjects.error();
+    insert_subjects_ = std::move(*subjects);
+    Result<Statement> transcript =
+        database_.prepare("INSERT OR REPLACE INTO transcripts VALUES(?1, ?2)");
+    if (!transcript) return transcript.error();
+    insert_transcript_ = std::move(*transcript);
+    Result<TallyTable> tallies = TallyTable::open(database_);
+    if (!tallies) return tallies.error();
+    tallies_ = std::move(*tallies);
   }
   Result<KeyFinder> finder = KeyFinder::create(database_);
   if (!finder) return finder.error();
@@ -154,22 +175,67 @@ Result<void> DayFile::load(std::int64_t first_seq) {
   } else {
     tail_.first = *smallest != 0 ? *smallest : first_seq;
   }
+  const Result<std::int64_t> data = data_version();
+  if (!data) return data.error();
+  seen_version_ = *data;
+  return load_tail();
+}
 
-  Result<Statement> tail =
-      database_.prepare("SELECT event, seq FROM events WHERE seq>=?1 ORDER BY seq");
-  if (!tail) return tail.error();
-  tail->bind(1, tail_.first);
-  while ((code = tail->step()) == SQLITE_ROW) {
-    const Result<KeyView> keys = read_keys(tail->blob(0));
-    if (!keys || tail->integer(1) != tail_.first + tail_.count) return Errc::Corrupt;
+/// Counts the events that have an index and are in no count yet.
+Result<void> DayFile::load_tally() {
+  tally_.clear();
+  if (layout_ < kLayoutCounts) return {};
+  std::int64_t first = slices_.empty() ? tail_.first : slices_.front().first;
+  for (const Slice& slice : slices_) {
+    if (slice.level > 0) first = slice.first + slice.count;
+  }
+  select_tail_.bind(1, first);
+  int code;
+  while ((code = select_tail_.step()) == SQLITE_ROW && select_tail_.integer(1) < tail_.first) {
+    if (const Result<KeyView> keys = read_keys(select_tail_.blob(0))) tally_.add(*keys);
+  }
+  select_tail_.reset();
+  if (code != SQLITE_DONE && code != SQLITE_ROW) return error_of(code);
+  return {};
+}
+
+/// Reads what has no index yet.
+Result<void> DayFile::load_tail() {
+  forget_tail();
+  tail_ = Slice{tail_.first};
+  if (const Result<void> counted = load_tally(); !counted) return counted;
+  select_tail_.bind(1, tail_.first);
+  int code;
+  while ((code = select_tail_.step()) == SQLITE_ROW) {
+    const Result<KeyView> keys = read_keys(select_tail_.blob(0));
+    if (!keys || select_tail_.integer(1) != tail_.first + tail_.count) {
+      select_tail_.reset();
+      return Errc::Corrupt;
+    }
     note(*keys, id_hash(*keys));
   }
+  select_tail_.reset();
   if (code != SQLITE_DONE) return error_of(code);
   return {};
 }
 
+/// Another number when another connection has written to the file.
+Result<std::int64_t> DayFile::data_version() {
+  const int code = data_version_.step();
+  const std::int64_t version = code == SQLITE_ROW ? data_version_.integer(0) : 0;
+  data_version_.reset();
+  if (code != SQLITE_ROW) return error_of(code);
+  return version;
+}
+
 Result<void> DayFile::begin() {
-  return database_.execute("BEGIN IMMEDIATE");
+  if (const Result<void> begun = database_.execute("BEGIN IMMEDIATE"); !begun) return begun;
+  const Result<std::int64_t> version = data_version();
+  if (!version) return version.error();
+  if (std::exchange(seen_version_, *version) == *version) return {};
+  // What was erased from the rows must not come back from memory.
+  if (tallies_) tallies_->forget_names();
+  return load_tail();
 }
 
 Result<Presence> DayFile::add(std::string_view octets, const KeyView& keys) {
@@ -181,8 +247,13 @@ Result<Presence> DayFile::add(std::string_view octets, const KeyView& keys) {
     if (!stored) return stored.error();
     if (*stored == Presence::Stored) return stored;
   }
-  insert_event_.bind(1, tail_.first + tail_.count).bind_blob(2, octets);
+  const std::int64_t seq = tail_.first + tail_.count;
+  insert_event_.bind(1, seq).bind_blob(2, without_transcript(octets, keys));
   if (const Result<void> inserted = insert_event_.run(); !inserted) return inserted.error();
+  if (!keys.transcript.empty() && layout_ >= kLayoutCounts) {
+    insert_transcript_.bind(1, seq).bind_blob(2, keys.transcript);
+    if (const Result<void> kept = insert_transcript_.run(); !kept) return kept.error();
+  }
   note(keys, hash);
   if (static_cast<std::size_t>(tail_.count) >= kSliceEvents) {
     if (const Result<void> indexed = index_tail(); !indexed) return indexed.error();
@@ -205,7 +276,29 @@ void DayFile::note(const KeyView& keys, std::int64_t hash) {
   tail_.last_us = tail_.count == 0 ? time_us : std::max(tail_.last_us, time_us);
   append_entries(keys, static_cast<std::uint32_t>(tail_.count), layout_, tail_entries_);
   tail_ids_.insert(hash);
+  if (layout_ >= kLayoutCounts) {
+    tail_subjects_.add(keys.subject, static_cast<std::uint32_t>(tail_.count));
+    collect_run_hashes(keys, tail_hashes_);
+    tally_.add(keys);
+  }
   ++tail_.count;
+}
+
+void DayFile::forget_tail() {
+  tail_entries_.clear();
+  tail_ids_.clear();
+  tail_subjects_.clear();
+  tail_hashes_.clear();
+}
+
+Result<void> DayFile::write_subjects() {
+  const std::string packed = tail_subjects_.pack();
+  if (packed.empty()) return {};
+  insert_subjects_.bind(1, tail_.first)
+      .bind(2, tail_.first_us)
+      .bind(3, tail_.last_us)
+      .bind_blob(4, packed);
+  return insert_subjects_.run();
 }
 
 Result<Presence> DayFile::is_event(std::int64_t seq, const KeyView& keys) {
@@ -247,20 +340,26 @@ Result<Presence> DayFile::is_stored(std::int64_t hash, const KeyView& keys) {
 }
 
 Result<void> DayFile::index_tail() {
+  for (const std::int64_t hash : tail_hashes_) tail_entries_.push_back({hash, 0});
   std::sort(tail_entries_.begin(), tail_entries_.end());
   if (const Result<void> written = write_index(tail_, tail_entries_); !written) {
     return written.error();
   }
+  if (layout_ >= kLayoutCounts) {
+    if (const Result<void> written = write_subjects(); !written) return written.error();
+  }
   slices_.push_back(tail_);
   indexed_until_us_ = std::max(indexed_until_us_, tail_.last_us);
   tail_ = Slice{tail_.first + tail_.count};
-  tail_entries_.clear();
-  tail_ids_.clear();
+  forget_tail();
   for (std::int64_t level = 0; level < kLevelMax; ++level) {
     const auto count = std::count_if(slices_.begin(), slices_.end(),
                                      [level](const Slice& slice) { return slice.level == level; });
     if (static_cast<std::size_t>(count) < kSlicesMerged) break;
     if (const Result<void> merged = merge(level); !merged) return merged.error();
+    if (level > 0 || !tallies_) continue;
+    if (const Result<void> counted = tallies_->add(tally_); !counted) return counted.error();
+    tally_.clear();
   }
   return {};
 }

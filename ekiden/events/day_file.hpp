@@ -5,10 +5,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "ekiden/events/key.hpp"
 #include "ekiden/events/sqlite.hpp"
+#include "ekiden/events/subject_column.hpp"
+#include "ekiden/events/tally.hpp"
 
 namespace ekiden::events {
 
@@ -25,14 +28,20 @@ std::optional<Day> day_of_file_name(std::string_view name);
 ///   events  one row for each event, appended: seq, and the event as the spool carried it
 ///   slices  runs of events with an index: first seq, count, level, earliest and latest time
 ///   keys    the index of a slice: its entries, sorted, in chunks; `hash` is the first one's
+///   subjects
+///           of each run of kSliceEvents events (subject_column.hpp)
+///   names, counts
+///           statistics of the events in slices past level 0 (tally.hpp)
+///   transcripts
+///           what was said in an attempt, by the event's seq
 ///   unread  octets that are no event, kept for inspection
 ///
 /// Events past the last slice have no index yet; there are fewer than `kSliceEvents`, and a reader
 /// looks at each.
 inline constexpr std::int64_t kApplicationId = 0x656b6576;  // "ekev"
-inline constexpr std::int64_t kLayoutVersion = 2;
+inline constexpr std::int64_t kLayoutVersion = 3;
 /// Older layouts are read, and a file that began in one goes on in it. Layout 1 has no entries for
-/// sender, tags and reply code.
+/// sender, tags and reply code, layouts 1 and 2 have no subjects, counts and transcripts.
 inline constexpr std::int64_t kLayoutOldest = 1;
 inline constexpr std::size_t kSliceEvents = 1024;
 /// So many slices of one level become one of the next, up to kLevelMax (262,144 events).
@@ -72,6 +81,7 @@ class DayFile {
   /// Errc::Corrupt also for a file of another layout.
   static Result<std::unique_ptr<DayFile>> open(const std::string& path, std::int64_t first_seq);
 
+  /// Also finds out whether somebody else, an erasure, has changed the file meanwhile.
   Result<void> begin();
   /// Adds one event, unless an event with its id is there.
   Result<Presence> add(std::string_view octets, const KeyView& keys);
@@ -96,23 +106,34 @@ class DayFile {
 
   explicit DayFile(Database database) : database_(std::move(database)) {}
   Result<void> load(std::int64_t first_seq);
+  Result<void> load_tail();
+  Result<void> load_tally();
+  Result<std::int64_t> data_version();
   Result<Presence> is_stored(std::int64_t hash, const KeyView& keys);
   Result<Presence> is_event(std::int64_t seq, const KeyView& keys);
   void note(const KeyView& keys, std::int64_t hash);
+  void forget_tail();
   Result<void> index_tail();
+  Result<void> write_subjects();
   Result<void> merge(std::int64_t level);
   Result<void> write_index(const Slice& slice, std::vector<Entry>& entries);
 
   Database database_;
   std::int64_t layout_ = kLayoutVersion;
-  Statement insert_event_, select_event_, insert_slice_, insert_keys_, select_keys_, delete_slice_,
-      delete_keys_, insert_unread_;
+  Statement insert_event_, select_event_, select_tail_, insert_slice_, insert_keys_, select_keys_,
+      delete_slice_, delete_keys_, insert_unread_, data_version_;
+  Statement insert_subjects_, insert_transcript_;  ///< from kLayoutCounts on
+  std::optional<TallyTable> tallies_;              ///< likewise
+  std::int64_t seen_version_ = -1;                 ///< of what other connections wrote
   KeyFinder finder_;
   std::vector<Slice> slices_;  ///< ascending; their levels never rise
   std::int64_t indexed_until_us_ = INT64_MIN;
   Slice tail_;  ///< not yet in slices_
   std::vector<Entry> tail_entries_;
   IdSet tail_ids_;
+  std::unordered_set<std::int64_t> tail_hashes_;  ///< of kinds with one entry for all
+  SubjectColumn tail_subjects_;
+  Tally tally_;  ///< of the events past those that are counted in the file
 };
 
 }  // namespace ekiden::events

@@ -2,12 +2,17 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <tuple>
 #include <vector>
 
 #include "ekiden/base/log.hpp"
 #include "ekiden/events/codec.hpp"
 #include "ekiden/events/day_file.hpp"
 #include "ekiden/events/day_reader.hpp"
+#include "ekiden/events/key.hpp"
+#include "ekiden/events/subject_column.hpp"
+#include "ekiden/events/tally.hpp"
 
 namespace ekiden::events {
 namespace {
@@ -57,7 +62,27 @@ class Eraser {
         {&eraser.put_chunk_, "UPDATE keys SET entries=?4 WHERE slice=?1 AND hash=?2 AND part=?3"},
         {&eraser.drop_chunk_, "DELETE FROM keys WHERE slice=?1 AND hash=?2 AND part=?3"},
     };
+    const std::pair<Statement*, const char*> newer[] = {
+        {&eraser.drop_transcript_, "DELETE FROM transcripts WHERE seq=?1"},
+        {&eraser.subjects_,
+         "SELECT first, entries FROM subjects WHERE first<=?1 ORDER BY first DESC LIMIT 1"},
+        {&eraser.put_subjects_, "UPDATE subjects SET entries=?2 WHERE first=?1"},
+        {&eraser.indexed_, "SELECT ifnull(max(first+count), 0) FROM slices WHERE level>0"},
+        {&eraser.counted_,
+         "SELECT n.id, sum(k0+k1+k2+k3+k4+k5+k6+k7+k8+k9+k10+k11+k12+k13+k14+k15) FROM names n "
+         "JOIN counts c ON c.name=n.id WHERE tenant=?1 AND dimension=?2 AND n.name=?3"},
+        {&eraser.rename_, "UPDATE names SET name=?2 WHERE id=?1"},
+    };
     for (const auto& [statement, sql] : statements) {
+      Result<Statement> prepared = eraser.database_.prepare(sql);
+      if (!prepared) return prepared.error();
+      *statement = std::move(*prepared);
+    }
+    const Result<std::int64_t> layout = eraser.database_.integer("PRAGMA user_version");
+    if (!layout) return layout.error();
+    eraser.has_counts_ = *layout >= kLayoutCounts;
+    for (const auto& [statement, sql] : newer) {
+      if (!eraser.has_counts_) break;
       Result<Statement> prepared = eraser.database_.prepare(sql);
       if (!prepared) return prepared.error();
       *statement = std::move(*prepared);
@@ -77,6 +102,27 @@ class Eraser {
       if (!done) return done;
     }
     return {};
+  }
+
+  /// Names in statistics that nobody but the person stands behind: a domain of one's own, a tag
+  /// with an address in it. They are counted on, under a name that says nothing.
+  Result<void> erase_names() {
+    return in_transaction([&]() -> Result<void> {
+      for (const auto& [name, events] : names_) {
+        const auto& [tenant, dimension, text] = name;
+        counted_.bind_blob(1, tenant).bind(2, static_cast<int>(dimension)).bind_blob(3, text);
+        int code = counted_.step();
+        const std::int64_t id = code == SQLITE_ROW ? counted_.integer(0) : 0;
+        const std::int64_t counted = code == SQLITE_ROW ? counted_.integer(1) : 0;
+        counted_.reset();
+        if (code != SQLITE_ROW && code != SQLITE_DONE) return error_of(code);
+        if (id == 0 || counted != events) continue;
+        const std::string nobody = "erased-" + std::to_string(id);
+        rename_.bind(1, id).bind_blob(2, nobody);
+        if (const Result<void> done = rename_.run(); !done) return done;
+      }
+      return {};
+    });
   }
 
   Result<void> erase_entries(std::int64_t hash) {
@@ -117,9 +163,44 @@ class Eraser {
     if (code != SQLITE_ROW) return error_of(code);
     Result<Event> event = decode_event(octets);
     if (!event) return event.error();
+    if (has_counts_) {
+      if (const Result<void> done = note_names(seq, *event); !done) return done;
+      if (const Result<void> done = erase_words(seq); !done) return done;
+    }
     octets = encode_event(without_person(std::move(*event)));
     update_.bind(1, seq).bind_blob(2, octets);
     return update_.run();
+  }
+
+  /// What the event was counted under, where it has been counted already.
+  Result<void> note_names(std::int64_t seq, const Event& event) {
+    const int code = indexed_.step();
+    const std::int64_t end = code == SQLITE_ROW ? indexed_.integer(0) : 0;
+    indexed_.reset();
+    if (code != SQLITE_ROW) return error_of(code);
+    if (seq >= end) return {};
+    const std::size_t at = event.recipient.rfind('@');
+    if (at != std::string::npos) {
+      ++names_[{event.tenant, Dimension::Domain, domain_key(event.recipient.substr(at + 1))}];
+    }
+    for (const std::string& tag : event.tags) ++names_[{event.tenant, Dimension::Tag, tag}];
+    return {};
+  }
+
+  /// Its transcript, and its subject where subjects are looked through.
+  Result<void> erase_words(std::int64_t seq) {
+    drop_transcript_.bind(1, seq);
+    if (const Result<void> done = drop_transcript_.run(); !done) return done;
+    subjects_.bind(1, seq);
+    const int code = subjects_.step();
+    const std::int64_t first = code == SQLITE_ROW ? subjects_.integer(0) : 0;
+    const std::string entries(code == SQLITE_ROW ? subjects_.blob(1) : std::string_view());
+    subjects_.reset();
+    if (code != SQLITE_ROW && code != SQLITE_DONE) return error_of(code);
+    if (entries.empty() || seq - first >= static_cast<std::int64_t>(kSliceEvents)) return {};
+    const std::string kept = without_events(entries, {static_cast<std::uint32_t>(seq - first)});
+    put_subjects_.bind(1, first).bind_blob(2, kept);
+    return put_subjects_.run();
   }
 
   Result<void> erase_in_slice(std::int64_t slice, std::int64_t hash) {
@@ -153,6 +234,10 @@ class Eraser {
 
   Database database_;
   Statement select_, update_, slices_, chunks_, put_chunk_, drop_chunk_;
+  bool has_counts_ = false;
+  Statement drop_transcript_, subjects_, put_subjects_, indexed_, counted_, rename_;
+  /// What erased events were counted under: tenant, dimension, name.
+  std::map<std::tuple<std::string, Dimension, std::string>, std::int64_t> names_;
 };
 
 }  // namespace
@@ -164,6 +249,7 @@ Event without_person(Event event) {
     field->clear();
   }
   event.tags.clear();
+  event.transcript.clear();
   event.detail = "erased";
   return event;
 }
@@ -189,6 +275,7 @@ Result<std::uint64_t> erase_recipient(const std::string& directory, const std::s
     if (const Result<void> done = eraser->erase_events(*events); !done) return done.error();
     // Also where no event is left: an earlier run may have met events without an index.
     if (const Result<void> done = eraser->erase_entries(hash); !done) return done.error();
+    if (const Result<void> done = eraser->erase_names(); !done) return done.error();
     eraser->finish();
     erased += events->size();
   }

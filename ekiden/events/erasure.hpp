@@ -17,8 +17,8 @@ Event without_person(Event event);
 /// becomes without_person() of itself, the entries that found it by address go, and SQLite wipes
 /// what it frees. The numbers of events and cursors stay. Gives how many there were.
 ///
-/// Of events that have no index yet (the newest thousand at most) the writing process still holds
-/// a hash of the address, and writes it with their index; a second run after that erases it.
+/// A process that writes the store learns of it before its next batch, and forgets what it had in
+/// memory of the events that have no index yet.
 ///
 /// Errors: Errc::Io, Busy, NoSpace; files before the failing one are done, run it again. Blocks.
 Result<std::uint64_t> erase_recipient(const std::string& directory, const std::string& recipient);

@@ -62,6 +62,8 @@ enum class Tag : std::uint8_t {
   InternetMessageId,
   MayBeDuplicate,
   Detail,
+  Provider,
+  Transcript = 255,  // the last for ever: see without_transcript()
 };
 
 constexpr std::array<std::string_view, 16> kKindNames = {
@@ -117,7 +119,7 @@ bool walk(std::string_view octets, Visitor& visit) {
     const Tag tag = static_cast<Tag>(octet);
     const bool repeats = octet == previous && tag == Tag::TagText;
     if (octet <= previous && !repeats) return false;
-    if (octet > static_cast<std::uint8_t>(Tag::Detail)) return false;
+    if (tag > Tag::Provider && tag != Tag::Transcript) return false;
     previous = octet;
     switch (tag) {
       case Tag::RecipientIndex:
@@ -187,6 +189,12 @@ struct KeyVisitor {
     if (tag == Tag::Id) view.id = text;
     if (tag == Tag::Tenant) view.tenant = text;
     if (tag == Tag::InternetMessageId) view.internet_message_id = text;
+    if (tag == Tag::HeaderFrom) view.header_from = text;
+    if (tag == Tag::Subject) view.subject = text;
+    if (tag == Tag::Source) view.source = text;
+    if (tag == Tag::Provider) view.provider = text;
+    if (tag == Tag::EnhancedCode) view.enhanced_code = text;
+    if (tag == Tag::Transcript) view.transcript = text;
   }
 };
 
@@ -280,6 +288,10 @@ struct EventVisitor {
         return &event.internet_message_id;
       case Tag::Detail:
         return &event.detail;
+      case Tag::Provider:
+        return &event.provider;
+      case Tag::Transcript:
+        return &event.transcript;
       default:
         return nullptr;
     }
@@ -338,13 +350,13 @@ std::optional<base::MessageId> successor_of(const Event& event) {
 
 std::string encode_event(const Event& e) {
   std::string octets;
-  std::size_t size = 80 + e.id.size() + e.recipient.size() + e.sender.size() +
-                     e.header_from.size() + e.subject.size() + e.tenant.size() + e.stream.size() +
-                     e.route.size() + e.source.size() + e.remote_host.size() +
-                     e.remote_address.size() + e.tls_version.size() + e.tls_cipher.size() +
-                     e.tls_verification.size() + e.enhanced_code.size() + e.reply.size() +
-                     e.phase.size() + e.reason.size() + e.fault.size() + e.client_address.size() +
-                     e.identity.size() + e.internet_message_id.size() + e.detail.size();
+  std::size_t size =
+      80 + e.id.size() + e.recipient.size() + e.sender.size() + e.header_from.size() +
+      e.subject.size() + e.tenant.size() + e.stream.size() + e.route.size() + e.source.size() +
+      e.remote_host.size() + e.remote_address.size() + e.tls_version.size() + e.tls_cipher.size() +
+      e.tls_verification.size() + e.enhanced_code.size() + e.reply.size() + e.phase.size() +
+      e.reason.size() + e.fault.size() + e.client_address.size() + e.identity.size() +
+      e.internet_message_id.size() + e.detail.size() + e.provider.size() + e.transcript.size();
   for (const std::string& tag : e.tags) size += tag.size() + 3;
   octets.reserve(size);
 
@@ -391,6 +403,8 @@ std::string encode_event(const Event& e) {
   put_text(out, Tag::InternetMessageId, e.internet_message_id);
   put_number(out, Tag::MayBeDuplicate, e.may_be_duplicate ? 1 : 0);
   put_text(out, Tag::Detail, e.detail);
+  put_text(out, Tag::Provider, e.provider);
+  put_text(out, Tag::Transcript, e.transcript);
   return octets;
 }
 
@@ -413,6 +427,14 @@ Result<KeyView> read_keys(std::string_view octets) {
     return Errc::Malformed;
   }
   return view;
+}
+
+std::string_view without_transcript(std::string_view octets, const KeyView& keys) {
+  if (keys.transcript.empty()) return octets;
+  std::size_t length_octets = 1;
+  for (std::size_t rest = keys.transcript.size() >> 7; rest != 0; rest >>= 7) ++length_octets;
+  octets.remove_suffix(1 + length_octets + keys.transcript.size());
+  return octets;
 }
 
 std::string format_event_json(const Event& e) {
@@ -442,6 +464,7 @@ std::string format_event_json(const Event& e) {
   }
   text("route", e.route);
   text("source", e.source);
+  text("provider", e.provider);
   text("remote_host", e.remote_host);
   text("remote_address", e.remote_address);
   text("tls_version", e.tls_version);
@@ -461,6 +484,16 @@ std::string format_event_json(const Event& e) {
   text("identity", e.identity);
   if (e.may_be_duplicate) object.emplace("may_be_duplicate", true);
   text("detail", e.detail);
+  if (!e.transcript.empty()) {
+    boost::json::array lines;
+    std::string_view rest = e.transcript;
+    while (!rest.empty()) {
+      const std::size_t end = std::min(rest.find('\n'), rest.size());
+      lines.emplace_back(json_text(rest.substr(0, end)));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    object.emplace("transcript", std::move(lines));
+  }
   return boost::json::serialize(object);
 }
 

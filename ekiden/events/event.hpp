@@ -48,6 +48,7 @@ struct Event {
   std::string tenant, stream;
   std::vector<std::string> tags;
   std::string route, source;
+  std::string provider;  ///< whose limits held for the attempt: a name of the shaping rules
   std::string remote_host, remote_address;
   std::string tls_version, tls_cipher, tls_verification;
   std::uint16_t reply_code = 0;
@@ -63,6 +64,9 @@ struct Event {
   std::string internet_message_id;  ///< the Message-ID header
   bool may_be_duplicate = false;    ///< the connection was lost after the final dot
   std::string detail;               ///< anything a reader should know, in words
+  /// What was said in the attempt, a line each: "C: MAIL FROM:<…>", "S: 250 2.1.0 Ok". No
+  /// passwords, no message. The store keeps it apart, for `retention.transcripts`.
+  std::string transcript;
 
   friend bool operator==(const Event&, const Event&) = default;
 };

@@ -133,6 +133,23 @@ void append_entries(const KeyView& keys, std::uint32_t offset, std::int64_t layo
   if (is_reply_code_indexed(keys.reply_code)) {
     entries.push_back({reply_code_hash(keys.reply_code), offset});
   }
+  if (layout < kLayoutCounts) return;
+  if (!keys.header_from.empty() && !is_same_recipient(keys.header_from, keys.sender)) {
+    entries.push_back({address_hash(KeyKind::Sender, keys.header_from), offset});
+  }
+  if (is_reply_code_indexed(keys.reply_code)) {
+    const auto reply_class = static_cast<std::uint16_t>(keys.reply_code / 100);
+    entries.push_back({reply_code_hash(reply_class), offset});
+    if (!keys.enhanced_code.empty()) {
+      entries.push_back({key_hash(KeyKind::EnhancedCode, keys.enhanced_code), offset});
+    }
+  }
+}
+
+void collect_run_hashes(const KeyView& keys, std::unordered_set<std::int64_t>& hashes) {
+  if (!keys.stream.empty()) hashes.insert(key_hash(KeyKind::Stream, keys.stream));
+  if (!keys.source.empty()) hashes.insert(key_hash(KeyKind::Source, keys.source));
+  if (!keys.provider.empty()) hashes.insert(key_hash(KeyKind::Provider, keys.provider));
 }
 
 void pack_entry(const Entry& entry, std::string& out) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "ekiden/events/codec.hpp"
@@ -22,8 +23,19 @@ enum class KeyKind : std::uint8_t {
   Sender = 8,
   Tag = 9,
   ReplyCode = 10,  ///< not for 2xx
+  // From layout 3 on; then Sender is the header's From too, and ReplyCode the class, 4 or 5, too:
+  EnhancedCode = 11,  ///< not for 2xx
+  // With one entry for all events of a run of kSliceEvents: a name is rare, or a page is full soon.
+  Stream = 12,
+  Source = 13,
+  Provider = 14,
 };
+constexpr bool is_of_runs(KeyKind kind) {
+  return kind >= KeyKind::Stream;
+}
 
+/// The first layout with subjects, counts and transcripts, and entries for the kinds past it.
+inline constexpr std::int64_t kLayoutCounts = 3;
 /// The first layout of a day's file (day_file.hpp) with entries for sender, tags and reply code.
 inline constexpr std::int64_t kLayoutSender = 2;
 
@@ -56,10 +68,13 @@ bool is_reply_code_indexed(std::uint16_t code);
 std::int64_t id_hash(const KeyView& keys);
 bool have_same_id(const KeyView& a, const KeyView& b);
 
-/// Appends the entries of one event, as a file of this layout has them: thirteen at most.
-inline constexpr std::size_t kEntriesMax = 9 + KeyView::kTagsMax;
+/// Appends the entries of one event, as a file of this layout has them.
+inline constexpr std::size_t kEntriesMax = 12 + KeyView::kTagsMax;
 void append_entries(const KeyView& keys, std::uint32_t offset, std::int64_t layout,
                     std::vector<Entry>& entries);
+
+/// The hashes of the kinds that have one entry for a whole run.
+void collect_run_hashes(const KeyView& keys, std::unordered_set<std::int64_t>& hashes);
 
 /// On disk an entry is 12 octets: hash, then offset, little-endian.
 inline constexpr std::size_t kEntryOctets = 12;

@@ -9,6 +9,7 @@
 #include "ekiden/base/log.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/events/day_reader.hpp"
+#include "ekiden/events/subject_column.hpp"
 
 namespace ekiden::events {
 namespace {
@@ -29,14 +30,17 @@ std::optional<std::int64_t> parse_number(std::string_view text) {
   return number;
 }
 
-std::optional<std::uint16_t> whole_code(const Query& query) {
+/// A whole code, or a class.
+std::optional<std::uint16_t> whole_code(const Query& query, const DayReader& file) {
   const auto number = base::parse_u64(query.code);
-  if (!number || query.code.size() != 3) return std::nullopt;
+  const bool is_class = query.code.size() == 1 && file.has_counts() && number > 3;
+  if (!number || (query.code.size() != 3 && !is_class)) return std::nullopt;
   return static_cast<std::uint16_t>(*number);
 }
 
 /// The key of the query that is found with the fewest rows, of those that the file has.
-std::optional<std::int64_t> hash_of(const Query& query, const DayReader& file) {
+std::optional<std::int64_t> hash_of(const Query& query, const DayReader& file, bool& is_of_runs) {
+  is_of_runs = false;
   if (query.message) return message_hash(*query.message);
   if (!query.internet_message_id.empty()) {
     return key_hash(KeyKind::InternetMessageId, query.internet_message_id);
@@ -48,12 +52,29 @@ std::optional<std::int64_t> hash_of(const Query& query, const DayReader& file) {
     return key_hash(KeyKind::Sender, recipient_key(query.sender));
   }
   if (!query.tag.empty() && file.has(KeyKind::Tag)) return key_hash(KeyKind::Tag, query.tag);
-  const auto code = whole_code(query);
-  if (code && is_reply_code_indexed(*code) && file.has(KeyKind::ReplyCode)) {
+  const auto code = whole_code(query, file);
+  const bool is_class = code && *code < 10;
+  if (code && (is_class || is_reply_code_indexed(*code)) && file.has(KeyKind::ReplyCode)) {
     return reply_code_hash(*code);
   }
+  const bool is_enhanced = query.code.find('.') != std::string::npos && query.code.front() != '2';
+  if (is_enhanced && file.has(KeyKind::EnhancedCode)) {
+    return key_hash(KeyKind::EnhancedCode, query.code);
+  }
+  // The list of subjects is looked through faster than everything below is.
+  if (!query.subject.empty() && file.has_counts()) return std::nullopt;
   if (!query.domain.empty()) return key_hash(KeyKind::Domain, domain_key(query.domain));
   if (query.kind && is_kind_indexed(*query.kind)) return kind_hash(*query.kind);
+  const std::pair<KeyKind, const std::string*> of_runs[] = {{KeyKind::Source, &query.source},
+                                                            {KeyKind::Provider, &query.provider},
+                                                            {KeyKind::Stream, &query.stream}};
+  for (const auto& [kind, name] : of_runs) {
+    if (name->empty() || !file.has(kind) || (kind == KeyKind::Stream && !query.tenant.empty())) {
+      continue;
+    }
+    is_of_runs = true;
+    return key_hash(kind, *name);
+  }
   if (!query.tenant.empty()) return key_hash(KeyKind::Tenant, query.tenant);
   return std::nullopt;
 }
@@ -61,7 +82,7 @@ std::optional<std::int64_t> hash_of(const Query& query, const DayReader& file) {
 /// Checks rows against a query, the cheap comparisons first.
 class Filter {
  public:
-  explicit Filter(const Query& query) : query_(query) {}
+  explicit Filter(const Query& query) : query_(query), subject_(subject_key(query.subject)) {}
 
   bool accepts(const KeyView& keys) const {
     if (query_.from && keys.time < *query_.from) return false;
@@ -71,7 +92,8 @@ class Filter {
     if (!query_.stream.empty() && keys.stream != query_.stream) return false;
     if (!query_.sender.empty() &&
         (query_.sender == kNullSender ? !keys.sender.empty()
-                                      : !is_same_recipient(keys.sender, query_.sender))) {
+                                      : !is_same_recipient(keys.sender, query_.sender) &&
+                                            !is_same_recipient(keys.header_from, query_.sender))) {
       return false;
     }
     if (!query_.tenant.empty() && keys.tenant != query_.tenant) return false;
@@ -93,6 +115,7 @@ class Filter {
   /// What the keys do not tell.
   bool accepts_rest(const Event& event) const {
     if (!query_.source.empty() && event.source != query_.source) return false;
+    if (!query_.provider.empty() && event.provider != query_.provider) return false;
     if (!query_.tag.empty() &&
         std::find(event.tags.begin(), event.tags.end(), query_.tag) == event.tags.end()) {
       return false;
@@ -104,16 +127,14 @@ class Filter {
                                     : event.reply_code != 0 && code.starts_with(query_.code);
       if (!fits) return false;
     }
-    return query_.subject.empty() || contains(event.subject, query_.subject);
+    return subject_.empty() || subject_key(event.subject).find(subject_) != std::string::npos;
   }
+
+  const std::string& subject() const { return subject_; }
 
  private:
-  static bool contains(std::string_view text, std::string_view part) {
-    const auto same = [](char a, char b) { return base::to_lower(a) == base::to_lower(b); };
-    return std::search(text.begin(), text.end(), part.begin(), part.end(), same) != text.end();
-  }
-
   const Query& query_;
+  std::string subject_;
 };
 
 }  // namespace
@@ -125,6 +146,7 @@ bool matches(const Query& query, const Event& event) {
   keys.message = event.message;
   keys.recipient = event.recipient;
   keys.sender = event.sender;
+  keys.header_from = event.header_from;
   keys.tenant = event.tenant;
   keys.stream = event.stream;
   keys.internet_message_id = event.internet_message_id;
@@ -235,7 +257,8 @@ Result<Page> Reader::find(const Query& query) {
     }
     const Result<DayReader*> reader = reader_of(day);
     if (!reader) continue;
-    range.hash = hash_of(query, **reader);
+    range.hash = hash_of(query, **reader, range.is_of_runs);
+    range.subject = range.hash ? std::string() : filter.subject();
     const Result<void> read =
         (*reader)->read_range(range, [&](std::int64_t seq, std::string_view octets) {
           const Position here{day, seq};
@@ -257,9 +280,41 @@ Result<Page> Reader::find(const Query& query) {
                          {{"file", file_name_of(day)}, {"reason", read.error().message()}});
       continue;
     }
+    if (query.with_transcripts) {
+      for (Stored& stored : page.events) {
+        if (stored.position.day != day) continue;
+        Result<std::string> transcript = (*reader)->transcript(stored.position.seq);
+        if (transcript) stored.event.transcript = std::move(*transcript);
+      }
+    }
     if (page.next) break;
   }
   return page;
+}
+
+Result<void> Reader::visit_day(Day day, const Query& query,
+                               const std::function<bool(const KeyView&)>& see) {
+  const Result<DayReader*> reader = reader_of(day);
+  if (!reader) return reader.error();
+  const Filter filter(query);
+  DayReader::Range range;
+  if (query.from) range.from_us = base::to_unix_us(*query.from);
+  if (query.until) range.until_us = base::to_unix_us(*query.until);
+  range.hash = hash_of(query, **reader, range.is_of_runs);
+  range.subject = range.hash ? std::string() : filter.subject();
+  const bool needs_event = !query.code.empty() || !query.subject.empty() || !query.tag.empty() ||
+                           !query.source.empty() || !query.provider.empty();
+  Result<void> read = (*reader)->read_range(range, [&](std::int64_t, std::string_view octets) {
+    const Result<KeyView> keys = read_keys(octets);
+    if (!keys || !filter.accepts(*keys)) return true;
+    if (needs_event) {
+      const Result<Event> event = decode_event(octets);
+      if (!event || !filter.accepts_rest(*event)) return true;
+    }
+    return see(*keys);
+  });
+  if (!read) open_.erase(day);
+  return read;
 }
 
 Result<std::vector<Stored>> Reader::follow(Cursor& cursor, std::size_t limit) {

@@ -48,16 +48,18 @@ struct Query {
   std::string internet_message_id;
   std::string tenant;
   std::optional<Kind> kind;
-  std::string sender;  ///< the reverse-path, compared as a recipient is; "<>" is the null one
-  std::string tag;     ///< one of the message's
+  /// The reverse-path or the header's From, compared as a recipient is; "<>" is the null one.
+  std::string sender;
+  std::string tag;  ///< one of the message's
   std::string stream;
-  std::string source;
-  std::string subject;  ///< a part of it; letters of ASCII in either case
+  std::string source, provider;
+  std::string subject;  ///< a part of it, as people read it; letters of ASCII in either case
   std::string code;     ///< "550", "5" for all of that class, or an enhanced one, "5.1.1"
   std::optional<base::Time> from, until;  ///< [from, until)
   bool newest_first = false;
   std::size_t limit = 100;
   std::optional<Position> after;  ///< `next` of the page before
+  bool with_transcripts = false;
 };
 
 /// Whether everything holds but the range of time, the order and the page.
@@ -114,10 +116,14 @@ class Reader {
   /// The cursor behind everything stored now.
   Result<Cursor> end();
 
- private:
-  Result<DayReader*> reader_of(Day day);
+  /// Shows every event of one day that the query asks for; false ends it.
+  Result<void> visit_day(Day day, const Query& query,
+                         const std::function<bool(const KeyView&)>& see);
+  /// The days that there are, ascending.
   std::vector<Day> days() const;
+  Result<DayReader*> reader_of(Day day);
 
+ private:
   std::string directory_;
   struct Open;
   std::map<Day, std::unique_ptr<Open>> open_;

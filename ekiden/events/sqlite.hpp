@@ -29,7 +29,9 @@ class Statement {
   }
   /// The octets must stay until the statement is reset.
   Statement& bind_blob(int index, std::string_view octets) {
-    sqlite3_bind_blob64(statement_.get(), index, octets.data(), octets.size(), SQLITE_STATIC);
+    // Nothing is no octets, not NULL.
+    const char* const data = octets.data() == nullptr ? "" : octets.data();
+    sqlite3_bind_blob64(statement_.get(), index, data, octets.size(), SQLITE_STATIC);
     return *this;
   }
   int step() { return sqlite3_step(statement_.get()); }

@@ -100,7 +100,8 @@ Result<void> Store::try_write_day(Day day, const Item* begin, const Item* end,
   const Result<DayFile*> file = file_of(day);
   if (!file) return file.error();
   if (const Result<void> begun = (*file)->begin(); !begun) return begun.error();
-  std::uint64_t stored = 0, unread = 0;
+  std::uint64_t unread = 0;
+  fresh_.clear();
   for (const Item* item = begin; item != end; ++item) {
     const std::string& event = octets[item->index];
     if (!item->is_event) {
@@ -110,9 +111,13 @@ Result<void> Store::try_write_day(Day day, const Item* begin, const Item* end,
     }
     const Result<Presence> added = (*file)->add(event, item->keys);
     if (!added) return added.error();
-    stored += *added == Presence::Absent ? 1 : 0;
+    if (*added == Presence::Absent) fresh_.push_back(&item->keys);
   }
   if (const Result<void> done = (*file)->commit(); !done) return done.error();
+  const std::uint64_t stored = fresh_.size();
+  if (counters_.outcomes != nullptr) {
+    for (const KeyView* keys : fresh_) counters_.outcomes->count(*keys);
+  }
   count(counters_.stored, stored);
   count(counters_.unread, unread);
   count(counters_.known, static_cast<std::uint64_t>(end - begin) - stored - unread);
@@ -180,6 +185,32 @@ void Store::remove_old() {
     }
   }
   if (counters_.overdue != nullptr) counters_.overdue->set(overdue);
+  remove_transcripts();
+}
+
+void Store::remove_transcripts() {
+  const Day oldest = day_of(clock_.now() - options_.transcripts);
+  std::error_code error;
+  for (fs::directory_iterator at(options_.directory, error), end; !error && at != end;
+       at.increment(error)) {
+    const std::optional<Day> day = day_of_file_name(at->path().filename().string());
+    if (!day || *day >= oldest || untold_.contains(*day)) continue;
+    Result<Database> file = Database::open(at->path().string(), Database::Access::ReadWrite);
+    if (!file) continue;
+    // Older layouts have none.
+    const Result<std::int64_t> layout = file->integer("PRAGMA user_version");
+    Result<void> removed;
+    if (layout && *layout >= kLayoutCounts) {
+      removed = file->execute(
+          "PRAGMA secure_delete=ON; DELETE FROM transcripts; PRAGMA wal_checkpoint(TRUNCATE);");
+    }
+    if (removed) {
+      untold_.insert(*day);
+    } else {
+      base::log::warning("transcripts_not_removed",
+                         {{"file", at->path().string()}, {"reason", removed.error().message()}});
+    }
+  }
 }
 
 }  // namespace ekiden::events

@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "ekiden/base/clock.hpp"
 #include "ekiden/base/metrics.hpp"
 #include "ekiden/events/day_file.hpp"
+#include "ekiden/events/outcome_meter.hpp"
 #include "ekiden/events/sink.hpp"
 
 namespace ekiden::events {
@@ -27,13 +29,16 @@ class Store final : public Sink {
     std::string directory;  ///< made when missing, readable by owner and group only
     /// Files of days that ended longer ago are removed.
     base::Duration retention = std::chrono::days(30);
+    /// Transcripts of days that ended longer ago are removed.
+    base::Duration transcripts = std::chrono::days(14);
   };
   struct Counters {
     base::Counter* stored = nullptr;
     base::Counter* known = nullptr;    ///< replays, ignored
     base::Counter* unread = nullptr;   ///< no events, kept aside
     base::Counter* corrupt = nullptr;  ///< files moved aside
-    base::Gauge* overdue = nullptr;    ///< files that retention could not remove: an alert
+    OutcomeMeter* outcomes = nullptr;
+    base::Gauge* overdue = nullptr;  ///< files that retention could not remove: an alert
   };
 
   Store(base::Clock& clock, Options options, Counters counters);
@@ -61,6 +66,7 @@ class Store final : public Sink {
                              const std::vector<std::string>& octets);
   Result<DayFile*> file_of(Day day);
   Result<void> move_aside(Day day);
+  void remove_transcripts();
   std::string path_of(Day day) const;
 
   base::Clock& clock_;
@@ -68,6 +74,8 @@ class Store final : public Sink {
   Counters counters_;
   std::map<Day, std::unique_ptr<DayFile>> open_;
   std::vector<Item> items_;
+  std::vector<const KeyView*> fresh_;  ///< of the batch that is being written
+  std::set<Day> untold_;               ///< days that have no transcripts any more
   Day cleaned_on_ = INT64_MIN;
 };
 

@@ -50,6 +50,10 @@ struct Instruments {
 using FindAccepted =
     std::function<std::optional<events::Event>(base::MessageId, std::uint32_t recipient)>;
 
+/// Takes a copy of an accepted message of a tenant or stream that asks for it. Never waits.
+using KeepCopy = std::function<void(spool::Port& port, base::MessageId id,
+                                    const message::Meta& meta, const spool::Body& body)>;
+
 /// What one worker's sessions work with. Everything outlives the sessions; what may be null says
 /// so.
 struct Services {
@@ -72,6 +76,7 @@ struct Services {
   base::Executor* pool = nullptr;            ///< null: bounces are not read
   std::shared_ptr<const shaping::Providers> providers = nullptr;  ///< what replies mean; or null
   FindAccepted find_accepted = nullptr;  ///< empty: nobody is told of what comes back
+  KeepCopy keep_copy = nullptr;          ///< empty: nothing is archived
 };
 
 /// One worker's own: what its sessions share beside the services.

@@ -89,6 +89,7 @@ ClientAction ClientDialogue::resume(const ClientEvent& event) {
   if (std::holds_alternative<TlsStarted>(event)) {
     EKIDEN_ASSERT(state_ == State::Handshake, "TLS starts after StartTls");
     is_encrypted_ = true;
+    note_opening('#', "TLS begins");
     // RFC 3207 §4.2: everything learnt in the clear is forgotten.
     peer_ = PeerExtensions{};
     return say_ehlo("EHLO ", State::Ehlo);
@@ -150,6 +151,7 @@ ClientAction ClientDialogue::read_replies(std::string_view octets) {
 }
 
 ClientAction ClientDialogue::on_reply(Reply reply) {
+  if (state_ != State::Transaction) note_opening(reply);
   switch (state_) {
     case State::Greeting:
       // RFC 5321 §3.1: another 2xx than 220 would be odd, and is not trusted.
@@ -184,6 +186,7 @@ ClientAction ClientDialogue::on_reply(Reply reply) {
 
 ClientAction ClientDialogue::say_ehlo(std::string_view verb, State state) {
   out_.append(verb).append(options_.ehlo_name).append("\r\n");
+  note_opening('C', std::string(verb) + options_.ehlo_name);
   state_ = state;
   return read();
 }
@@ -205,6 +208,7 @@ ClientAction ClientDialogue::after_ehlo() {
   if (!is_encrypted_ && options_.tls != ClientTls::Off) {
     if (peer_.starttls && !starttls_refusal_) {
       out_ = "STARTTLS\r\n";
+      note_opening('C', "STARTTLS");
       state_ = State::StartTls;
       return read();
     }
@@ -268,9 +272,11 @@ ClientAction ClientDialogue::on_auth_response(const client_event::AuthResponse& 
   is_auth_complete_ = response.is_complete;
   if (!std::exchange(is_auth_begun_, true)) {
     out_.append("AUTH ").append(mechanism_);
+    note_opening('C', "AUTH " + std::string(mechanism_) + " ***");
     if (!response.octets.empty()) out_.append(" ").append(base::encode_base64(response.octets));
   } else {
     out_ = base::encode_base64(response.octets);
+    note_opening('C', "***");
   }
   out_ += "\r\n";
   state_ = State::AuthReply;
@@ -397,6 +403,7 @@ ClientAction ClientDialogue::read() {
 }
 
 ClientAction ClientDialogue::fail(ClientPhase phase, Reply reply, bool is_local) {
+  if (is_local) note_opening('#', reply.text());
   failure_ = ClientFailure{phase, std::move(reply), is_local};
   // RFC 5321 §4.1.1.10: QUIT is said even then, by a client that still has a peer.
   out_ = "QUIT\r\n";

@@ -48,6 +48,8 @@ struct ClientOptions {
   /// Commands sent before their replies are read. More wait for the next group, so that neither
   /// side blocks on a full window (RFC 2920 §3.1).
   std::size_t group_commands_max = 100;
+  /// Keeps what was said, for opening() and transcript().
+  bool keeps_transcript = true;
   ClientTimeOuts time_outs;
 };
 
@@ -181,6 +183,13 @@ class ClientDialogue {
   const std::optional<ClientFailure>& failure() const { return failure_; }
   /// Transactions finished in which the peer has answered something.
   std::uint32_t transactions() const { return transactions_; }
+  /// What was said up to the first transaction, a line each: "C: EHLO …", "S: 250 …"; ours "#: …".
+  /// Never a password, nor anything that was made of one. At most kTranscriptOctetsMax octets.
+  const std::string& opening() const { return opening_; }
+  /// After Finished: what was said of the transaction to, and about, one recipient of
+  /// `outcome_of()`. Made when it is asked for.
+  std::string transcript(std::size_t recipient) const;
+  static constexpr std::size_t kTranscriptOctetsMax = 4096;
   bool may_begin() const { return peer_.mail_max == 0 || begun_ < peer_.mail_max; }
 
  private:
@@ -216,8 +225,15 @@ class ClientDialogue {
     bool is_data_written = false;
     bool is_full = false;  // 452 after some recipients: no more RCPT
     std::vector<ClientVerdict> verdicts;
+    // Replies that no verdict has (any more), for the transcript.
+    Reply mail_reply, data_reply;
+    std::vector<Reply> rcpt_replies;
   };
 
+  void note_opening(char who, std::string_view text);
+  void note_opening(const Reply& reply);
+  void append_rcpt(std::string& out, const ClientRecipient& recipient) const;
+  void keep_rcpt_reply(Running& running, std::size_t recipient);
   ClientAction read_replies(std::string_view octets);
   ClientAction on_reply(Reply reply);
   ClientAction on_ehlo(Reply reply);
@@ -257,8 +273,9 @@ class ClientDialogue {
   ClientOptions options_;
   State state_ = State::Start;
   ReplyParser parser_;
-  std::string out_;          // what the last action asked to write
-  std::string ride_out_;     // and what rides behind a body
+  std::string out_;       // what the last action asked to write
+  std::string ride_out_;  // and what rides behind a body
+  std::string opening_;
   std::string rest_;         // received, not yet parsed, between two calls
   std::string_view unread_;  // the same during a call
   PeerExtensions peer_;

@@ -36,6 +36,15 @@ void ClientDialogue::append_mail(std::string& out, const ClientTransaction& tran
   out.append("\r\n");
 }
 
+void ClientDialogue::append_rcpt(std::string& out, const ClientRecipient& recipient) const {
+  out.append("RCPT TO:<").append(recipient.address).append(">");
+  if (peer_.dsn) {
+    if (!recipient.notify.empty()) out.append(" NOTIFY=").append(recipient.notify);
+    if (!recipient.orcpt.empty()) out.append(" ORCPT=").append(recipient.orcpt);
+  }
+  out.append("\r\n");
+}
+
 void ClientDialogue::prepare(Running& running, const ClientTransaction& transaction) {
   EKIDEN_ASSERT(!transaction.recipients.empty(), "a transaction has a recipient");
   ++begun_;
@@ -63,13 +72,7 @@ void ClientDialogue::write_group(Running& running, std::string& out) {
     --room;
   }
   for (; room > 0 && running.written < running.count; --room, ++running.written) {
-    const ClientRecipient& recipient = transaction.recipients[running.written];
-    out.append("RCPT TO:<").append(recipient.address).append(">");
-    if (peer_.dsn) {
-      if (!recipient.notify.empty()) out.append(" NOTIFY=").append(recipient.notify);
-      if (!recipient.orcpt.empty()) out.append(" ORCPT=").append(recipient.orcpt);
-    }
-    out.append("\r\n");
+    append_rcpt(out, transaction.recipients[running.written]);
   }
   // RFC 2920 §3.1: DATA only as the last of its group. BDAT waits for the verdict on RCPT, lest a
   // large body travel for nobody.
@@ -139,6 +142,7 @@ ClientAction ClientDialogue::on_mail(Reply reply) {
       verdict.reply = reply;
     }
   }
+  if (options_.keeps_transcript) current_.mail_reply = std::move(reply);
   return current_.answered < current_.written ? read() : go_on();
 }
 
@@ -194,6 +198,7 @@ ClientAction ClientDialogue::go_on() {
 ClientAction ClientDialogue::on_data(Reply reply) {
   if (reply.code == 421) return end_transaction(std::move(reply), false);
   if (reply.code == 354) {
+    if (options_.keeps_transcript) current_.data_reply = std::move(reply);
     if (current_.accepted > 0) {
       current_.step = Step::Body;
       return act(Kind::SendBody);
@@ -205,8 +210,10 @@ ClientAction ClientDialogue::on_data(Reply reply) {
   }
   // After 250 to DATA nobody knows what the peer takes our next line for.
   if (reply.is_positive()) return break_off("code " + std::to_string(reply.code));
-  for (ClientVerdict& verdict : current_.verdicts) {
+  for (std::size_t i = 0; i < current_.verdicts.size(); ++i) {
+    ClientVerdict& verdict = current_.verdicts[i];
     if (verdict.kind != ClientVerdict::Kind::Accepted) continue;
+    keep_rcpt_reply(current_, i);
     verdict.kind = ClientVerdict::Kind::Refused;
     verdict.phase = ClientPhase::Data;
     verdict.reply = reply;
@@ -219,8 +226,10 @@ ClientAction ClientDialogue::on_eod(Reply reply) {
   if (reply.code >= 300 && reply.code < 400) return break_off("code " + std::to_string(reply.code));
   if (reply.code == 421) failure_ = ClientFailure{ClientPhase::Eod, reply, false};
   const bool is_taken = reply.is_completion();
-  for (ClientVerdict& verdict : current_.verdicts) {
+  for (std::size_t i = 0; i < current_.verdicts.size(); ++i) {
+    ClientVerdict& verdict = current_.verdicts[i];
     if (verdict.kind != ClientVerdict::Kind::Accepted) continue;
+    keep_rcpt_reply(current_, i);
     if (!is_taken) verdict.kind = ClientVerdict::Kind::Refused;
     verdict.phase = ClientPhase::Eod;
     verdict.reply = reply;
@@ -244,6 +253,7 @@ ClientAction ClientDialogue::end_transaction(Reply reply, bool is_local) {
     const bool is_left_over =
         verdict.kind == ClientVerdict::Kind::NotTried && verdict.reply.code != 0;
     if (is_left_over) continue;
+    if (verdict.kind == ClientVerdict::Kind::Accepted) keep_rcpt_reply(current_, i);
     verdict.may_be_duplicate = may_be_duplicate;
     verdict.kind = ClientVerdict::Kind::Lost;
     verdict.phase = at;

@@ -101,7 +101,19 @@ Result<void> Ledger::put(const Attempt& attempt) {
       "DELETE FROM attempts WHERE webhook=?1 AND id<=(SELECT id FROM attempts WHERE webhook=?1 "
       "ORDER BY id DESC LIMIT 1 OFFSET ?2)");
   if (!forget) return forget.error();
-  return forget->bind(attempt.webhook).bind(kAttemptsMax).run();
+  if (const auto done = forget->bind(attempt.webhook).bind(kAttemptsMax).run(); !done) return done;
+  if (attempts_kept_ == base::Duration::max()) return {};
+  auto age = database_.prepare("DELETE FROM attempts WHERE webhook=? AND time_us<?");
+  if (!age) return age.error();
+  return age->bind(attempt.webhook).bind(base::to_unix_us(attempt.time - attempts_kept_)).run();
+}
+
+Result<void> Ledger::keep_attempts(base::Duration kept, base::Time now) {
+  const std::lock_guard lock(mutex_);
+  attempts_kept_ = kept;
+  auto age = database_.prepare("DELETE FROM attempts WHERE time_us<?");
+  if (!age) return age.error();
+  return age->bind(base::to_unix_us(now - kept)).run();
 }
 
 Result<void> Ledger::save(std::int64_t webhook, std::int64_t order, const Progress& progress) {

@@ -66,6 +66,8 @@ class Ledger {
   Result<void> forget_order(std::int64_t webhook, std::int64_t order);
   /// Everything of webhooks that are not among these.
   Result<void> forget_others(const std::vector<std::int64_t>& webhooks);
+  /// Attempts older than this go, those of each webhook with its next one, and all of them now.
+  Result<void> keep_attempts(base::Duration kept, base::Time now);
   /// Newest first.
   Result<std::vector<Attempt>> attempts(std::int64_t webhook, std::size_t count);
 
@@ -74,6 +76,7 @@ class Ledger {
   Result<void> put(std::int64_t webhook, std::int64_t order, const Progress& progress);
   Result<void> put(const Attempt& attempt);
 
+  base::Duration attempts_kept_ = base::Duration::max();
   std::mutex mutex_;
   account::Database database_;
 };

@@ -412,6 +412,20 @@ TEST_F(LedgerTest, TheAttemptLogIsBounded) {
   EXPECT_EQ(ledger->attempts(2, 10)->size(), 1u);
 }
 
+TEST_F(LedgerTest, OldAttemptsGo) {
+  Attempt attempt;
+  attempt.webhook = 1;
+  attempt.time = kNow - std::chrono::days(8);
+  ASSERT_TRUE(ledger->record_attempt(attempt));
+  attempt.time = kNow - std::chrono::days(6);
+  ASSERT_TRUE(ledger->record_attempt(attempt));
+  ASSERT_TRUE(ledger->keep_attempts(std::chrono::days(7), kNow));
+  EXPECT_EQ(ledger->attempts(1, 10)->size(), 1u);
+  attempt.time = kNow + std::chrono::days(2);
+  ASSERT_TRUE(ledger->record_attempt(attempt));
+  EXPECT_EQ(ledger->attempts(1, 10)->size(), 1u) << "the next one takes it along";
+}
+
 TEST_F(LedgerTest, ANewerOneIsLeftAlone) {
   ledger.reset();
   auto database = account::Database::open(dir + "/webhooks.db");
