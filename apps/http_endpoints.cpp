@@ -53,7 +53,9 @@ HttpEndpoints::HttpEndpoints(Parts parts)
     : parts_(std::move(parts)),
       settings_(parts_.relay.settings()),
       balance_(parts_.metrics),
-      shared_({parts_.pool, settings_->node.data_dir, parts_.workers.front().worker.clock}) {
+      shared_({parts_.pool, settings_->node.data_dir, parts_.workers.front().worker.clock,
+               parts_.accounts, parts_.node_key, parts_.webhooks, parts_.workers.front().worker,
+               [this] { return parts_.relay.settings(); }}) {
   for (RelayWorker& place : parts_.workers) {
     auto part = std::make_unique<Part>(Part{place, nullptr, {}});
     const unsigned index = place.worker.index;
@@ -71,7 +73,7 @@ HttpEndpoints::HttpEndpoints(Parts parts)
         inbound::Services& services = parts_.relay.inbound_services(index);
         if (!part->api) {
           part->api = std::make_unique<api::Api>(
-              api::Api::Parts{place.worker, parts_.pool, services,
+              api::Api::Parts{place.worker, parts_.pool, place.resolver, services,
                               [this, index] { return parts_.relay.http_submission(index); },
                               parts_.accounts, parts_.node_key, parts_.metrics, shared_});
         }
@@ -86,7 +88,7 @@ HttpEndpoints::HttpEndpoints(Parts parts)
 HttpEndpoints::~HttpEndpoints() = default;
 
 void HttpEndpoints::use(control::NodeControl& node) {
-  shared_.set_node(node, parts_.workers.front().worker);
+  shared_.set_node(node);
 }
 
 void HttpEndpoints::refresh() {

@@ -4,12 +4,16 @@
 #include <memory>
 #include <string>
 
+#include "ekiden/api/admin/queue_routes.hpp"
+#include "ekiden/api/blastengine/logs.hpp"
 #include "ekiden/api/event_desk.hpp"
 #include "ekiden/api/frame.hpp"
 #include "ekiden/api/idempotency.hpp"
 #include "ekiden/api/message_desk.hpp"
 #include "ekiden/api/node_desk.hpp"
 #include "ekiden/api/sender.hpp"
+#include "ekiden/api/store_desk.hpp"
+#include "ekiden/dns/resolver.hpp"
 #include "ekiden/inbound/services.hpp"
 
 namespace ekiden::api {
@@ -23,15 +27,25 @@ struct Shared {
     base::Executor& pool;
     std::string data_dir;
     base::Clock& clock;
+    account::Store& store;
+    const account::HashKey& node_key;
+    webhook::Ledger& ledger;
+    /// Where `settings` is asked, and the node.
+    base::Worker& home;
+    std::function<std::shared_ptr<const config::Settings>()> settings;
   };
   explicit Shared(Parts parts);
   ~Shared();
 
   /// Before the first request.
-  void set_node(control::NodeControl& node, base::Worker& home);
+  void set_node(control::NodeControl& node);
   NodeDesk& node() { return *node_; }
+  /// Null before `set_node`.
+  NodeDesk* find_node() { return node_.get(); }
   EventDesk& events() { return events_; }
   IdempotencyBook& idempotency() { return idempotency_; }
+  StoreDesk& store() { return store_; }
+  blastengine::ReportOrders& reports() { return reports_; }
   void stop();
 
  private:
@@ -39,6 +53,8 @@ struct Shared {
   std::unique_ptr<NodeDesk> node_;
   EventDesk events_;
   IdempotencyBook idempotency_;
+  StoreDesk store_;
+  blastengine::ReportOrders reports_;
 };
 
 /// The HTTP API of one worker: the frame and everything in it.
@@ -49,6 +65,7 @@ class Api {
   struct Parts {
     base::Worker& worker;
     base::Executor& pool;
+    dns::Resolver& resolver;
     inbound::Services& services;
     /// How mail is admitted now; on the worker.
     std::function<std::shared_ptr<const inbound::ListenerOptions>()> submission;
@@ -68,6 +85,7 @@ class Api {
   Frame frame_;
   Sender sender_;
   MessageDesk messages_;
+  admin::QueueDesk queue_;
 };
 
 /// GET /v1/key: what the key that asks may do.

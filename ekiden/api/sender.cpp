@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "ekiden/account/password.hpp"
 #include "ekiden/api/frame.hpp"
+#include "ekiden/api/idempotent.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/message/line_length.hpp"
 #include "ekiden/smtp/address.hpp"
@@ -89,16 +89,6 @@ inbound::Origin origin_of(const Call& call) {
   origin.identity = call.caller.key->credential.name;
   origin.protocol = "HTTP";
   return origin;
-}
-
-Problem bad_idempotency_key() {
-  return make_problem(400, "invalid-header",
-                      {"Idempotency-Key is 1 to 255 printable ASCII characters.",
-                       "Idempotency-Keyは255文字以内のASCII文字です。"});
-}
-
-std::string fingerprint_of(const HttpRequest& request) {
-  return account::sha256(request.method + " " + request.path + "\n" + request.body);
 }
 
 }  // namespace
@@ -329,42 +319,13 @@ base::Task<HttpResponse> Sender::send_all(std::shared_ptr<Call> call,
   bool is_resumed = false;
   IdempotencyBook::Request request{call->caller.tenant(), key, {}};
   if (!key.empty()) {
-    const bool is_fit =
-        key.size() <= IdempotencyBook::kKeyOctetsMax && is_ascii(key) && is_header_safe(key);
-    if (!is_fit) co_return refuse(bad_idempotency_key(), call->caller);
+    if (!is_idempotency_key(key)) co_return refuse(bad_idempotency_key(), call->caller);
     request.fingerprint = fingerprint_of(call->request);
     IdempotencyBook::Claim claim =
         co_await parts_.idempotency.claim(parts_.worker, request, std::move(ids));
-    switch (claim.kind) {
-      case IdempotencyBook::Claim::Kind::Begun:
-        break;
-      case IdempotencyBook::Claim::Kind::Replay: {
-        HttpResponse response;
-        response.status = claim.status;
-        response.content_type = "application/json";
-        response.body = std::move(claim.body);
-        response.headers.emplace_back("Idempotent-Replayed", "true");
-        co_return response;
-      }
-      case IdempotencyBook::Claim::Kind::Reused: {
-        const Problem problem = make_problem(409, "idempotency-key-reused",
-                                             {"Use a new key for another request.",
-                                              "別のリクエストには新しいキーを使ってください。"});
-        co_return refuse(problem, call->caller);
-      }
-      case IdempotencyBook::Claim::Kind::InUse: {
-        Problem problem =
-            make_problem(409, "idempotency-key-in-use",
-                         {"Ask again in a moment.", "しばらくしてから再試行してください。"});
-        problem.retry_after_s = 1;
-        co_return refuse(problem, call->caller);
-      }
-      case IdempotencyBook::Claim::Kind::Unavailable: {
-        const Problem problem =
-            unavailable({"The key cannot be kept now.", "現在Idempotency-Keyを記録できません。"});
-        co_return refuse(problem, call->caller);
-      }
-    }
+    if (claim.kind == IdempotencyBook::Claim::Kind::Replay)
+      co_return replayed(claim.status, std::move(claim.body));
+    if (const auto problem = problem_of(claim.kind)) co_return refuse(*problem, call->caller);
     ids = std::move(claim.ids);
     ids.resize(prepared.size());
     is_resumed = claim.is_resumed;

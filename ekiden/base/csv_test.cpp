@@ -1,9 +1,9 @@
 // Lists as people save them: encodings, separators, quotes that break.
-#include "ekiden/cli/csv.hpp"
+#include "ekiden/base/csv.hpp"
 
 #include <gtest/gtest.h>
 
-namespace ekiden::cli {
+namespace ekiden::base {
 namespace {
 
 std::vector<CsvReader::Record> read(std::string_view text) {
@@ -64,4 +64,4 @@ TEST(Csv, WritesWhatItReadsAndNoFormulas) {
 }
 
 }  // namespace
-}  // namespace ekiden::cli
+}  // namespace ekiden::base

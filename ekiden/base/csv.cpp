@@ -1,4 +1,4 @@
-#include "ekiden/cli/csv.hpp"
+#include "ekiden/base/csv.hpp"
 
 #include <iconv.h>
 
@@ -6,11 +6,11 @@
 
 #include "ekiden/base/text.hpp"
 
-namespace ekiden::cli {
+namespace ekiden::base {
 
 std::optional<std::string> decode_list(std::string octets) {
   constexpr std::string_view kMark = "\xef\xbb\xbf";
-  if (base::is_valid_utf8(octets)) {
+  if (is_valid_utf8(octets)) {
     if (octets.starts_with(kMark)) octets.erase(0, kMark.size());
     return octets;
   }
@@ -63,7 +63,7 @@ std::optional<CsvReader::Record> CsvReader::next() {
       skip_line();
       return record;
     }
-    if (record.fields.size() == 1 && base::trimmed(record.fields.front()).empty()) continue;
+    if (record.fields.size() == 1 && trimmed(record.fields.front()).empty()) continue;
     return record;
   }
   return std::nullopt;
@@ -132,4 +132,4 @@ std::string format_csv_field(std::string_view field) {
   return out + '"';
 }
 
-}  // namespace ekiden::cli
+}  // namespace ekiden::base

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ekiden::cli {
+namespace ekiden::base {
 
 /// Octets of one record; what is longer is refused as a whole.
 inline constexpr std::size_t kCsvRecordOctetsMax = 64 * 1024;
@@ -47,4 +47,4 @@ class CsvReader {
 /// apostrophe in front.
 std::string format_csv_field(std::string_view field);
 
-}  // namespace ekiden::cli
+}  // namespace ekiden::base
