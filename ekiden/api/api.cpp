@@ -44,7 +44,7 @@ Api::Api(Parts parts)
   add_sending_routes(frame_, sender_);
   add_message_routes(frame_, messages_);
   add_description_route(frame_);
-  admin::add_routes(frame_, parts_.shared.store(), parts_.resolver);
+  admin::add_routes(frame_, parts_.shared.store(), parts_.make_resolver);
   admin::add_queue_routes(frame_, queue_);
   admin::add_operation_routes(frame_, queue_);
   blastengine::add_routes(frame_, sender_);

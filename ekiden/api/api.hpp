@@ -65,7 +65,8 @@ class Api {
   struct Parts {
     base::Worker& worker;
     base::Executor& pool;
-    dns::Resolver& resolver;
+    /// A resolver that remembers nothing, for each question about a tenant's domain.
+    std::function<std::unique_ptr<dns::Resolver>()> make_resolver;
     inbound::Services& services;
     /// How mail is admitted now; on the worker.
     std::function<std::shared_ptr<const inbound::ListenerOptions>()> submission;

@@ -8,7 +8,6 @@
 #include "ekiden/api/api.hpp"
 #include "ekiden/api/openapi.hpp"
 #include "ekiden/base/text.hpp"
-#include "tests/support/fake_resolver.hpp"
 #include "tests/support/inbound_bench.hpp"
 
 namespace ekiden::api {
@@ -41,9 +40,9 @@ class Routes : public testing::Test {
     secret_ = made.secret;
     accounts_.snapshot = std::make_shared<account::StoredSnapshot>(
         std::vector<account::Credential>{}, std::vector<account::ApiKey>{std::move(key)});
-    api_.emplace(Api::Parts{bench_.worker, bench_.loop.executor(), resolver_, bench_.services,
-                            [this] { return bench_.options; }, accounts_, node_key_, bench_.metrics,
-                            *shared_});
+    api_.emplace(Api::Parts{bench_.worker, bench_.loop.executor(), [] { return nullptr; },
+                            bench_.services, [this] { return bench_.options; }, accounts_,
+                            node_key_, bench_.metrics, *shared_});
   }
   ~Routes() override { std::filesystem::remove_all(folder_); }
 
@@ -77,7 +76,6 @@ class Routes : public testing::Test {
   std::unique_ptr<account::Store> store_;
   std::unique_ptr<webhook::Ledger> ledger_;
   std::shared_ptr<const config::Settings> settings_ = std::make_shared<const config::Settings>();
-  test::FakeResolver resolver_;
   std::optional<Shared> shared_;
   std::optional<Api> api_;
   std::optional<HttpResponse> response_;

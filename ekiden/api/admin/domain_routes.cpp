@@ -89,14 +89,35 @@ Answer list(StoreCall& on) {
       [](const SenderDomain& one) { return account::to_json(one); });
 }
 
-/// What the DNS says of the records of `found` now.
-base::Task<void> look(dns::Resolver& resolver, std::shared_ptr<Found> found) {
+/// What the routes of one worker ask the DNS with.
+struct Dns {
+  /// Questions of so many requests at once; further ones are 503.
+  static constexpr int kLooksMax = 8;
+
+  base::Worker& worker;
+  MakeResolver make_resolver;
+  int looks = 0;
+};
+
+/// Fills in what the DNS says of the records of `found` now. False: it cannot be asked.
+base::Task<bool> look(Dns& dns, std::shared_ptr<Found> found) {
+  if (dns.looks >= Dns::kLooksMax) co_return false;
+  std::shared_ptr<dns::Resolver> resolver = dns.make_resolver();
+  if (resolver == nullptr) co_return false;
+  ++dns.looks;
   Records records = std::move(found->records);
-  found->records = co_await policy::look_up(resolver, std::move(records));
+  found->records = co_await policy::look_up(*resolver, std::move(records));
+  --dns.looks;
+  // This runs inside its last answer, so it goes in a turn of its own.
+  dns.worker.executor.post([resolver = std::move(resolver)] {});
+  co_return true;
 }
 
-base::Task<Answer> add(StoreDesk& desk, base::Worker& worker, dns::Resolver& resolver,
-                       std::shared_ptr<Call> call) {
+Problem no_dns() {
+  return unavailable({"The DNS cannot be asked now.", "現在DNSに問い合わせられません。"}, 5);
+}
+
+base::Task<Answer> add(StoreDesk& desk, std::shared_ptr<Dns> dns, std::shared_ptr<Call> call) {
   auto found = std::make_shared<Found>();
   StoreWork work = [found](StoreCall& on) -> Answer {
     ReadBody body(on.call.request);
@@ -119,37 +140,37 @@ base::Task<Answer> add(StoreDesk& desk, base::Worker& worker, dns::Resolver& res
     found->records = std::move(*records);
     return json::object{};
   };
-  Answer answer = co_await desk.ask(worker, std::move(call), std::move(work));
+  Answer answer = co_await desk.ask(dns->worker, std::move(call), std::move(work));
   if (answer.problem) co_return answer;
-  co_await look(resolver, found);
+  // It is added, whatever the DNS says.
+  (void)co_await look(*dns, found);
   co_return created(describe(*found), "/v1/domains/" + found->domain.name);
 }
 
 /// The domain with its records as they are in the DNS now.
-base::Task<Answer> look_at(StoreDesk& desk, base::Worker& worker, dns::Resolver& resolver,
-                           std::shared_ptr<Call> call, std::shared_ptr<Found> found) {
+base::Task<Answer> look_at(StoreDesk& desk, std::shared_ptr<Dns> dns, std::shared_ptr<Call> call,
+                           std::shared_ptr<Found> found) {
   StoreWork work = [found](StoreCall& on) -> Answer {
     if (auto wrong = check_query(on.call, {"tenant"})) return *wrong;
     if (auto problem = find(on, *found)) return *problem;
     return json::object{};
   };
-  Answer answer = co_await desk.ask(worker, std::move(call), std::move(work));
+  Answer answer = co_await desk.ask(dns->worker, std::move(call), std::move(work));
   if (answer.problem) co_return answer;
-  co_await look(resolver, found);
+  const bool is_asked = co_await look(*dns, found);
+  if (!is_asked) co_return Answer(no_dns());
   co_return Answer(describe(*found));
 }
 
-base::Task<Answer> show(StoreDesk& desk, base::Worker& worker, dns::Resolver& resolver,
-                        std::shared_ptr<Call> call) {
-  return look_at(desk, worker, resolver, std::move(call), std::make_shared<Found>());
+base::Task<Answer> show(StoreDesk& desk, std::shared_ptr<Dns> dns, std::shared_ptr<Call> call) {
+  return look_at(desk, std::move(dns), std::move(call), std::make_shared<Found>());
 }
 
 /// Proven or not, by what the DNS says now; who has proven before loses nothing to a DNS that does
 /// not answer.
-base::Task<Answer> verify(StoreDesk& desk, base::Worker& worker, dns::Resolver& resolver,
-                          std::shared_ptr<Call> call) {
+base::Task<Answer> verify(StoreDesk& desk, std::shared_ptr<Dns> dns, std::shared_ptr<Call> call) {
   auto found = std::make_shared<Found>();
-  Answer answer = co_await look_at(desk, worker, resolver, call, found);
+  Answer answer = co_await look_at(desk, dns, call, found);
   if (answer.problem) co_return answer;
   const std::string proof = policy::proof_of(found->records);
   if (proof.empty() && policy::is_undecided(found->records)) {
@@ -167,7 +188,7 @@ base::Task<Answer> verify(StoreDesk& desk, base::Worker& worker, dns::Resolver& 
     domain.proven = proof.empty() ? base::Time{} : on.now();
     return describe(*found);
   };
-  co_return co_await desk.ask(worker, std::move(call), std::move(work));
+  co_return co_await desk.ask(dns->worker, std::move(call), std::move(work));
 }
 
 Answer remove(StoreCall& on) {
@@ -183,14 +204,13 @@ Answer remove(StoreCall& on) {
 
 }  // namespace
 
-void add_domain_routes(Frame& frame, StoreDesk& desk, dns::Resolver& resolver) {
+void add_domain_routes(Frame& frame, StoreDesk& desk, MakeResolver make_resolver) {
   const Access read{"domains:read"}, write{"domains:write"};
-  using Asking =
-      base::Task<Answer> (*)(StoreDesk&, base::Worker&, dns::Resolver&, std::shared_ptr<Call>);
+  auto dns = std::make_shared<Dns>(Dns{frame.worker(), std::move(make_resolver)});
+  using Asking = base::Task<Answer> (*)(StoreDesk&, std::shared_ptr<Dns>, std::shared_ptr<Call>);
   const auto asks = [&](Asking what) {
-    return [&frame, &desk, &resolver, what](std::shared_ptr<Call> call) {
-      return what(desk, frame.worker(), resolver, std::move(call));
-    };
+    return
+        [&desk, dns, what](std::shared_ptr<Call> call) { return what(desk, dns, std::move(call)); };
   };
   desk.add(frame, "GET", "/v1/domains", read, list);
   desk.add_handler(frame, "POST", "/v1/domains", write, asks(add));

@@ -14,10 +14,12 @@ void add_tenant_routes(Frame& frame, StoreDesk& desk);
 void add_webhook_routes(Frame& frame, StoreDesk& desk);
 void add_audit_routes(Frame& frame, StoreDesk& desk);
 void add_signing_key_routes(Frame& frame, StoreDesk& desk);
-/// `resolver`: the worker's own.
-void add_domain_routes(Frame& frame, StoreDesk& desk, dns::Resolver& resolver);
+/// Makes a resolver that remembers nothing: what was published a moment ago is to be seen. Null
+/// when there can be none.
+using MakeResolver = std::function<std::unique_ptr<dns::Resolver>()>;
+void add_domain_routes(Frame& frame, StoreDesk& desk, MakeResolver make_resolver);
 
-inline void add_routes(Frame& frame, StoreDesk& desk, dns::Resolver& resolver) {
+inline void add_routes(Frame& frame, StoreDesk& desk, MakeResolver make_resolver) {
   add_suppression_routes(frame, desk);
   add_key_routes(frame, desk);
   add_credential_routes(frame, desk);
@@ -25,7 +27,7 @@ inline void add_routes(Frame& frame, StoreDesk& desk, dns::Resolver& resolver) {
   add_webhook_routes(frame, desk);
   add_audit_routes(frame, desk);
   add_signing_key_routes(frame, desk);
-  add_domain_routes(frame, desk, resolver);
+  add_domain_routes(frame, desk, std::move(make_resolver));
 }
 
 }  // namespace ekiden::api::admin
