@@ -92,7 +92,7 @@ std::optional<std::uint64_t> Fields::number(std::string_view name, std::uint64_t
   return std::nullopt;
 }
 
-std::optional<base::Time> Fields::time(std::string_view name, base::Time now) {
+std::optional<base::Time> Fields::instant(std::string_view name, base::Time now) {
   const json::value* value = find(name);
   if (value == nullptr) return std::nullopt;
   if (auto time = read_time(*value)) return time;

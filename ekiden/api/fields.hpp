@@ -32,7 +32,7 @@ class Fields {
   std::optional<bool> flag(std::string_view name);
   std::optional<std::uint64_t> number(std::string_view name, std::uint64_t most);
   /// A date, Unix seconds, or a duration from `now` ("90d").
-  std::optional<base::Time> time(std::string_view name, base::Time now);
+  std::optional<base::Time> instant(std::string_view name, base::Time now);
   std::optional<base::Duration> duration(std::string_view name);
   const boost::json::object* object(std::string_view name);
   /// It is there, be it null.

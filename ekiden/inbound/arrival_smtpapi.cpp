@@ -6,6 +6,9 @@
 namespace ekiden::inbound {
 namespace {
 
+/// As the API allows it.
+constexpr base::Duration kSendAtMax = std::chrono::hours(24 * 30);
+
 smtp::Reply refusal(std::string why) {
   smtp::Reply reply{554, {5, 6, 0}, {}};
   reply.lines.push_back("X-SMTPAPI: " + std::move(why));
@@ -44,7 +47,11 @@ smtp::Reply Arrival::take_smtpapi(std::string_view value, const Client& client) 
     details.tags.push_back(std::move(category));
   }
   if (!api->unique_args.empty()) details.metadata = std::move(api->unique_args);
-  if (api->send_at) details.send_at = *api->send_at;
+  if (api->send_at) {
+    if (*api->send_at > details.received + kSendAtMax)
+      return refusal("send_at is more than 30 days ahead");
+    details.send_at = *api->send_at;
+  }
   return {250, {2, 0, 0}, {"Ok"}};
 }
 

@@ -174,7 +174,7 @@ class Sending(HttpApi):
             self.assertEqual(taken.sender, "r@client.test")
             self.assertEqual(taken.body, b"one\r\n.two\r\n")
             self.assertEqual(taken.header("Subject"), "raw")
-        self.assertEqual(relay.events("b@dest.test")[0]["tags"], ["t1"])
+        self.assertEqual(relay.wait_for_event("b@dest.test", "accepted")[0]["tags"], ["t1"])
 
     def test_a_batch_says_of_each_what_became_of_it(self):
         relay, peer, client = self.relay_with_api()

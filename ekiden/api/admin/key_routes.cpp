@@ -95,7 +95,7 @@ Answer create(StoreCall& on) {
   key.credential = read_grant(fields, on.caller());
   read_scopes(fields, own, key);
   const std::string tenant = fields.text("tenant").value_or("");
-  if (const auto expires = fields.time("expires", on.now())) {
+  if (const auto expires = fields.instant("expires", on.now())) {
     key.credential.expires = *expires;
     if (*expires <= on.now())
       fields.wrong("expires", "bad_value", {"this is in the past", "過去の日時です"});

@@ -95,13 +95,8 @@ base::Task<Answer> begin(QueueDesk& desk, std::shared_ptr<Call> call) {
   if (node == nullptr) co_return Answer(node_unavailable());
   Begin wanted = read_begin(*call);
   if (wanted.problem) co_return Answer(*wanted.problem);
-  StoreWork noting = [action = std::string("queue.") + control::action_name(wanted.action),
-                      subject = control::describe(wanted.filter),
-                      detail = wanted.argument](StoreCall& on) -> Answer {
-    const auto noted = on.store.add_audit(action, subject, detail, on.author);
-    if (!noted) return api::problem_of(noted.error(), "audit log");
-    return json::object{};
-  };
+  StoreWork noting = note_in_audit(std::string("queue.") + control::action_name(wanted.action),
+                                   control::describe(wanted.filter), wanted.argument);
   Answer noted = co_await desk.store().ask(desk.worker(), call, std::move(noting));
   if (noted.problem) co_return noted;
   using Begun = control::Outcome<std::shared_ptr<Operation>>;

@@ -45,6 +45,15 @@ QueueFilter read_queue_filter(const json::object& object, const Caller& caller,
   return read;
 }
 
+StoreWork note_in_audit(std::string action, std::string subject, std::string detail) {
+  return [action = std::move(action), subject = std::move(subject),
+          detail = std::move(detail)](StoreCall& on) -> Answer {
+    const auto noted = on.store.add_audit(action, subject, detail, on.author);
+    if (!noted) return api::problem_of(noted.error(), "audit log");
+    return json::object{};
+  };
+}
+
 namespace {
 
 /// The filter that the query spells, without what is the list's own.
@@ -148,15 +157,6 @@ Text no_kind() {
           "site、domain、tenant、stream、sourceのいずれかです"};
 }
 
-StoreWork note(std::string action, std::string subject, std::string detail) {
-  return [action = std::move(action), subject = std::move(subject),
-          detail = std::move(detail)](StoreCall& on) -> Answer {
-    const auto noted = on.store.add_audit(action, subject, detail, on.author);
-    if (!noted) return api::problem_of(noted.error(), "audit log");
-    return json::object{};
-  };
-}
-
 base::Task<Answer> suspend(QueueDesk& desk, std::shared_ptr<Call> call) {
   ReadBody body(call->request);
   if (body.problem) co_return Answer(*body.problem);
@@ -165,11 +165,11 @@ base::Task<Answer> suspend(QueueDesk& desk, std::shared_ptr<Call> call) {
   if (!kind) body.fields.wrong("kind", "bad_value", no_kind());
   scope.kind = kind.value_or(scope.kind);
   scope.name = body.fields.required("name");
-  const auto until = body.fields.time("until", desk.worker().clock.now());
+  const auto until = body.fields.instant("until", desk.worker().clock.now());
   const std::string reason = body.fields.text("reason").value_or("");
   if (auto wrong = body.finish()) co_return Answer(*wrong);
   const std::string subject = std::string(control::kind_name(scope.kind)) + " " + scope.name;
-  StoreWork noting = note("queue.suspend", subject, reason);
+  StoreWork noting = note_in_audit("queue.suspend", subject, reason);
   Answer noted = co_await desk.store().ask(desk.worker(), call, std::move(noting));
   if (noted.problem) co_return noted;
   using Suspended = Outcome<control::Suspension>;
@@ -199,8 +199,8 @@ base::Task<Answer> resume(QueueDesk& desk, std::shared_ptr<Call> call) {
   const auto done = co_await desk.ask<Resumed>(std::move(question));
   if (!done) co_return Answer(node_unavailable());
   if (!*done) co_return Answer(problem_of(done->problem));
-  StoreWork noting =
-      note("queue.resume", std::string(control::kind_name(scope.kind)) + " " + scope.name, "");
+  StoreWork noting = note_in_audit(
+      "queue.resume", std::string(control::kind_name(scope.kind)) + " " + scope.name, "");
   Answer noted = co_await desk.store().ask(desk.worker(), call, std::move(noting));
   if (noted.problem) co_return noted;
   co_return Answer(control::to_json(*done->value));

@@ -59,5 +59,7 @@ QueueFilter read_queue_filter(const boost::json::object& object, const Caller& c
                               const std::string& base);
 Problem problem_of(const control::Problem& problem);
 Problem node_unavailable();
+/// An audit entry for what the node is about to do.
+StoreWork note_in_audit(std::string action, std::string subject, std::string detail);
 
 }  // namespace ekiden::api::admin

@@ -116,7 +116,7 @@ Answer add(StoreCall& on) {
     common.reason = parsed.value_or(common.reason);
   }
   common.note = fields.text("note").value_or("");
-  common.expires = fields.time("expires", on.now()).value_or(base::Time{});
+  common.expires = fields.instant("expires", on.now()).value_or(base::Time{});
   std::vector<std::string> given = fields.texts("addresses").value_or(std::vector<std::string>());
   if (const auto one = fields.text("address")) given.push_back(*one);
   if (given.empty() || given.size() > kItemsMax)

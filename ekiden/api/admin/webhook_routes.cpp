@@ -207,10 +207,10 @@ Answer replay(StoreCall& on) {
   WebhookOrder order;
   order.webhook = webhook->id;
   order.kind = WebhookOrderKind::Replay;
-  const auto from = body.fields.time("from", on.now());
+  const auto from = body.fields.instant("from", on.now());
   if (!from) body.fields.wrong("from", "required", {"a date is needed", "日時が必要です"});
   order.from = from.value_or(base::Time{});
-  order.until = body.fields.time("until", on.now()).value_or(on.now());
+  order.until = body.fields.instant("until", on.now()).value_or(on.now());
   if (from && order.from >= order.until)
     body.fields.wrong("until", "bad_value", {"it is not after from", "fromより後ではありません"});
   if (auto wrong = body.finish()) return *wrong;

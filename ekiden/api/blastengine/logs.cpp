@@ -18,14 +18,16 @@ namespace ekiden::api::blastengine {
 namespace json = boost::json;
 using events::Event;
 using events::Kind;
+using webhook::japan_time;
 
 namespace {
 
 constexpr std::size_t kCountDefault = 100, kCountMax = 1000;
 /// Acceptances that one page of logs looks at; errors likewise.
 constexpr std::size_t kLookedAtMax = 100'000;
-/// Lines of one report.
-constexpr std::size_t kReportMax = 1'000'000;
+/// Lines of one report, and events that one answer looks at: others wait for it meanwhile.
+constexpr std::size_t kReportMax = 200'000;
+constexpr std::size_t kScannedMax = 2'000'000;
 constexpr std::size_t kTimelineMax = 10'000;
 constexpr std::size_t kPageMax = 1000;
 
@@ -253,7 +255,7 @@ void visit_errors(events::Reader& reader, const LogQuery& query, bool is_newest_
   of.until = query.until;
   of.newest_first = is_newest_first;
   of.limit = events::Reader::kLimitMax;
-  for (std::size_t looked_at = 0; looked_at < kReportMax * 4;) {
+  for (std::size_t looked_at = 0; looked_at < kScannedMax;) {
     const Result<events::Page> page = reader.find(of);
     if (!page) return;
     looked_at += std::max<std::size_t>(page->events.size(), 1);
@@ -463,11 +465,6 @@ std::optional<events::Position> position_of(std::int64_t log_id) {
   position.day = static_cast<events::Day>((log_id >> 39) + 18'262);
   position.seq = log_id & ((1LL << 39) - 1);
   return position;
-}
-
-std::string japan_time(base::Time time) {
-  const std::string text = base::format_rfc3339(time + std::chrono::hours(9));
-  return text.substr(0, 19) + "+09:00";
 }
 
 Problem bad_field(std::string field, Text text) {

@@ -56,8 +56,6 @@ void add_log_routes(Frame& frame, EventDesk& desk, ReportOrders& orders);
 /// GET /usages, /usages/latest, /usages/{month}.
 void add_usage_routes(Frame& frame, EventDesk& desk);
 
-/// "2024-01-01T09:00:00+09:00".
-std::string japan_time(base::Time time);
 /// Problem 400 of one field, or 404 without data.
 Problem bad_field(std::string field, Text text);
 Problem no_data();

@@ -6,6 +6,7 @@
 #include "ekiden/api/blastengine/logs.hpp"
 #include "ekiden/api/blastengine/transaction.hpp"
 #include "ekiden/base/text.hpp"
+#include "ekiden/webhook/payload.hpp"
 
 namespace ekiden::api::blastengine {
 namespace {
@@ -56,7 +57,7 @@ json::object describe(Month month, std::uint64_t counted, std::uint64_t quota, b
                                     static_cast<int>(static_cast<unsigned>(month.month()))},
                       {"current", counted},
                       {"remaining", nullptr},
-                      {"update_time", japan_time(now)},
+                      {"update_time", webhook::japan_time(now)},
                       {"plan_id", "ekiden"}};
   if (quota != 0) object["remaining"] = quota > counted ? quota - counted : 0;
   return object;
