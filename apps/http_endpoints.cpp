@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 
+#include "apps/place.hpp"
 #include "ekiden/api/monitoring.hpp"
 
 namespace ekiden::apps {
@@ -15,6 +16,13 @@ base::Task<Result<std::unique_ptr<net::Stream>>> secure(TlsContexts& tls, base::
   const std::shared_ptr<tls::ServerContext> context = tls.server.load();
   if (!context) co_return make_error_code(net::Errc::Tls);
   co_return co_await tls::accept(*context, std::move(stream), clock.steady() + kHandshakeMax);
+}
+
+std::unique_ptr<dns::Resolver> fresh_resolver(base::Worker& worker,
+                                              const config::Settings& settings) {
+  auto made = dns::UnboundResolver::create(worker, resolver_options(settings));
+  if (!made) return nullptr;
+  return std::move(*made);
 }
 
 bool serves(const config::Http& http, config::HttpService service) {
@@ -54,7 +62,9 @@ HttpEndpoints::HttpEndpoints(Parts parts)
       settings_(parts_.relay.settings()),
       balance_(parts_.metrics),
       shared_({parts_.pool, settings_->node.data_dir, parts_.workers.front().worker.clock,
-               parts_.jobs, &parts_.node_key, settings_->retention.idempotency}) {
+               parts_.accounts, parts_.node_key, parts_.webhooks, parts_.workers.front().worker,
+               [this] { return parts_.relay.settings(); }, parts_.jobs,
+               settings_->retention.idempotency}) {
   for (RelayWorker& place : parts_.workers) {
     auto part = std::make_unique<Part>(Part{place, nullptr, {}});
     const unsigned index = place.worker.index;
@@ -71,10 +81,11 @@ HttpEndpoints::HttpEndpoints(Parts parts)
       if (has_api) {
         inbound::Services& services = parts_.relay.inbound_services(index);
         if (!part->api) {
-          part->api = std::make_unique<api::Api>(
-              api::Api::Parts{place.worker, parts_.pool, services,
-                              [this, index] { return parts_.relay.http_submission(index); },
-                              parts_.accounts, parts_.node_key, parts_.metrics, shared_});
+          part->api = std::make_unique<api::Api>(api::Api::Parts{
+              place.worker, parts_.pool,
+              [this, &place] { return fresh_resolver(place.worker, *settings_); }, services,
+              [this, index] { return parts_.relay.http_submission(index); }, parts_.accounts,
+              parts_.node_key, parts_.metrics, shared_});
         }
         part->api->serve_from(*server);
       }
@@ -87,7 +98,7 @@ HttpEndpoints::HttpEndpoints(Parts parts)
 HttpEndpoints::~HttpEndpoints() = default;
 
 void HttpEndpoints::use(control::NodeControl& node) {
-  shared_.set_node(node, parts_.workers.front().worker);
+  shared_.set_node(node);
 }
 
 void HttpEndpoints::refresh() {

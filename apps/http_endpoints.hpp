@@ -28,7 +28,8 @@ class HttpEndpoints {
     TlsContexts& tls;
     Relay& relay;
     base::Metrics& metrics;
-    const account::SnapshotSource& accounts;
+    account::Store& accounts;
+    webhook::Ledger& webhooks;
     const account::HashKey& node_key;
     api::Unsubscribing& unsubscribing;  ///< worker 0's
     bulk::Desk& jobs;

@@ -227,7 +227,7 @@ int serve(config::Loaded loaded) {
   std::vector<RelayWorker> http_workers;
   for (const auto& place : places) http_workers.push_back(place->relay_worker(tls));
   HttpEndpoints http({std::move(http_workers), runtime.pool(), tls, relay, metrics, **accounts,
-                      *node_key, unsubscribing, bulk.desk()});
+                      webhooks.ledger(), *node_key, unsubscribing, bulk.desk()});
   Reloader reloader({loaded.file, first, runtime.pool(), relay, tls});
   ControlPlane control(
       {first, runtime.pool(), relay, metrics, loaded.file,

@@ -34,6 +34,8 @@ class WebhookNode {
   void drop() { service_.reset(); }
 
   events::Sink& sink() { return sink_; }
+  /// Once it is open.
+  webhook::Ledger& ledger() { return *ledger_; }
 
  private:
   Place& place_;

@@ -13,11 +13,12 @@ std::string_view key_role_name(KeyRole role) {
 
 const std::vector<std::string_view>& key_scopes() {
   static const std::vector<std::string_view> kScopes = {
-      "messages:send",   "messages:read",     "messages:cancel",    "events:read",
-      "stats:read",      "suppressions:read", "suppressions:write", "templates:read",
-      "templates:write", "webhooks:read",     "webhooks:write",     "domains:read",
-      "domains:write",   "keys:read",         "keys:write",         "tenants:read",
-      "tenants:write",   "queue:read",        "queue:write"};
+      "messages:send",     "messages:read",     "messages:cancel",    "events:read",
+      "stats:read",        "suppressions:read", "suppressions:write", "templates:read",
+      "templates:write",   "webhooks:read",     "webhooks:write",     "domains:read",
+      "domains:write",     "keys:read",         "keys:write",         "tenants:read",
+      "tenants:write",     "queue:read",        "queue:write",        "credentials:read",
+      "credentials:write", "audit:read",        kOperatorScope};
   return kScopes;
 }
 
@@ -26,9 +27,18 @@ bool is_key_scope(std::string_view scope) {
   return std::find(all.begin(), all.end(), scope) != all.end();
 }
 
+bool may_have_scope(KeyRole role, std::string_view scope) {
+  return role == KeyRole::Full || scope.ends_with(":read") || scope == kOperatorScope;
+}
+
 bool ApiKey::allows(std::string_view scope) const {
-  if (role == KeyRole::ReadOnly && !scope.ends_with(":read")) return false;
-  return scopes.empty() || std::find(scopes.begin(), scopes.end(), scope) != scopes.end();
+  if (!may_have_scope(role, scope)) return false;
+  const auto has = [this](std::string_view one) {
+    return std::find(scopes.begin(), scopes.end(), one) != scopes.end();
+  };
+  if (scope == kOperatorScope) return has(scope);
+  const bool is_narrowed = scopes.size() > (has(kOperatorScope) ? 1U : 0U);
+  return !is_narrowed || has(scope);
 }
 
 bool ApiKey::is_expired(base::Time now) const {

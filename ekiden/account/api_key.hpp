@@ -19,6 +19,11 @@ std::string_view key_role_name(KeyRole role);  ///< "full", "read-only"
 /// Everything a key can be limited to. Those that end in ":read" change nothing.
 const std::vector<std::string_view>& key_scopes();
 bool is_key_scope(std::string_view scope);
+/// Lifts a key out of its tenant: it sees and changes what all of them have. No key has it unless
+/// it is named; alone, it leaves the others as if none were.
+inline constexpr std::string_view kOperatorScope = "admin";
+/// Whether a key of this role may have the scope at all.
+bool may_have_scope(KeyRole role, std::string_view scope);
 
 /// A random key by which a program uses the API, or logs in over SMTP as the user "apikey".
 ///
@@ -36,6 +41,7 @@ struct ApiKey {
   base::Time created{};
 
   bool allows(std::string_view scope) const;
+  bool is_operator() const { return allows(kOperatorScope); }
   bool is_expired(base::Time now) const;
 };
 

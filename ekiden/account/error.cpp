@@ -37,7 +37,7 @@ std::string_view describe(Errc errc) {
     case Errc::NotFound:
       return "no such user";
     case Errc::InUse:
-      return "it still has users or signing keys, or is the default tenant";
+      return "it still has users, API keys, webhooks or signing keys, or is the default tenant";
     case Errc::BadScope:
       return "no such scope";
     case Errc::DuplicateKey:

@@ -35,7 +35,7 @@ enum class Errc {
   UnknownTenant,
   /// No such credential.
   NotFound,
-  /// The tenant has credentials or keys, or is the default one.
+  /// The tenant has credentials, keys or webhooks, or is the default one.
   InUse,
   /// A scope that no key can have.
   BadScope,

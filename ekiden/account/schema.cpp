@@ -200,6 +200,18 @@ CREATE TABLE webhook_orders(
 ) STRICT;
 CREATE INDEX webhook_orders_by_webhook ON webhook_orders(webhook, id);
 )",
+    // 7: groups that recipients leave by themselves.
+    R"(
+CREATE TABLE unsubscribe_groups(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice: streams are named by it
+  tenant TEXT NOT NULL,
+  name TEXT NOT NULL,
+  description TEXT NOT NULL,
+  is_default INTEGER NOT NULL,
+  created_us INTEGER NOT NULL,
+  UNIQUE(tenant, name)
+) STRICT;
+)",
 };
 
 }  // namespace

@@ -237,13 +237,13 @@ Result<void> Store::add_audit(std::string_view action, std::string_view subject,
   return transaction->commit();
 }
 
-Result<std::vector<AuditEntry>> Store::audit(std::size_t count) {
+Result<std::vector<AuditEntry>> Store::audit(std::size_t count, std::int64_t before) {
   const std::lock_guard lock(mutex_);
   auto select = database_.prepare(
       "SELECT time_us, author, action, subject, detail, before, after, origin, id, hash "
-      "FROM audit ORDER BY id DESC LIMIT ?");
+      "FROM audit WHERE id<? ORDER BY id DESC LIMIT ?");
   if (!select) return select.error();
-  select->bind(static_cast<std::int64_t>(count));
+  select->bind(before).bind(static_cast<std::int64_t>(count));
   std::vector<AuditEntry> entries;
   while (true) {
     const auto row = select->step();

@@ -19,6 +19,7 @@
 #include "ekiden/account/stored_snapshot.hpp"
 #include "ekiden/account/suppression_set.hpp"
 #include "ekiden/account/tenant.hpp"
+#include "ekiden/account/unsubscribe_group.hpp"
 #include "ekiden/account/webhook.hpp"
 #include "ekiden/base/time.hpp"
 
@@ -196,11 +197,23 @@ class Store final : public SnapshotSource {
   Result<void> finish_webhook_order(std::int64_t id, bool is_done_well, std::string_view outcome,
                                     base::Time now);
 
+  /// Groups that recipients leave by themselves, as SendGrid's clients have them; a group is one of
+  /// the tenant's streams (`UnsubscribeGroup::stream`). Gives the new id.
+  /// Errors: UnknownTenant, DuplicateName, BadName, TooMany (kUnsubscribeGroupsMax of a tenant).
+  Result<std::int64_t> add_unsubscribe_group(const UnsubscribeGroup& group, const Author& author);
+  /// By id; of one tenant.
+  Result<std::vector<UnsubscribeGroup>> unsubscribe_groups(std::string_view tenant);
+  /// Name, description and whether it is the default. Errors: NotFound, DuplicateName, BadName.
+  Result<void> set_unsubscribe_group(const UnsubscribeGroup& group, const Author& author);
+  /// Who has left it stays suppressed for its stream. Errors: NotFound.
+  Result<void> remove_unsubscribe_group(std::string_view tenant, std::int64_t id,
+                                        const Author& author);
+
   /// Adds an entry to the audit log, for what is changed elsewhere than here.
   Result<void> add_audit(std::string_view action, std::string_view subject, std::string_view detail,
                          const Author& author);
-  /// The newest `count` entries, newest first.
-  Result<std::vector<AuditEntry>> audit(std::size_t count);
+  /// The newest `count` entries before the one with this id, newest first.
+  Result<std::vector<AuditEntry>> audit(std::size_t count, std::int64_t before = INT64_MAX);
   /// Reads the whole log; see AuditCheck.
   Result<AuditCheck> check_audit(std::string_view head = {});
 
@@ -235,6 +248,7 @@ class Store final : public SnapshotSource {
   Result<std::vector<ApiKey>> read_api_keys(std::string_view tenant);
   Result<std::vector<Webhook>> read_webhooks(std::string_view tenant);
   Result<void> require_tenant(std::string_view name);
+  Result<void> check_group(const UnsubscribeGroup& group);
   Result<Rules> read_rules(const std::vector<Credential>& credentials,
                            const std::vector<ApiKey>& api_keys);
   std::shared_ptr<LimitState> limit_state(const std::string& subject);

@@ -101,6 +101,8 @@ Result<void> Store::remove_tenant(std::string_view name, const Author& author) {
   if (const auto known = require_tenant(name); !known) return known;
   auto users = database_.prepare(
       "SELECT 1 FROM credentials WHERE tenant=?1 UNION ALL "
+      "SELECT 1 FROM api_keys WHERE tenant=?1 UNION ALL "
+      "SELECT 1 FROM webhooks WHERE tenant=?1 UNION ALL "
       "SELECT 1 FROM domain_keys WHERE tenant=?1 AND state<>'retired' LIMIT 1");
   if (!users) return users.error();
   const auto used = users->bind(name).step();
@@ -108,7 +110,9 @@ Result<void> Store::remove_tenant(std::string_view name, const Author& author) {
   if (*used == Statement::Step::Row) return make_error_code(Errc::InUse);
   for (const char* sql :
        {"DELETE FROM suppressions WHERE tenant=?", "DELETE FROM soft_failures WHERE tenant=?",
-        "DELETE FROM sender_domains WHERE tenant=?", "DELETE FROM tenant_settings WHERE tenant=?",
+        "DELETE FROM sender_domains WHERE tenant=?",
+        "DELETE FROM unsubscribe_groups WHERE tenant=?",
+        "DELETE FROM tenant_settings WHERE tenant=?",
         "DELETE FROM usage WHERE subject='tenant '||?", "DELETE FROM tenants WHERE name=?"}) {
     auto erase = database_.prepare(sql);
     if (!erase) return erase.error();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "ekiden/account/store.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/smtp/address.hpp"
 
@@ -11,6 +12,8 @@ namespace {
 
 constexpr std::array<std::string_view, kSuppressionReasons> kNames = {
     "bounce", "soft", "complaint", "unsubscribe", "manual", "import"};
+
+constexpr std::string_view kAllWord = "all", kBulkWord = "bulk-streams";
 
 /// A host name of ASCII letters needs no IDNA to be canonical.
 bool is_plain_domain(std::string_view domain) {
@@ -30,6 +33,19 @@ std::optional<SuppressionReason> parse_suppression_reason(std::string_view name)
   const auto found = std::find(kNames.begin(), kNames.end(), name);
   if (found == kNames.end()) return std::nullopt;
   return static_cast<SuppressionReason>(found - kNames.begin());
+}
+
+std::string suppression_stream_word(std::string_view stream) {
+  if (stream == kAllStreams) return std::string(kAllWord);
+  if (stream == kBulkStreams) return std::string(kBulkWord);
+  return std::string(stream);
+}
+
+std::optional<std::string> parse_suppression_stream(std::string_view word) {
+  if (word.empty() || word == kAllWord) return std::string(kAllStreams);
+  if (word == kBulkWord) return std::string(kBulkStreams);
+  if (!check_label(word)) return std::nullopt;
+  return std::string(word);
 }
 
 std::optional<std::string> suppression_address(std::string_view address) {

@@ -26,6 +26,11 @@ std::optional<SuppressionReason> parse_suppression_reason(std::string_view name)
 inline constexpr std::string_view kAllStreams;
 inline constexpr std::string_view kBulkStreams = "+bulk";  ///< all but transactional ones
 
+/// The scope of an entry as people and programs write it: "all", "bulk-streams" or a stream's name.
+std::string suppression_stream_word(std::string_view stream);
+/// Reads such a word; an empty one is "all". Nothing when it is no stream's name.
+std::optional<std::string> parse_suppression_stream(std::string_view word);
+
 /// One address that a tenant sends nothing to.
 struct Suppression {
   std::int64_t id = 0;

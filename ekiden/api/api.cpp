@@ -1,9 +1,11 @@
 #include "ekiden/api/api.hpp"
 
+#include "ekiden/api/admin/routes.hpp"
 #include "ekiden/api/blastengine/transaction.hpp"
 #include "ekiden/api/postmark/email.hpp"
 #include "ekiden/api/resend/emails.hpp"
 #include "ekiden/api/sendgrid/mail_send.hpp"
+#include "ekiden/api/sendgrid/routes.hpp"
 
 namespace ekiden::api {
 
@@ -15,12 +17,14 @@ std::uint64_t body_octets_max(std::uint64_t message_octets) {
 Shared::Shared(Parts parts)
     : parts_(std::move(parts)),
       events_(parts_.pool, parts_.data_dir + "/events"),
-      idempotency_(parts_.pool, parts_.data_dir, parts_.clock, parts_.idempotency_kept) {}
+      idempotency_(parts_.pool, parts_.data_dir, parts_.clock, parts_.idempotency_kept),
+      store_({parts_.pool, parts_.store, parts_.node_key, parts_.ledger, parts_.home,
+              parts_.settings, idempotency_}) {}
 
 Shared::~Shared() = default;
 
-void Shared::set_node(control::NodeControl& node, base::Worker& home) {
-  node_ = std::make_unique<NodeDesk>(node, home);
+void Shared::set_node(control::NodeControl& node) {
+  node_ = std::make_unique<NodeDesk>(node, parts_.home);
 }
 
 void Shared::stop() {
@@ -37,7 +41,8 @@ Api::Api(Parts parts)
       messages_({parts_.worker, parts_.services.spool, parts_.shared}),
       jobs_(sender_, parts_.shared.jobs()),
       originals_({parts_.worker, parts_.pool, parts_.services, parts_.shared, sender_, messages_}),
-      streams_({parts_.worker, parts_.shared, parts_.metrics}) {
+      streams_({parts_.worker, parts_.shared, parts_.metrics}),
+      queue_({parts_.worker, [this] { return parts_.shared.find_node(); }, parts_.shared.store()}) {
   add_key_routes(frame_);
   add_sending_routes(frame_, sender_, jobs_);
   jobs::add_routes(frame_, jobs_);
@@ -45,10 +50,16 @@ Api::Api(Parts parts)
   add_original_routes(frame_, originals_);
   add_stream_routes(frame_, streams_);
   add_description_route(frame_);
+  admin::add_routes(frame_, parts_.shared.store(), parts_.make_resolver);
+  admin::add_queue_routes(frame_, queue_);
+  admin::add_operation_routes(frame_, queue_);
   blastengine::add_routes(frame_, sender_);
+  blastengine::add_log_routes(frame_, parts_.shared.events(), parts_.shared.reports());
+  blastengine::add_usage_routes(frame_, parts_.shared.events());
   postmark::add_routes(frame_, sender_);
   resend::add_routes(frame_, sender_);
   sendgrid::add_routes(frame_, sender_);
+  sendgrid::add_admin_routes(frame_, parts_.shared.store(), parts_.shared.events());
 }
 
 Api::~Api() = default;

@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 
+#include "ekiden/api/admin/queue_routes.hpp"
+#include "ekiden/api/blastengine/logs.hpp"
 #include "ekiden/api/event_desk.hpp"
 #include "ekiden/api/event_stream.hpp"
 #include "ekiden/api/frame.hpp"
@@ -14,6 +16,8 @@
 #include "ekiden/api/original_desk.hpp"
 #include "ekiden/api/sender.hpp"
 #include "ekiden/bulk/desk.hpp"
+#include "ekiden/api/store_desk.hpp"
+#include "ekiden/dns/resolver.hpp"
 #include "ekiden/inbound/services.hpp"
 
 namespace ekiden::api {
@@ -27,21 +31,30 @@ struct Shared {
     base::Executor& pool;
     std::string data_dir;
     base::Clock& clock;
+    account::Store& store;
+    const account::HashKey& node_key;
+    webhook::Ledger& ledger;
+    /// Where `settings` is asked, and the node.
+    base::Worker& home;
+    std::function<std::shared_ptr<const config::Settings>()> settings;
     bulk::Desk& jobs;
-    const account::HashKey* node_key = nullptr;  ///< null: there is no archive
     base::Duration idempotency_kept = std::chrono::hours(48);
   };
   explicit Shared(Parts parts);
   ~Shared();
 
   /// Before the first request.
-  void set_node(control::NodeControl& node, base::Worker& home);
+  void set_node(control::NodeControl& node);
   NodeDesk& node() { return *node_; }
+  /// Null before `set_node`.
+  NodeDesk* find_node() { return node_.get(); }
   EventDesk& events() { return events_; }
   IdempotencyBook& idempotency() { return idempotency_; }
   bulk::Desk& jobs() { return parts_.jobs; }
   StreamSlots& streams() { return streams_; }
   const Parts& parts() const { return parts_; }
+  StoreDesk& store() { return store_; }
+  blastengine::ReportOrders& reports() { return reports_; }
   void stop();
 
  private:
@@ -50,6 +63,8 @@ struct Shared {
   EventDesk events_;
   IdempotencyBook idempotency_;
   StreamSlots streams_;
+  StoreDesk store_;
+  blastengine::ReportOrders reports_;
 };
 
 /// The HTTP API of one worker: the frame and everything in it.
@@ -60,6 +75,8 @@ class Api {
   struct Parts {
     base::Worker& worker;
     base::Executor& pool;
+    /// A resolver that remembers nothing, for each question about a tenant's domain.
+    std::function<std::unique_ptr<dns::Resolver>()> make_resolver;
     inbound::Services& services;
     /// How mail is admitted now; on the worker.
     std::function<std::shared_ptr<const inbound::ListenerOptions>()> submission;
@@ -82,6 +99,7 @@ class Api {
   jobs::JobDesk jobs_;
   OriginalDesk originals_;
   EventStreams streams_;
+  admin::QueueDesk queue_;
 };
 
 /// GET /v1/key: what the key that asks may do.

@@ -26,7 +26,10 @@ class Routes : public testing::Test {
   Routes() {
     std::string pattern = testing::TempDir() + "ekiden-api-XXXXXX";
     folder_ = ::mkdtemp(pattern.data());
-    shared_.emplace(Shared::Parts{bench_.loop.executor(), folder_, bench_.clock});
+    store_ = std::move(*account::Store::open(folder_, bench_.clock.now()));
+    ledger_ = std::move(*webhook::Ledger::open(folder_));
+    shared_.emplace(Shared::Parts{bench_.loop.executor(), folder_, bench_.clock, *store_, node_key_,
+                                  *ledger_, bench_.worker, [this] { return settings_; }});
     account::ApiKey key;
     key.id = 7;
     key.name = "shop";
@@ -37,9 +40,9 @@ class Routes : public testing::Test {
     secret_ = made.secret;
     accounts_.snapshot = std::make_shared<account::StoredSnapshot>(
         std::vector<account::Credential>{}, std::vector<account::ApiKey>{std::move(key)});
-    api_.emplace(Api::Parts{bench_.worker, bench_.loop.executor(), bench_.services,
-                            [this] { return bench_.options; }, accounts_, node_key_, bench_.metrics,
-                            *shared_});
+    api_.emplace(Api::Parts{bench_.worker, bench_.loop.executor(), [] { return nullptr; },
+                            bench_.services, [this] { return bench_.options; }, accounts_,
+                            node_key_, bench_.metrics, *shared_});
   }
   ~Routes() override { std::filesystem::remove_all(folder_); }
 
@@ -70,6 +73,9 @@ class Routes : public testing::Test {
   account::HashKey node_key_{bench_.random};
   Accounts accounts_;
   std::string folder_, secret_;
+  std::unique_ptr<account::Store> store_;
+  std::unique_ptr<webhook::Ledger> ledger_;
+  std::shared_ptr<const config::Settings> settings_ = std::make_shared<const config::Settings>();
   std::optional<Shared> shared_;
   std::optional<Api> api_;
   std::optional<HttpResponse> response_;

@@ -30,7 +30,11 @@ const std::string& Caller::tenant() const {
 account::Author Caller::author(base::Time now) const {
   std::string name = "nobody";
   if (key != nullptr) name = "api key " + key->name + " (" + std::to_string(key->id) + ")";
-  return {name + " from " + address.to_string(), now};
+  return {name, now, address.to_string()};
+}
+
+bool Caller::is_operator() const {
+  return key != nullptr && key->is_operator();
 }
 
 inbound::Client Caller::client() const {
@@ -93,6 +97,13 @@ std::optional<Problem> check_scope(const Caller& caller, std::string_view scope)
   return make_problem(403, "forbidden",
                       {"This API key does not have the scope " + name + ".",
                        "このAPIキーにはスコープ " + name + " がありません。"});
+}
+
+std::optional<Problem> check_operator(const Caller& caller) {
+  if (caller.is_operator()) return std::nullopt;
+  return make_problem(403, "forbidden",
+                      {"This is for operators: a key with the scope admin.",
+                       "運用者（スコープadminのキー）だけが使えます。"});
 }
 
 }  // namespace ekiden::api

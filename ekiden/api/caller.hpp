@@ -22,7 +22,9 @@ struct Caller {
 
   /// Empty without a key.
   const std::string& tenant() const;
-  /// For the audit log: "api key shop (7) from 192.0.2.1".
+  /// Sees and changes what all tenants have.
+  bool is_operator() const;
+  /// For the audit log: "api key shop (7)", and its address.
   account::Author author(base::Time now) const;
   /// As admission sees it when mail is submitted.
   inbound::Client client() const;
@@ -44,5 +46,8 @@ Authentication authenticate(std::string_view secret, const net::Address& address
 
 /// Nothing, or the problem 403 that names the scope.
 std::optional<Problem> check_scope(const Caller& caller, std::string_view scope);
+
+/// Nothing, or the problem 403 of a key that is no operator's.
+std::optional<Problem> check_operator(const Caller& caller);
 
 }  // namespace ekiden::api

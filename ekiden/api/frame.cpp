@@ -145,6 +145,8 @@ Frame::Found Frame::find(HttpRequest request) {
     call.caller.accounts = std::move(known.caller.accounts);
     call.caller.key = known.caller.key;
     if (!found.problem) found.problem = check_scope(call.caller, match.route->access.scope);
+    if (!found.problem && match.route->access.needs_operator)
+      found.problem = check_operator(call.caller);
   }
   call.query = Parameters::parse(request.query);
   call.path = std::move(match.parameters);

@@ -303,7 +303,8 @@ base::Task<HttpResponse> MessageDesk::cancel(std::shared_ptr<Call> call) {
                                 : no_such_message();
     co_return own_problem(problem, call->caller);
   }
-  std::string reason = "cancelled by " + call->caller.author(parts_.worker.clock.now()).name;
+  const account::Author author = call->caller.author(parts_.worker.clock.now());
+  std::string reason = "cancelled by " + author.name + " from " + author.origin;
   const NodeDesk::Cancelled cancelled =
       co_await parts_.shared.node().cancel(parts_.worker, *id, std::move(reason));
   if (!cancelled.is_available) {

@@ -152,7 +152,7 @@ base::Task<OriginalDesk::Original> OriginalDesk::find(std::shared_ptr<Call> call
   }
   bool is_known = false;
   original = co_await find_queued(*id, is_known);
-  const account::HashKey* node_key = parts_.shared.parts().node_key;
+  const account::HashKey* node_key = &parts_.shared.parts().node_key;
   if (!is_known && !original.problem && node_key != nullptr) {
     base::Function<Result<std::optional<archive::Copy>>()> work =
         [id = *id, node_key, directory = parts_.shared.parts().data_dir + "/archive"] {

@@ -56,6 +56,19 @@ std::optional<std::string> percent_decoded(std::string_view text, bool is_query)
   return out;
 }
 
+std::string percent_encoded(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (base::is_alpha(c) || base::is_digit(c) ||
+        std::string_view("-._~@").find(c) != std::string_view::npos) {
+      out += c;
+    } else {
+      out += '%' + base::encode_hex(std::string_view(&c, 1));
+    }
+  }
+  return out;
+}
+
 Parameters Parameters::parse(std::string_view query) {
   Parameters parameters;
   while (!query.empty() && parameters.items_.size() < kParametersMax) {

@@ -40,6 +40,9 @@ class Parameters {
 /// "%E3%81%82" and, in queries, "+" decoded; nothing when an escape is none.
 std::optional<std::string> percent_decoded(std::string_view text, bool is_query = false);
 
+/// A text as a segment of a path: everything but letters, digits and "-._~@" as "%xx".
+std::string percent_encoded(std::string_view text);
+
 /// One request on its way through an endpoint.
 struct Call {
   HttpRequest request;
@@ -59,6 +62,7 @@ struct Access {
   /// Of account::key_scopes(); empty: any valid key.
   std::string scope;
   bool needs_key = true;
+  bool needs_operator = false;
 };
 
 struct Route {

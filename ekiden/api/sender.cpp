@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "ekiden/account/password.hpp"
 #include "ekiden/api/frame.hpp"
+#include "ekiden/api/idempotent.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/message/line_length.hpp"
 #include "ekiden/smtp/address.hpp"
@@ -89,16 +89,6 @@ inbound::Origin origin_of(const Call& call) {
   origin.identity = call.caller.key->credential.name;
   origin.protocol = "HTTP";
   return origin;
-}
-
-Problem bad_idempotency_key() {
-  return make_problem(400, "invalid-header",
-                      {"Idempotency-Key is 1 to 255 printable ASCII characters.",
-                       "Idempotency-Keyは255文字以内のASCII文字です。"});
-}
-
-std::string fingerprint_of(const HttpRequest& request) {
-  return account::sha256(request.method + " " + request.path + "\n" + request.body);
 }
 
 }  // namespace
@@ -342,52 +332,22 @@ base::Task<Sender::Claimed> Sender::claim(std::shared_ptr<Call> call, std::size_
     claimed.ids.push_back(parts_.services.ids.next(parts_.worker.clock.now()));
   const std::string key(base::trimmed(call->request.header("idempotency-key")));
   if (key.empty()) co_return claimed;
-  const bool is_fit =
-      key.size() <= IdempotencyBook::kKeyOctetsMax && is_ascii(key) && is_header_safe(key);
-  if (!is_fit) {
+  if (!is_idempotency_key(key)) {
     claimed.answer = refuse(bad_idempotency_key(), call->caller);
     co_return claimed;
   }
   IdempotencyBook::Request request{call->caller.tenant(), key, fingerprint_of(call->request)};
   IdempotencyBook::Claim claim =
       co_await parts_.idempotency.claim(parts_.worker, request, std::move(claimed.ids));
-  switch (claim.kind) {
-    case IdempotencyBook::Claim::Kind::Begun:
-      claimed.ids = std::move(claim.ids);
-      claimed.ids.resize(ids);
-      claimed.is_resumed = claim.is_resumed;
-      claimed.request = std::move(request);
-      break;
-    case IdempotencyBook::Claim::Kind::Replay: {
-      HttpResponse response;
-      response.status = claim.status;
-      response.content_type = "application/json";
-      response.body = std::move(claim.body);
-      response.headers.emplace_back("Idempotent-Replayed", "true");
-      claimed.answer = std::move(response);
-      break;
-    }
-    case IdempotencyBook::Claim::Kind::Reused: {
-      const Problem problem = make_problem(409, "idempotency-key-reused",
-                                           {"Use a new key for another request.",
-                                            "別のリクエストには新しいキーを使ってください。"});
-      claimed.answer = refuse(problem, call->caller);
-      break;
-    }
-    case IdempotencyBook::Claim::Kind::InUse: {
-      Problem problem =
-          make_problem(409, "idempotency-key-in-use",
-                       {"Ask again in a moment.", "しばらくしてから再試行してください。"});
-      problem.retry_after_s = 1;
-      claimed.answer = refuse(problem, call->caller);
-      break;
-    }
-    case IdempotencyBook::Claim::Kind::Unavailable: {
-      const Problem problem =
-          unavailable({"The key cannot be kept now.", "現在Idempotency-Keyを記録できません。"});
-      claimed.answer = refuse(problem, call->caller);
-      break;
-    }
+  if (claim.kind == IdempotencyBook::Claim::Kind::Replay) {
+    claimed.answer = replayed(claim.status, std::move(claim.body));
+  } else if (const auto problem = problem_of(claim.kind)) {
+    claimed.answer = refuse(*problem, call->caller);
+  } else {
+    claimed.ids = std::move(claim.ids);
+    claimed.ids.resize(ids);
+    claimed.is_resumed = claim.is_resumed;
+    claimed.request = std::move(request);
   }
   co_return claimed;
 }

@@ -3,6 +3,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "ekiden/account/shapes.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/cli/check_runner.hpp"
 #include "ekiden/cli/context.hpp"
@@ -44,21 +45,10 @@ bool canonical(DomainOptions& options, UserContext& user) {
   return true;
 }
 
-json::object to_json(const DomainRecord& record) {
-  json::object object{{"purpose", policy::name_of(record.purpose)},
-                      {"name", record.name},
-                      {"type", record.type},
-                      {"value", record.value},
-                      {"zone_line", record.zone_line()},
-                      {"state", policy::name_of(record.state)}};
-  if (!record.found.empty()) object["found"] = record.found;
-  return object;
-}
-
 void print(const account::SenderDomain& domain, const Records& records, UserContext& user) {
   if (user.is_json) {
     json::array list;
-    for (const DomainRecord& record : records) list.push_back(to_json(record));
+    for (const DomainRecord& record : records) list.push_back(policy::to_json(record));
     json::object object{{"domain", domain.name},
                         {"tenant", domain.tenant},
                         {"proven", domain.is_proven()},
@@ -108,12 +98,7 @@ std::shared_ptr<Records> look(const account::SenderDomain& domain, const DomainO
   facts.token = domain.token;
   facts.hostname = settings.node.hostname;
   if (auto keys = user.store.domain_keys(domain.name)) facts.keys = std::move(*keys);
-  for (const config::Rewrite& rule : settings.rewrite) {
-    const auto bounces = smtp::canonical_domain(rule.bounce_domain);
-    if (bounces && std::find(facts.bounce_domains.begin(), facts.bounce_domains.end(), *bounces) ==
-                       facts.bounce_domains.end())
-      facts.bounce_domains.push_back(*bounces);
-  }
+  facts.bounce_domains = policy::bounce_domains_of(settings);
   auto records = std::make_shared<Records>(policy::records_of(facts));
   CheckRequest request;
   if (!options.dns.empty()) request["dns"] = options.dns;
@@ -131,10 +116,7 @@ int add(DomainOptions& options, Context& context, UserContext& user,
   account::SenderDomain domain;
   domain.tenant = options.tenant;
   domain.name = options.name;
-  std::array<std::byte, 16> octets;
-  user.random.fill(octets);
-  domain.token = base::encode_hex(
-      std::string_view(reinterpret_cast<const char*>(octets.data()), octets.size()));
+  domain.token = policy::make_proof_token(user.random);
   const auto added = user.store.add_sender_domain(domain, user.author);
   if (!added) return report_domain(user, options.name, added.error());
   const auto records = look(domain, options, context, user, settings);
@@ -185,11 +167,7 @@ int list(const std::string& tenant, UserContext& user) {
   if (!domains) return report_domain(user, "domain list", domains.error());
   for (const account::SenderDomain& domain : *domains) {
     if (user.is_json) {
-      json::object object{{"domain", domain.name},
-                          {"tenant", domain.tenant},
-                          {"proven", domain.is_proven()},
-                          {"proof", domain.proof}};
-      if (domain.is_proven()) object["since"] = base::format_rfc3339(domain.proven);
+      const json::object object = account::to_json(domain);
       user.out << json::serialize(object) << '\n';
     } else {
       user.out << domain.name << "  tenant=" << domain.tenant << "  "

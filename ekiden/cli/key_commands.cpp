@@ -6,6 +6,7 @@
 #include <optional>
 #include <ostream>
 
+#include "ekiden/account/shapes.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/cli/store_answers.hpp"
 #include "ekiden/config/units.hpp"
@@ -18,12 +19,6 @@ namespace {
 namespace json = boost::json;
 using account::ApiKey;
 using account::Errc;
-
-json::array list_of(const std::vector<std::string>& items) {
-  json::array array;
-  for (const std::string& item : items) array.push_back(json::string(item));
-  return array;
-}
 
 std::string words(const std::vector<std::string>& items) {
   std::string out;
@@ -70,7 +65,7 @@ int key_create(const KeyCreateOptions& options, UserContext& context) {
   for (const std::string& scope : options.scopes) {
     if (!account::is_key_scope(scope))
       return refuse(context, scope, "is no scope; there are " + all_scopes(), kUsage);
-    if (options.is_read_only && !scope.ends_with(":read"))
+    if (!account::may_have_scope(key.role, scope))
       return refuse(context, scope, "changes things; a read-only key cannot have it", kUsage);
   }
   if (const auto status =
@@ -132,19 +127,7 @@ int key_list(const std::string& tenant, UserContext& context) {
                   << (key.is_expired(context.author.now) ? " (over)" : "") << '\n';
       continue;
     }
-    json::object one{{"name", key.name},
-                     {"id", key.id},
-                     {"tenant", c.tenant},
-                     {"stream", c.stream},
-                     {"streams", list_of(c.streams)},
-                     {"role", json::string(account::key_role_name(key.role))},
-                     {"scopes", list_of(key.scopes)},
-                     {"sender_domains", list_of(c.sender_domains)},
-                     {"networks", list_of(texts(c.networks))},
-                     {"created", base::format_rfc3339(key.created)},
-                     {"expires", nullptr}};
-    if (c.expires != base::Time{}) one["expires"] = expires;
-    list.push_back(std::move(one));
+    list.push_back(account::to_json(key));
   }
   if (context.is_json) {
     context.out << json::serialize(json::object{{"keys", std::move(list)}}) << '\n';

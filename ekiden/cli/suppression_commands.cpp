@@ -5,13 +5,13 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <fstream>
-#include <map>
 #include <ostream>
 
+#include "ekiden/account/shapes.hpp"
+#include "ekiden/account/suppression_file.hpp"
+#include "ekiden/base/csv.hpp"
 #include "ekiden/base/text.hpp"
-#include "ekiden/cli/csv.hpp"
 #include "ekiden/cli/store_answers.hpp"
-#include "ekiden/config/units.hpp"
 #include "ekiden/smtp/address.hpp"
 
 namespace ekiden::cli {
@@ -23,47 +23,8 @@ using account::SuppressionFilter;
 namespace {
 
 constexpr std::size_t kPage = 1000;
-/// Rows that are made durable together while a file is read.
-constexpr std::size_t kBatch = 10'000;
 /// Refused rows that are shown; --errors takes all of them.
 constexpr std::size_t kErrorsShown = 20;
-constexpr std::string_view kBulkWord = "bulk-streams";
-
-std::string stream_word(std::string_view stream) {
-  if (stream == account::kAllStreams) return "all";
-  if (stream == account::kBulkStreams) return std::string(kBulkWord);
-  return std::string(stream);
-}
-
-/// Nothing when it is no stream.
-std::optional<std::string> read_stream(std::string_view word) {
-  if (word.empty() || word == "all") return std::string(account::kAllStreams);
-  if (word == kBulkWord) return std::string(account::kBulkStreams);
-  if (!account::check_label(word)) return std::nullopt;
-  return std::string(word);
-}
-
-/// "2027-01-31" or "2027-01-31T…": the first instant of that day in UTC.
-std::optional<base::Time> read_day(std::string_view text) {
-  if (text.size() < 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
-  const auto year = base::parse_u64(text.substr(0, 4)), month = base::parse_u64(text.substr(5, 2)),
-             day = base::parse_u64(text.substr(8, 2));
-  if (!year || !month || !day) return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)),
-                                         std::chrono::month(static_cast<unsigned>(*month)),
-                                         std::chrono::day(static_cast<unsigned>(*day))};
-  if (!date.ok()) return std::nullopt;
-  return base::Time(std::chrono::sys_days(date).time_since_epoch());
-}
-
-/// A duration from now, or a day. The epoch for an empty text: never.
-std::optional<base::Time> read_expiry(std::string_view text, base::Time now) {
-  if (text.empty() || text == "never") return base::Time{};
-  if (const auto day = read_day(text)) return *day;
-  const auto duration = config::parse_duration(text);
-  if (!duration || duration->count() <= 0) return std::nullopt;
-  return now + *duration;
-}
 
 std::optional<SuppressionFilter> filter_of(const SuppressionOptions& options,
                                            UserContext& context) {
@@ -86,7 +47,7 @@ std::optional<SuppressionFilter> filter_of(const SuppressionOptions& options,
     filter.domain = *domain;
   }
   if (!options.stream.empty()) {
-    filter.stream = read_stream(options.stream);
+    filter.stream = account::parse_suppression_stream(options.stream);
     if (!filter.stream) {
       refuse(context, options.stream, "is no stream", 2);
       return std::nullopt;
@@ -103,26 +64,13 @@ std::optional<SuppressionFilter> filter_of(const SuppressionOptions& options,
   for (const auto& [text, into] : {std::pair(&options.before, &filter.created_before),
                                    std::pair(&options.since, &filter.created_since)}) {
     if (text->empty()) continue;
-    *into = read_day(*text);
+    *into = account::parse_day(*text);
     if (!*into) {
       refuse(context, *text, "is no day like 2026-11-22", 2);
       return std::nullopt;
     }
   }
   return filter;
-}
-
-json::object to_json(const Suppression& entry, base::Time now) {
-  json::object object{{"address", entry.address},
-                      {"tenant", entry.tenant},
-                      {"stream", stream_word(entry.stream)},
-                      {"reason", account::name_of(entry.reason)},
-                      {"created", base::format_rfc3339(entry.created)}};
-  if (entry.expires != base::Time{}) object["expires"] = base::format_rfc3339(entry.expires);
-  if (entry.is_expired(now)) object["expired"] = true;
-  if (!entry.note.empty()) object["note"] = entry.note;
-  if (!entry.source.empty()) object["source"] = entry.source;
-  return object;
 }
 
 /// Calls `see` with each entry, page by page. Not kDone: the store failed.
@@ -143,12 +91,12 @@ int visit(const SuppressionFilter& filter, std::size_t count, UserContext& conte
 
 void print(const Suppression& entry, UserContext& context) {
   if (context.is_json) {
-    context.out << json::serialize(to_json(entry, context.author.now)) << '\n';
+    context.out << json::serialize(account::to_json(entry, context.author.now)) << '\n';
     return;
   }
   context.out << base::printable(entry.address) << "  " << account::name_of(entry.reason)
-              << "  stream=" << stream_word(entry.stream) << " tenant=" << entry.tenant
-              << " since=" << base::format_day(entry.created);
+              << "  stream=" << account::suppression_stream_word(entry.stream)
+              << " tenant=" << entry.tenant << " since=" << base::format_day(entry.created);
   if (entry.is_expired(context.author.now)) {
     context.out << " expired";
   } else if (entry.expires != base::Time{}) {
@@ -163,7 +111,7 @@ void print(const Suppression& entry, UserContext& context) {
 int suppression_add(const SuppressionOptions& options, UserContext& context) {
   Suppression entry;
   entry.tenant = options.tenant;
-  const auto stream = read_stream(options.stream);
+  const auto stream = account::parse_suppression_stream(options.stream);
   if (!stream) return refuse(context, options.stream, "is no stream", 2);
   entry.stream = *stream;
   if (!options.reason.empty()) {
@@ -171,7 +119,7 @@ int suppression_add(const SuppressionOptions& options, UserContext& context) {
     if (!reason) return refuse(context, options.reason, "is no reason", 2);
     entry.reason = *reason;
   }
-  const auto expires = read_expiry(options.expires, context.author.now);
+  const auto expires = account::parse_expiry(options.expires, context.author.now);
   if (!expires) {
     return refuse(context, options.expires, "is neither a duration like 90d nor a day", 2);
   }
@@ -205,7 +153,7 @@ int suppression_show(const SuppressionOptions& options, UserContext& context) {
   const int status = visit(*filter, 0, context, [&](const Suppression& entry) {
     ++shown;
     if (context.is_json) {
-      entries.push_back(to_json(entry, context.author.now));
+      entries.push_back(account::to_json(entry, context.author.now));
     } else {
       print(entry, context);
     }
@@ -268,119 +216,29 @@ int suppression_export(const SuppressionOptions& options, UserContext& context) 
   const auto filter = filter_of(options, context);
   if (!filter) return 2;
   const bool is_csv = options.format == "csv" && !context.is_json;
-  if (is_csv) context.out << "address,reason,stream,created,expires,note\r\n";
+  if (is_csv) context.out << account::kSuppressionCsvHeading;
   return visit(*filter, 0, context, [&](const Suppression& entry) {
-    if (!is_csv) {
-      context.out << json::serialize(to_json(entry, context.author.now)) << '\n';
-      return;
+    if (is_csv) {
+      context.out << account::suppression_csv_line(entry);
+    } else {
+      context.out << json::serialize(account::to_json(entry, context.author.now)) << '\n';
     }
-    context.out << format_csv_field(entry.address) << ',' << account::name_of(entry.reason) << ','
-                << stream_word(entry.stream) << ',' << base::format_rfc3339(entry.created) << ','
-                << (entry.expires == base::Time{} ? "" : base::format_rfc3339(entry.expires)) << ','
-                << format_csv_field(entry.note) << "\r\n";
   });
 }
 
-namespace {
-
-/// Which column holds what; by the names in the first record, or as they come.
-struct Columns {
-  std::optional<std::size_t> address, reason, stream, note, expires;
-
-  /// False: the record is no heading.
-  bool read(const std::vector<std::string>& names) {
-    static const std::map<std::string, std::optional<std::size_t> Columns::*> kNames = {
-        {"address", &Columns::address},
-        {"email", &Columns::address},
-        {"e-mail", &Columns::address},
-        {"mail", &Columns::address},
-        {"recipient", &Columns::address},
-        {"email address", &Columns::address},
-        {"メールアドレス", &Columns::address},
-        {"アドレス", &Columns::address},
-        {"reason", &Columns::reason},
-        {"理由", &Columns::reason},
-        {"stream", &Columns::stream},
-        {"note", &Columns::note},
-        {"備考", &Columns::note},
-        {"expires", &Columns::expires}};
-    Columns found;
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      const auto known = kNames.find(base::lowered(base::trimmed(names[i])));
-      if (known != kNames.end() && !(found.*(known->second))) found.*(known->second) = i;
-    }
-    if (!found.address) return false;
-    *this = found;
-    return true;
-  }
-};
-
-std::string_view field(const std::vector<std::string>& fields, std::optional<std::size_t> at) {
-  return at && *at < fields.size() ? base::trimmed(fields[*at]) : std::string_view();
-}
-
-/// One row as an entry; false, with why, when it is none.
-bool read_row(const std::vector<std::string>& fields, const Columns& columns, Suppression& entry,
-              base::Time now, std::string& why) {
-  std::string_view given = field(fields, columns.address);
-  // "Taro <taro@example.jp>", and what protects a spreadsheet from formulas.
-  if (given.ends_with('>')) {
-    const std::size_t open = given.rfind('<');
-    if (open != std::string_view::npos) given = given.substr(open + 1, given.size() - open - 2);
-  }
-  const auto address = account::suppression_address(given);
-  if (!address) {
-    why = given.empty() ? "has no address" : "\"" + base::printable(given, 80) + "\" is no address";
-    return false;
-  }
-  entry.address = *address;
-  const std::string_view reason = field(fields, columns.reason);
-  if (!reason.empty()) {
-    const auto parsed = account::parse_suppression_reason(base::lowered(reason));
-    if (!parsed) {
-      why = "\"" + base::printable(reason, 40) + "\" is no reason";
-      return false;
-    }
-    entry.reason = *parsed;
-  }
-  const std::string_view stream = field(fields, columns.stream);
-  if (!stream.empty()) {
-    const auto parsed = read_stream(stream);
-    if (!parsed) {
-      why = "\"" + base::printable(stream, 40) + "\" is no stream";
-      return false;
-    }
-    entry.stream = *parsed;
-  }
-  const std::string_view expires = field(fields, columns.expires);
-  if (!expires.empty()) {
-    const auto parsed = read_expiry(expires, now);
-    if (!parsed) {
-      why = "\"" + base::printable(expires, 40) + "\" is neither a duration nor a day";
-      return false;
-    }
-    entry.expires = *parsed;
-  }
-  const std::string_view note = field(fields, columns.note);
-  if (!note.empty()) entry.note = note;
-  return true;
-}
-
-}  // namespace
-
 int suppression_import(const SuppressionOptions& options, std::string octets,
                        UserContext& context) {
-  const auto text = decode_list(std::move(octets));
+  const auto text = base::decode_list(std::move(octets));
   if (!text) return refuse(context, options.file, "is neither UTF-8 nor Shift_JIS");
   Suppression common;
   common.tenant = options.tenant;
   common.reason = account::SuppressionReason::Import;
   common.created = context.author.now;
   common.note = options.note;
-  const auto stream = read_stream(options.stream);
+  const auto stream = account::parse_suppression_stream(options.stream);
   if (!stream) return refuse(context, options.stream, "is no stream", 2);
   common.stream = *stream;
-  const auto expires = read_expiry(options.expires, context.author.now);
+  const auto expires = account::parse_expiry(options.expires, context.author.now);
   if (!expires) return refuse(context, options.expires, "is neither a duration nor a day", 2);
   common.expires = *expires;
   std::ofstream errors;
@@ -390,61 +248,36 @@ int suppression_import(const SuppressionOptions& options, std::string octets,
     errors << "line,problem\r\n";
   }
 
-  Columns columns;
-  columns.address = 0;
-  std::uint64_t rows = 0, added = 0, refused = 0;
   json::array shown;
-  std::vector<Suppression> batch;
-  const auto write = [&]() -> int {
-    const auto done = context.store.add_suppressions(batch, context.author);
-    if (!done) return report(context, options.tenant, done.error());
-    added += *done;
-    batch.clear();
-    return 0;
-  };
-  CsvReader reader(*text);
-  bool is_first = true;
-  while (auto record = reader.next()) {
-    if (std::exchange(is_first, false) && record->problem.empty() && columns.read(record->fields)) {
-      continue;
-    }
-    ++rows;
-    Suppression entry = common;
-    std::string why = record->problem;
-    if (why.empty()) read_row(record->fields, columns, entry, context.author.now, why);
-    if (why.empty()) {
-      batch.push_back(std::move(entry));
-      if (batch.size() < kBatch) continue;
-      if (const int status = write(); status != 0) return status;
-      continue;
-    }
-    ++refused;
-    if (errors.is_open()) errors << record->line << ',' << format_csv_field(why) << "\r\n";
-    if (refused > kErrorsShown) continue;
+  account::SuppressionImport how;
+  how.common = std::move(common);
+  std::uint64_t told = 0;
+  how.refused = [&](std::uint64_t line, const std::string& why) {
+    if (errors.is_open()) errors << line << ',' << base::format_csv_field(why) << "\r\n";
+    if (++told > kErrorsShown) return;
     if (context.is_json) {
-      shown.push_back(json::object{{"line", record->line}, {"problem", why}});
+      shown.push_back(json::object{{"line", line}, {"problem", why}});
     } else {
-      context.err << "line " << record->line << ": " << why << '\n';
+      context.err << "line " << line << ": " << why << '\n';
     }
-  }
-  if (!batch.empty()) {
-    if (const int status = write(); status != 0) return status;
-  }
+  };
+  const auto done = account::import_suppressions(context.store, *text, how, context.author);
+  if (!done) return report(context, options.tenant, done.error());
   if (context.is_json) {
-    context.out << json::serialize(json::object{{"rows", rows},
-                                                {"added", added},
-                                                {"known", rows - refused - added},
-                                                {"refused", refused},
+    context.out << json::serialize(json::object{{"rows", done->rows},
+                                                {"added", done->added},
+                                                {"known", done->known()},
+                                                {"refused", done->refused},
                                                 {"errors", std::move(shown)}})
                 << '\n';
   } else {
-    if (refused > kErrorsShown) {
-      context.err << "and " << refused - kErrorsShown << " more; --errors FILE takes all\n";
+    if (done->refused > kErrorsShown) {
+      context.err << "and " << done->refused - kErrorsShown << " more; --errors FILE takes all\n";
     }
-    context.out << rows << " rows: " << added << " added, " << rows - refused - added << " known, "
-                << refused << " refused\n";
+    context.out << done->rows << " rows: " << done->added << " added, " << done->known()
+                << " known, " << done->refused << " refused\n";
   }
-  return refused > 0 ? 1 : 0;
+  return done->refused > 0 ? 1 : 0;
 }
 
 }  // namespace ekiden::cli

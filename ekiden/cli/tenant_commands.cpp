@@ -7,6 +7,7 @@
 #include <boost/json/serialize.hpp>
 #include <ostream>
 
+#include "ekiden/account/shapes.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/cli/store_answers.hpp"
 #include "ekiden/config/units.hpp"
@@ -70,10 +71,6 @@ bool read_limits(const std::optional<std::string>& rate, const std::optional<std
   return true;
 }
 
-std::string_view kind_word(StreamKind kind) {
-  return kind == StreamKind::Transactional ? "transactional" : "bulk";
-}
-
 /// "news", "news:bulk", "news:bulk:5".
 std::optional<Stream> read_stream(std::string_view text) {
   Stream stream;
@@ -85,8 +82,9 @@ std::optional<Stream> read_stream(std::string_view text) {
   text.remove_prefix(first + 1);
   const std::size_t second = text.find(':');
   const std::string_view kind = text.substr(0, second);
-  if (kind != "transactional" && kind != "bulk") return std::nullopt;
-  stream.kind = kind == "bulk" ? StreamKind::Bulk : StreamKind::Transactional;
+  const auto parsed = account::parse_stream_kind(kind);
+  if (!parsed) return std::nullopt;
+  stream.kind = *parsed;
   if (second == std::string_view::npos) return stream;
   const auto weight = base::parse_u64(text.substr(second + 1));
   if (!weight || *weight == 0 || *weight > account::kStreamWeightMax) return std::nullopt;
@@ -97,36 +95,10 @@ std::optional<Stream> read_stream(std::string_view text) {
 std::string limits_text(const Limits& limits) {
   std::string out;
   const auto add = [&](const std::string& text) { out += (out.empty() ? "" : ", ") + text; };
-  if (limits.rate.count != 0) add(config::format_rate({limits.rate.count, limits.rate.per}));
+  if (limits.rate.count != 0) add(account::rate_text(limits.rate));
   if (limits.per_day != 0) add(std::to_string(limits.per_day) + " a day");
   if (limits.per_month != 0) add(std::to_string(limits.per_month) + " a month");
   return out.empty() ? "none" : out;
-}
-
-json::object limits_json(const Limits& limits) {
-  json::object object;
-  object["rate"] = limits.rate.count == 0
-                       ? json::value(nullptr)
-                       : json::value(config::format_rate({limits.rate.count, limits.rate.per}));
-  const auto number = [](std::uint64_t n) {
-    return n == 0 ? json::value(nullptr) : json::value(n);
-  };
-  object["messages_per_day"] = number(limits.per_day);
-  object["messages_per_month"] = number(limits.per_month);
-  return object;
-}
-
-/// What of it belongs to today and this month.
-std::uint64_t current(const account::QuotaCounter::Value& value, std::uint64_t period) {
-  return value.period == period ? value.count : 0;
-}
-
-std::string archive_words(const TenantSettings& settings) {
-  if (settings.archives_all) return "all";
-  std::string list;
-  for (const std::string& stream : settings.archived_streams)
-    list += (list.empty() ? "" : ",") + stream;
-  return list.empty() ? "off" : list;
 }
 
 /// "all", "off", or streams.
@@ -159,34 +131,12 @@ int tenant_show(const std::string& name, UserContext& context) {
   const auto suppressed = context.store.count_suppressions(filter);
   if (!suppressed) return report(context, name, suppressed.error());
   const TenantSettings& settings = tenant->settings;
-  const std::uint64_t today = current(usage->day, account::day_of(context.author.now));
-  const std::uint64_t month = current(usage->month, account::month_of(context.author.now));
+  const std::uint64_t today = account::current(usage->day, account::day_of(context.author.now));
+  const std::uint64_t month = account::current(usage->month, account::month_of(context.author.now));
   if (context.is_json) {
-    json::array streams, sender_domains, proven;
-    for (const Stream& stream : settings.streams)
-      streams.push_back(json::object{
-          {"name", stream.name}, {"kind", kind_word(stream.kind)}, {"weight", stream.weight}});
-    for (const std::string& domain : settings.sender_domains)
-      sender_domains.push_back(json::string(domain));
-    for (const account::SenderDomain& domain : *domains)
-      if (domain.is_proven()) proven.push_back(json::string(domain.name));
-    context.out << json::serialize(
-                       json::object{{"name", name},
-                                    {"created", base::format_rfc3339(tenant->created)},
-                                    {"users", tenant->credentials},
-                                    {"streams", std::move(streams)},
-                                    {"sender_domains", std::move(sender_domains)},
-                                    {"proven_domains", std::move(proven)},
-                                    {"proven_domains_required", settings.requires_proven_domains},
-                                    {"limits", limits_json(settings.limits)},
-                                    {"user_limits", limits_json(settings.credential_limits)},
-                                    {"sent_today", today},
-                                    {"sent_this_month", month},
-                                    {"soft_failures", settings.soft_failures},
-                                    {"suppression_days", settings.suppression_days},
-                                    {"archive", archive_words(settings)},
-                                    {"suppressed", *suppressed}})
-                << '\n';
+    const auto described = account::describe_tenant(context.store, name, context.author.now);
+    if (!described) return report(context, name, described.error());
+    context.out << json::serialize(*described) << '\n';
     return 0;
   }
   context.out << "tenant " << name << ", " << tenant->credentials << " users\n";
@@ -197,14 +147,15 @@ int tenant_show(const std::string& name, UserContext& context) {
   };
   std::string list;
   for (const Stream& stream : settings.streams)
-    list += (list.empty() ? "" : ", ") + stream.name + " (" + std::string(kind_word(stream.kind)) +
-            ", weight " + std::to_string(stream.weight) + ")";
+    list += (list.empty() ? "" : ", ") + stream.name + " (" +
+            std::string(account::stream_kind_name(stream.kind)) + ", weight " +
+            std::to_string(stream.weight) + ")";
   line("streams", list.empty() ? "any" : list);
   list.clear();
   for (const std::string& domain : settings.sender_domains)
     list += (list.empty() ? "" : ", ") + domain;
   line("sender domains", list.empty() ? "any" : list);
-  line("archive", archive_words(settings));
+  line("archive", account::describe_archive(settings));
   list.clear();
   for (const account::SenderDomain& domain : *domains)
     if (domain.is_proven()) list += (list.empty() ? "" : ", ") + domain.name;
@@ -310,12 +261,12 @@ int user_limit(const UserLimitOptions& options, UserContext& context) {
   if (!set) return report(context, options.name, set.error());
   const auto usage = context.store.usage(true, options.name);
   if (!usage) return report(context, options.name, usage.error());
-  const std::uint64_t today = current(usage->day, account::day_of(context.author.now));
-  const std::uint64_t month = current(usage->month, account::month_of(context.author.now));
+  const std::uint64_t today = account::current(usage->day, account::day_of(context.author.now));
+  const std::uint64_t month = account::current(usage->month, account::month_of(context.author.now));
   if (context.is_json) {
     context.out << json::serialize(
                        json::object{{"user", options.name},
-                                    {"limits", limits ? json::value(limits_json(*limits))
+                                    {"limits", limits ? json::value(account::to_json(*limits))
                                                       : json::value(nullptr)},
                                     {"sent_today", today},
                                     {"sent_this_month", month}})
@@ -339,17 +290,7 @@ int audit_list(const AuditOptions& options, UserContext& context) {
     if (!options.action.empty() && !entry.action.starts_with(options.action)) continue;
     if (++shown > options.count) break;
     if (context.is_json) {
-      context.out << json::serialize(json::object{{"id", entry.id},
-                                                  {"time", base::format_rfc3339(entry.time)},
-                                                  {"author", entry.author},
-                                                  {"origin", entry.origin},
-                                                  {"action", entry.action},
-                                                  {"subject", entry.subject},
-                                                  {"detail", entry.detail},
-                                                  {"before", entry.before},
-                                                  {"after", entry.after},
-                                                  {"hash", entry.hash}})
-                  << '\n';
+      context.out << json::serialize(account::to_json(entry)) << '\n';
       continue;
     }
     context.out << entry.id << "  " << base::format_rfc3339(entry.time) << "  "
@@ -372,11 +313,8 @@ int audit_verify(const AuditOptions& options, UserContext& context) {
   const bool misses_head = !options.head.empty() && !check->has_head;
   const bool is_whole = check->broken_at == 0 && !misses_head;
   if (context.is_json) {
-    json::object object{{"entries", check->entries}, {"intact", is_whole}, {"head", check->head}};
-    if (check->broken_at != 0) {
-      object["broken_at"] = check->broken_at;
-      object["problem"] = check->problem;
-    }
+    json::object object = account::to_json(*check);
+    object["intact"] = is_whole;
     if (!options.head.empty()) object["head_found"] = check->has_head;
     context.out << json::serialize(object) << '\n';
     return is_whole ? 0 : 1;

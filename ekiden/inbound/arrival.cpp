@@ -184,6 +184,7 @@ smtp::Reply Arrival::take_header(std::string_view octets, const Client& client,
   fixup.remove_bcc = is_own;
   fixup.remove_return_path = is_own;
   fixup.remove_ekiden_headers = true;
+  fixup.remove_smtpapi = is_own && takes_smtpapi(origin);
   fixup.received_field = message::format_received(trace);
   fixup.now = now;
   fixup.message_id_host = options_.hostname;
@@ -199,6 +200,8 @@ smtp::Reply Arrival::take_header(std::string_view octets, const Client& client,
     smtp::Reply verdict = Admission(options_).admit_header_from(client, fixed->from_all);
     if (!verdict.is_positive()) return verdict;
     verdict = take_ekiden_headers(fixed->ekiden_headers, client);
+    if (verdict.is_positive() && !fixed->smtpapi.empty())
+      verdict = take_smtpapi(fixed->smtpapi, client);
     if (!verdict.is_positive()) return verdict;
   }
   details.is_own = is_own;

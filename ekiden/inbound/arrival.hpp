@@ -95,6 +95,9 @@ class Arrival {
                           std::string& header, std::size_t& header_octets);
   smtp::Reply take_ekiden_headers(const std::vector<std::pair<std::string, std::string>>& headers,
                                   const Client& client);
+  /// Whether X-SMTPAPI is this client's to say (arrival_smtpapi.cpp), and what it says.
+  bool takes_smtpapi(const Origin& origin) const;
+  smtp::Reply take_smtpapi(std::string_view value, const Client& client);
   /// Sender, header and details as the rules have them. Positive, or the refusal.
   smtp::Reply rewrite_message(std::string& header);
   /// The reports that aliases owe (RFC 3461), and `returned` events; into the transaction.

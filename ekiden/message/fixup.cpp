@@ -108,6 +108,11 @@ class Fixer {
         }
         return true;
       case 'x':
+        if (options_.remove_smtpapi && is("X-SMTPAPI")) {
+          if (result_.smtpapi.empty()) result_.smtpapi = unfolded(field.value);
+          if (result_.smtpapi.empty()) result_.smtpapi = " ";  // it was there, and says nothing
+          return false;
+        }
         if (!base::starts_with_ignoring_case(field.name, kEkidenPrefix)) return true;
         result_.ekiden_headers.emplace_back(base::lowered(field.name), unfolded(field.value));
         return !options_.remove_ekiden_headers;

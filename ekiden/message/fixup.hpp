@@ -19,6 +19,7 @@ struct FixupOptions {
   bool remove_bcc = false;             ///< Bcc and Resent-Bcc
   bool remove_return_path = false;     ///< RFC 5321 §4.4: only final delivery writes it
   bool remove_ekiden_headers = false;  ///< X-Ekiden-*: returned in `ekiden_headers`
+  bool remove_smtpapi = false;         ///< X-SMTPAPI: returned in `smtpapi`
   std::string received_field;          ///< complete, folded, with CRLF; put first. May be empty.
   base::Time now{};
   std::string message_id_host;
@@ -35,6 +36,7 @@ struct FixupResult {
   std::string message_id;             ///< with its brackets; ours when it was added
   /// Name in lower case and unfolded value of each X-Ekiden-* field, in order.
   std::vector<std::pair<std::string, std::string>> ekiden_headers;
+  std::string smtpapi;                ///< unfolded, of the first such field
   unsigned received_count = 0;        ///< before ours was added
   bool has_eight_bit_header = false;  ///< in what was kept
   bool is_tls_optional = false;       ///< "TLS-Required: No" (RFC 8689 §3)

@@ -1,10 +1,12 @@
 #include "ekiden/policy/domain_records.hpp"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <utility>
 
 #include "ekiden/base/text.hpp"
+#include "ekiden/smtp/address.hpp"
 
 namespace ekiden::policy {
 namespace {
@@ -157,6 +159,35 @@ std::string DomainRecord::zone_line() const {
   for (std::size_t at = 0; at < value.size(); at += kStringOctetsMax)
     line += " \"" + value.substr(at, kStringOctetsMax) + "\"";
   return line + " )";
+}
+
+std::string make_proof_token(base::Random& random) {
+  std::array<std::byte, 16> octets;
+  random.fill(octets);
+  return base::encode_hex(
+      std::string_view(reinterpret_cast<const char*>(octets.data()), octets.size()));
+}
+
+std::vector<std::string> bounce_domains_of(const config::Settings& settings) {
+  std::vector<std::string> domains;
+  for (const config::Rewrite& rule : settings.rewrite) {
+    const auto bounces = smtp::canonical_domain(rule.bounce_domain);
+    if (bounces && std::find(domains.begin(), domains.end(), *bounces) == domains.end())
+      domains.push_back(*bounces);
+  }
+  return domains;
+}
+
+boost::json::object to_json(const DomainRecord& record) {
+  const auto text = [](std::string_view of) { return boost::json::string(of); };
+  boost::json::object object{{"purpose", text(name_of(record.purpose))},
+                             {"name", record.name},
+                             {"type", record.type},
+                             {"value", record.value},
+                             {"zone_line", record.zone_line()},
+                             {"state", text(name_of(record.state))}};
+  if (!record.found.empty()) object["found"] = record.found;
+  return object;
 }
 
 std::vector<DomainRecord> records_of(const DomainFacts& facts) {

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "ekiden/account/domain_key.hpp"
+#include "ekiden/base/random.hpp"
 #include "ekiden/base/task.hpp"
+#include "ekiden/config/settings.hpp"
 #include "ekiden/dns/resolver.hpp"
 
 /// What the owner of a sender domain publishes in the DNS, and what is seen of it.
@@ -40,6 +43,13 @@ struct DomainFacts {
   std::vector<account::DomainKey> keys;     ///< of the domain
   std::vector<std::string> bounce_domains;  ///< of return paths that the relay writes
 };
+
+/// A new domain's token.
+std::string make_proof_token(base::Random& random);
+/// The domains of return paths that the rules of [[rewrite]] write.
+std::vector<std::string> bounce_domains_of(const config::Settings& settings);
+/// As commands print it with --json and the API answers.
+boost::json::object to_json(const DomainRecord& record);
 
 /// The proof first; then what makes mail from there believed. Keys that sign no more are left out.
 std::vector<DomainRecord> records_of(const DomainFacts& facts);

@@ -40,6 +40,9 @@ Payload compose_blastengine(const std::vector<const events::Event*>& events);
 Payload compose_chat(account::WebhookFormat format,
                      const std::vector<const events::Event*>& events);
 
+/// "2024-01-01T09:00:00+09:00", as blastengine tells times.
+std::string japan_time(base::Time time);
+
 /// JSON is UTF-8; what a peer sent need not be.
 std::string json_text(std::string_view text);
 

@@ -12,18 +12,17 @@ using events::Kind;
 
 namespace {
 
-/// "2024-01-01T09:00:00+09:00"
-std::string japan_time(base::Time time) {
-  const std::string text = base::format_rfc3339(time + std::chrono::hours(9));
-  return text.substr(0, 19) + "+09:00";
-}
-
 std::string_view type_of(const events::Event& event) {
   if (event.kind == Kind::Suppressed) return "DROP";
   return is_hard(event) ? "HARDERROR" : "SOFTERROR";
 }
 
 }  // namespace
+
+std::string japan_time(base::Time time) {
+  const std::string text = base::format_rfc3339(time + std::chrono::hours(9));
+  return text.substr(0, 19) + "+09:00";
+}
 
 Payload compose_blastengine(const std::vector<const events::Event*>& events) {
   json::array all;

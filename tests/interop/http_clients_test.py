@@ -91,6 +91,24 @@ class HttpClients(interop.Interop, httpapi.HttpApi):
         self.assertEqual(denied["body"]["errors"][0]["message"],
                          "The provided authorization grant is invalid, expired, or revoked")
 
+    def test_sendgrid_beside_sending(self):
+        self.relay_.cli("suppression", "add", "gone@dest.test", "--reason", "bounce")
+        bounces, none, group, gone, scopes, denied = self.send(
+            "sendgrid_client",
+            {"method": "GET", "url": "/v3/suppression/bounces", "qs": {"limit": 1}},
+            {"method": "DELETE", "url": "/v3/suppression/bounces",
+             "body": {"emails": ["gone@dest.test"]}},
+            {"method": "POST", "url": "/v3/asm/groups", "body": {"name": "News"}},
+            {"method": "GET", "url": "/v3/suppression/bounces"},
+            {"method": "GET", "url": "/v3/scopes"},
+            {"method": "POST", "url": "/v3/asm/groups", "body": {}})
+        self.assertEqual(bounces["result"]["body"][0]["email"], "gone@dest.test", bounces)
+        self.assertEqual(none["result"]["status"], 204, none)
+        self.assertEqual(group["result"]["status"], 201, group)
+        self.assertEqual(gone["result"]["body"], [], gone)
+        self.assertIn("mail.send", scopes["result"]["body"]["scopes"])
+        self.assertEqual((denied["code"], denied["body"]["errors"][0]["field"]), (400, "name"))
+
     def test_postmark(self):
         message = {"From": "A <f@client.test>", "To": "a@dest.test, B <b@dest.test>",
                    "Subject": "件名", "TextBody": "t", "HtmlBody": "<p>t</p>",
@@ -158,6 +176,24 @@ class HttpClients(interop.Interop, httpapi.HttpApi):
         self.assertEqual(next(with_file.iter_attachments()).get_payload(decode=True), b"data")
         (denied,) = self.send("blastengine", message, key="wrong")
         self.assertIn("error_messages", denied["error"])
+
+    def test_blastengine_beside_sending(self):
+        self.peer_.on("RCPT", lambda s, line: "550 5.1.1 no such user" if "gone" in line else None)
+        message = {"from": "f@client.test", "name": "山田", "subject": "件名", "text": "本文"}
+        self.send("blastengine", {**message, "to": "a@dest.test"},
+                  {**message, "to": "gone@dest.test"})
+        self.relay_.wait_for_event("a@dest.test", "delivered")
+        self.relay_.wait_for_event("gone@dest.test", "bounced")
+        sent, failed, usages, latest, errors = self.send(
+            "blastengine_asks", {"ask": "logs", "argument": {"status": ["SENT"], "count": 10}},
+            {"ask": "logs", "argument": {"status": ["HARDERROR", "SOFTERROR"]}},
+            {"ask": "usages", "argument": 1}, {"ask": "latest"}, {"ask": "errors"})
+        self.assertEqual([l["email"] for l in sent["result"]], ["a@dest.test"], sent)
+        self.assertEqual([(l["email"], l["lastResponseCode"]) for l in failed["result"]],
+                         [("gone@dest.test", 550)], failed)
+        self.assertEqual([u["current"] for u in usages["result"]], [2, 0], usages)
+        self.assertEqual(latest["result"]["current"], 2, latest)
+        self.assertEqual([e["email"] for e in errors["result"]], ["gone@dest.test"], errors)
 
 
 if __name__ == "__main__":

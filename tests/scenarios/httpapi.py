@@ -1,9 +1,15 @@
 """A client of the HTTP API for scenarios: http.client and nothing else."""
 import http.client
 import json
+import re
 
 import support
 from support import LOOPBACK, SLOW
+
+try:
+    import jsonschema
+except ImportError:
+    jsonschema = None
 
 
 class Answer:
@@ -59,6 +65,64 @@ class Client:
                    "text": "hello\n"}
         message.update(fields)
         return self.post("/v1/messages", {k: v for k, v in message.items() if v is not None})
+
+
+class Document:
+    """The OpenAPI document that a relay serves; answers are held to it."""
+
+    def __init__(self, port):
+        self.json = Client(port).get("/v1/openapi.json").json
+        self.seen = set()
+        # Literal segments win, so the path with the most of them is asked first.
+        self.patterns = [(path, re.compile("^" + re.sub(r"{\w+}", "[^/]+", path) + "$"))
+                         for path in sorted(self.json["paths"], key=lambda p: p.count("{"))]
+
+    def routes(self):
+        return {(method, path) for path, item in self.json["paths"].items() for method in item}
+
+    def check(self, answer, method, path):
+        """`path` as it was asked, or as the document has it."""
+        bare = path.split("?")[0]
+        path = next((p for p, pattern in self.patterns if p == bare or pattern.match(bare)), None)
+        assert path, f"{bare} is not described"
+        responses = self.json["paths"][path][method]["responses"]
+        assert str(answer.status) in responses, f"{method} {path}: {answer}"
+        response = responses[str(answer.status)]
+        if "$ref" in response:
+            response = self.json["components"]["responses"][response["$ref"].split("/")[-1]]
+        self.seen.add((method, path))
+        if "content" not in response:
+            assert answer.body == b"", answer
+            return
+        content = answer.headers["Content-Type"]
+        if content not in response["content"]:
+            content = content.split(";")[0]
+        schema = response["content"][content]["schema"]
+        if "json" in content and "nd" not in content:
+            self._validate(schema, answer.json)
+
+    def check_request(self, body, path):
+        content = self.json["paths"][path]["post"]["requestBody"]["content"]
+        self._validate(content["application/json"]["schema"], body)
+
+    def _validate(self, schema, value):
+        if jsonschema is None:
+            return
+        resolver = jsonschema.RefResolver("", self.json)
+        jsonschema.Draft202012Validator(schema, resolver=resolver).validate(value)
+
+
+class HeldClient(Client):
+    """A client whose every answer is held to the document."""
+
+    def __init__(self, document, *arguments, **more):
+        super().__init__(*arguments, **more)
+        self.document = document
+
+    def ask(self, method, path, body=None, headers=None, raw=None):
+        answer = super().ask(method, path, body, headers, raw)
+        self.document.check(answer, method.lower(), path)
+        return answer
 
 
 class HttpApi(support.Scenario):

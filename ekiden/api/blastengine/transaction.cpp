@@ -25,6 +25,8 @@ std::string field_of(std::string_view pointer) {
   return bare.empty() ? std::string("main") : std::string(bare.substr(0, bare.find('/')));
 }
 
+}  // namespace
+
 HttpResponse tell(const Problem& problem, const Caller& caller) {
   std::map<std::string, json::array> messages;
   for (const FieldProblem& field : problem.fields)
@@ -45,6 +47,8 @@ HttpResponse tell(const Problem& problem, const Caller& caller) {
   }
   return response;
 }
+
+namespace {
 
 void read_copies(const json::object& object, std::string_view name, std::vector<Mailbox>& list,
                  Findings& findings) {
@@ -178,9 +182,17 @@ base::Task<HttpResponse> transaction(Sender& sender, std::shared_ptr<Call> call)
 
 }  // namespace
 
+namespace {
+constexpr std::uint64_t k2020Ms = 1'577'836'800'000;
+}  // namespace
+
+base::Time delivery_time(std::int64_t delivery_id) {
+  const auto ms = (static_cast<std::uint64_t>(delivery_id) >> 12) + k2020Ms;
+  return base::from_unix_us(static_cast<std::int64_t>(ms) * 1000);
+}
+
 std::int64_t delivery_id(base::MessageId id) {
   // 41 bits of milliseconds since 2020 and 12 bits of counter: 53, which JavaScript still counts.
-  constexpr std::uint64_t k2020Ms = 1'577'836'800'000;
   const std::uint64_t ms = (id.high >> 16) - k2020Ms;
   return static_cast<std::int64_t>(((ms & ((1ULL << 41) - 1)) << 12) | (id.low & 0xfff));
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ekiden/account/unsubscribe_group.hpp"
 #include "ekiden/api/draft_reader.hpp"
 #include "ekiden/api/json_fields.hpp"
 #include "ekiden/base/text.hpp"
@@ -41,6 +42,8 @@ std::string field_of(std::string_view pointer) {
   return is_address ? field + ".email" : field;
 }
 
+}  // namespace
+
 HttpResponse tell(const Problem& problem, const Caller& caller) {
   json::array errors;
   const auto add = [&](std::string message, json::value field) {
@@ -67,6 +70,8 @@ HttpResponse tell(const Problem& problem, const Caller& caller) {
     response.headers.emplace_back("Retry-After", std::to_string(problem.retry_after_s));
   return response;
 }
+
+namespace {
 
 PreparedBatch refuse(const char* message, std::string field) {
   return one_problem(invalid_request({{"/" + std::move(field), "required", {message, {}}}}));
@@ -158,6 +163,24 @@ void read_categories(const json::object& body, Draft& draft, Findings& findings)
   }
 }
 
+/// An unsubscribe group is a stream: who has left it is suppressed there.
+void read_asm(const json::object& body, Draft& draft, Findings& findings) {
+  const json::object* group = object_of(body, "asm");
+  if (group == nullptr) return;
+  const json::value* id = group->if_contains("group_id");
+  json::error_code error;
+  const auto number =
+      id != nullptr && id->is_number() ? id->to_number<std::int64_t>(error) : std::int64_t{0};
+  if (error || number <= 0) {
+    return findings.add("/asm/group_id", "bad_value",
+                        {"The asm group_id must be the id of an unsubscribe group.",
+                         "asmのgroup_idは配信停止グループのidです。"});
+  }
+  account::UnsubscribeGroup of;
+  of.id = number;
+  draft.stream = of.stream();
+}
+
 std::optional<Common> read_common(const json::object& body, Findings& findings) {
   Common common;
   Draft& draft = common.draft;
@@ -170,6 +193,7 @@ std::optional<Common> read_common(const json::object& body, Findings& findings) 
   read_attachments(body, draft, findings);
   read_categories(body, draft, findings);
   add_headers(body, draft);
+  read_asm(body, draft, findings);
   if (const json::value* send_at = body.if_contains("send_at")) draft.send_at = read_time(*send_at);
   if (const json::object* args = object_of(body, "custom_args")) common.custom_args = *args;
   for (const std::string_view name : {"template_id", "batch_id", "ip_pool_name"}) {

@@ -13,6 +13,16 @@ const clients = {
       return { status: response.statusCode, id: response.headers["x-message-id"] };
     };
   },
+  // Any call: {method, url, body, qs}.
+  sendgrid_client(given) {
+    const client = require("@sendgrid/client");
+    client.setApiKey(given.key);
+    client.setDefaultRequest("baseUrl", given.base + "/");
+    return async (request) => {
+      const [response, body] = await client.request(request);
+      return { status: response.statusCode, body };
+    };
+  },
   postmark(given) {
     const { ServerClient } = require("postmark");
     const client = new ServerClient(given.key, {
@@ -49,6 +59,24 @@ const clients = {
       return { id: mail.deliveryId };
     };
   },
+};
+
+// What blastengine's package asks about mail that was sent.
+clients.blastengine_asks = (given) => {
+  clients.blastengine(given);
+  const { ErrorReport, Log, Usage } = require("blastengine");
+  const asks = {
+    logs: (conditions) => Log.find(conditions),
+    usages: (months) => Usage.get(months),
+    latest: () => Usage.getLatest(),
+    async errors() {
+      const report = new ErrorReport();
+      await report.create();
+      while (!(await report.finished()));
+      return await report.download();
+    },
+  };
+  return ({ ask, argument }) => asks[ask](argument);
 };
 
 async function main() {

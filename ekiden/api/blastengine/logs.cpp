@@ -1,0 +1,516 @@
+// What became of each recipient, in blastengine's words.
+#include "ekiden/api/blastengine/logs.hpp"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+
+#include "ekiden/api/blastengine/transaction.hpp"
+#include "ekiden/api/draft_reader.hpp"
+#include "ekiden/api/json_fields.hpp"
+#include "ekiden/api/zip_file.hpp"
+#include "ekiden/base/csv.hpp"
+#include "ekiden/base/text.hpp"
+#include "ekiden/message/trace.hpp"
+#include "ekiden/webhook/payload.hpp"
+
+namespace ekiden::api::blastengine {
+
+namespace json = boost::json;
+using events::Event;
+using events::Kind;
+using webhook::japan_time;
+
+namespace {
+
+constexpr std::size_t kCountDefault = 100, kCountMax = 1000;
+/// Acceptances that one page of logs looks at; errors likewise.
+constexpr std::size_t kLookedAtMax = 100'000;
+/// Lines of one report, and events that one answer looks at: others wait for it meanwhile.
+constexpr std::size_t kReportMax = 200'000;
+constexpr std::size_t kScannedMax = 2'000'000;
+constexpr std::size_t kTimelineMax = 10'000;
+constexpr std::size_t kPageMax = 1000;
+
+constexpr std::string_view kStatuses[] = {"SENT", "RETRY", "HARDERROR", "SOFTERROR", "DROP", "ALL"};
+constexpr std::string_view kTypes[] = {"TRANSACTION", "BULK", "SMTP"};
+
+bool is_error(const Event& event) {
+  return event.kind == Kind::Bounced || event.kind == Kind::Expired || event.kind == Kind::Returned;
+}
+
+/// Empty for what changes nothing.
+std::string_view status_of(const Event& event) {
+  switch (event.kind) {
+    case Kind::Accepted:
+    case Kind::Deferred:
+    case Kind::Held:
+    case Kind::Released:
+      return "RETRY";
+    case Kind::Delivered:
+      return "SENT";
+    case Kind::Suppressed:
+      return "DROP";
+    case Kind::Cancelled:
+      return "CANCELLED";
+    default:
+      break;
+  }
+  if (!is_error(event)) return {};
+  return webhook::is_hard(event) ? "HARDERROR" : "SOFTERROR";
+}
+
+std::string_view type_of(const Event& accepted) {
+  if (!accepted.identity.starts_with("apikey:")) return "SMTP";
+  return accepted.stream == "transactional" ? "TRANSACTION" : "BULK";
+}
+
+/// The log of an acceptance; nothing when it does not fit, or was taken back.
+std::optional<Log> log_of(events::Reader& reader, const events::Stored& accepted,
+                          const LogQuery& query) {
+  Log log;
+  log.id = log_id(accepted.position);
+  log.type = type_of(accepted.event);
+  if (query.delivery_id && delivery_id(accepted.event.message) != *query.delivery_id)
+    return std::nullopt;
+  const auto has = [](const auto& list, const auto& item) {
+    return list.empty() || std::find(list.begin(), list.end(), item) != list.end();
+  };
+  if (!has(query.types, log.type)) return std::nullopt;
+  events::Query all;
+  all.message = accepted.event.message;
+  all.tenant = query.tenant;
+  all.limit = kTimelineMax;
+  Result<events::Page> page = reader.find(all);
+  if (!page) return std::nullopt;
+  for (events::Stored& stored : page->events) {
+    if (stored.event.recipient_index == accepted.event.recipient_index)
+      log.history.push_back(std::move(stored.event));
+  }
+  if (log.history.empty()) return std::nullopt;
+  std::stable_sort(log.history.begin(), log.history.end(),
+                   [](const Event& a, const Event& b) { return a.time < b.time; });
+  for (const Event& event : log.history)
+    if (const std::string_view status = status_of(event); !status.empty()) log.status = status;
+  if (log.status == "CANCELLED" || !has(query.statuses, log.status)) return std::nullopt;
+  std::uint16_t code = 0;
+  for (const Event& event : log.history)
+    if (event.reply_code != 0) code = event.reply_code;
+  if (!has(query.codes, code)) return std::nullopt;
+  return log;
+}
+
+json::object describe(const Log& log) {
+  const Event& accepted = log.history.front();
+  std::uint16_t code = 0;
+  std::string reply;
+  json::value opened = nullptr;
+  for (const Event& event : log.history) {
+    if (event.kind == Kind::Opened && opened.is_null())
+      opened = json::string(japan_time(event.time));
+    if (event.reply_code == 0 && !is_error(event)) continue;
+    code = event.reply_code;
+    reply = webhook::json_text(webhook::reply_line(event));
+  }
+  return {{"maillog_id", log.id},
+          {"delivery_id", delivery_id(accepted.message)},
+          {"delivery_type", log.type},
+          {"email", webhook::json_text(accepted.recipient)},
+          {"status", log.status},
+          {"last_response_code", code == 0 ? json::value(nullptr) : json::value(code)},
+          {"last_response_message", reply},
+          {"delivery_time", japan_time(log.last().time)},
+          {"open_time", std::move(opened)},
+          {"created_time", japan_time(accepted.time)},
+          {"updated_time", japan_time(log.last().time)}};
+}
+
+json::object history_of(const Log& log) {
+  json::object object = describe(log);
+  json::array history;
+  for (const Event& event : log.history) {
+    const std::string_view status = status_of(event);
+    if (status.empty()) continue;
+    history.push_back(
+        json::object{{"status", json::string(json::string_view(status))},
+                     {"response_code",
+                      event.reply_code == 0 ? json::value(nullptr) : json::value(event.reply_code)},
+                     {"response_message", webhook::json_text(webhook::reply_line(event))},
+                     {"time", japan_time(event.time)}});
+  }
+  object["history"] = std::move(history);
+  return object;
+}
+
+/// `status[]=SENT&status[]=RETRY`, `status=SENT`, and the list that Python's clients print.
+std::vector<std::string> list_of(const Parameters& query, const std::string& name) {
+  std::vector<std::string> items = query.all(name + "[]");
+  for (std::string& one : query.all(name)) {
+    std::string_view text = one;
+    if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
+    while (!text.empty()) {
+      const std::size_t comma = std::min(text.find(','), text.size());
+      std::string_view item = base::trimmed(text.substr(0, comma));
+      if (item.size() > 1 && (item.front() == '\'' || item.front() == '"'))
+        item = item.substr(1, item.size() - 2);
+      if (!item.empty()) items.emplace_back(item);
+      text.remove_prefix(std::min(comma + 1, text.size()));
+    }
+  }
+  return items;
+}
+
+/// What of a query or a body names what is asked for.
+class QueryReader {
+ public:
+  explicit QueryReader(const Caller& caller) { query.tenant = caller.tenant(); }
+
+  void time(std::string_view name, std::string_view text, std::optional<base::Time>& into) {
+    if (text.empty()) return;
+    into = message::parse_date(text);
+    if (!into)
+      wrong(name, {"a date such as 2026-11-22T09:00:00+09:00",
+                   "2026-11-22T09:00:00+09:00のような日時です"});
+  }
+  void code(std::string_view text) {
+    const auto number = base::parse_u64(text);
+    if (!number || *number > 999) return wrong("response_code", {"a reply code", "応答コードです"});
+    query.codes.push_back(static_cast<std::uint16_t>(*number));
+  }
+  template <std::size_t N>
+  void words(std::string_view name, std::vector<std::string> given,
+             const std::string_view (&known)[N], std::vector<std::string>& into) {
+    for (std::string& word : given) {
+      if (std::find(std::begin(known), std::end(known), word) == std::end(known))
+        return wrong(name, {"\"" + base::printable(word, 40) + "\" is not known",
+                            "「" + base::printable(word, 40) + "」は指定できません"});
+      if (word == "ALL") {
+        into.clear();
+        return;
+      }
+      into.push_back(std::move(word));
+    }
+  }
+  void wrong(std::string_view name, Text text) {
+    if (!problem) problem = bad_field(std::string(name), std::move(text));
+  }
+
+  LogQuery query;
+  std::optional<Problem> problem;
+};
+
+std::size_t read_number(QueryReader& reader, const Call& call, std::string_view name,
+                        std::size_t otherwise, std::size_t most) {
+  const auto given = call.query.find(name);
+  if (!given || given->empty()) return otherwise;
+  const auto number = base::parse_u64(*given);
+  if (number && *number > 0 && *number <= most) return *number;
+  const std::string max = std::to_string(most);
+  reader.wrong(name, {"a number from 1 to " + max, "1から" + max + "までの数です"});
+  return otherwise;
+}
+
+events::Query accepted_query(const LogQuery& query) {
+  events::Query of;
+  of.tenant = query.tenant;
+  of.kind = Kind::Accepted;
+  of.recipient = query.email;
+  of.from = query.from;
+  of.until = query.until;
+  if (query.delivery_id) {
+    of.from = delivery_time(*query.delivery_id);
+    // An event follows its message's id by the time that the message took to come.
+    of.until = *of.from + std::chrono::hours(1);
+  }
+  return of;
+}
+
+/// Logs past `anchor`, in the order of their numbers.
+json::object logs_page(events::Reader& reader, const LogQuery& query,
+                       std::optional<events::Position> anchor, std::size_t count) {
+  json::array data;
+  events::Query of = accepted_query(query);
+  of.after = anchor;
+  of.limit = 500;
+  for (std::size_t looked_at = 0; looked_at < kLookedAtMax && data.size() < count;) {
+    const Result<events::Page> page = reader.find(of);
+    if (!page) break;
+    looked_at += std::max<std::size_t>(page->events.size(), 1);
+    for (const events::Stored& stored : page->events) {
+      if (data.size() == count) break;
+      if (const auto log = log_of(reader, stored, query)) data.push_back(describe(*log));
+    }
+    if (!page->next) break;
+    of.after = page->next;
+  }
+  return json::object{{"data", std::move(data)}};
+}
+
+/// Calls `see` with each error that fits, newest first where `is_newest_first`, until it says no.
+template <class See>
+void visit_errors(events::Reader& reader, const LogQuery& query, bool is_newest_first, See see) {
+  events::Query of;
+  of.tenant = query.tenant;
+  of.recipient = query.email;
+  of.from = query.from;
+  of.until = query.until;
+  of.newest_first = is_newest_first;
+  of.limit = events::Reader::kLimitMax;
+  for (std::size_t looked_at = 0; looked_at < kScannedMax;) {
+    const Result<events::Page> page = reader.find(of);
+    if (!page) return;
+    looked_at += std::max<std::size_t>(page->events.size(), 1);
+    for (const events::Stored& stored : page->events) {
+      const Event& event = stored.event;
+      const bool is_meant = query.codes.empty() || std::find(query.codes.begin(), query.codes.end(),
+                                                             event.reply_code) != query.codes.end();
+      if (is_error(event) && is_meant && !see(stored)) return;
+    }
+    if (!page->next) return;
+    of.after = page->next;
+  }
+}
+
+json::object describe_error(const events::Stored& stored) {
+  const Event& event = stored.event;
+  return {{"id", log_id(stored.position)},
+          {"delivery_id", delivery_id(event.message)},
+          {"email", webhook::json_text(event.recipient)},
+          {"response_code",
+           event.reply_code == 0 ? json::value(nullptr) : json::value(event.reply_code)},
+          {"response_message", webhook::json_text(webhook::reply_line(event))},
+          {"error_time", japan_time(event.time)},
+          {"updated_time", japan_time(event.time)}};
+}
+
+/// The report as blastengine packs it: one CSV in a zip.
+std::string error_report(events::Reader& reader, const LogQuery& query, base::Time now) {
+  std::string csv = "id,date,email,response_code,error_message\r\n";
+  std::size_t lines = 0;
+  visit_errors(reader, query, false, [&](const events::Stored& stored) {
+    const Event& event = stored.event;
+    csv += std::to_string(log_id(stored.position)) + "," + japan_time(event.time) + "," +
+           base::format_csv_field(event.recipient) + "," +
+           (event.reply_code == 0 ? "" : std::to_string(event.reply_code)) + "," +
+           base::format_csv_field(webhook::json_text(webhook::reply_line(event))) + "\r\n";
+    return ++lines < kReportMax;
+  });
+  return zip_of({{"error_list.csv", std::move(csv), now}});
+}
+
+/// Asks the event store on the pool; problem 503 when too many wait.
+template <class T>
+base::Task<HttpResponse> ask(EventDesk& desk, base::Worker& worker, std::shared_ptr<Call> call,
+                             base::Function<T(events::Reader&)> question,
+                             HttpResponse (*answer)(const Call& call, T found)) {
+  std::optional<T> found = co_await desk.ask<T>(worker, std::move(question));
+  if (!found) co_return tell(too_busy(), call->caller);
+  co_return answer(*call, std::move(*found));
+}
+
+HttpResponse answer_object(const Call&, json::object found) {
+  return json_response(200, found);
+}
+
+base::Task<HttpResponse> list_logs(EventDesk& desk, base::Worker& worker,
+                                   std::shared_ptr<Call> call) {
+  QueryReader reader(call->caller);
+  LogQuery& query = reader.query;
+  query.email = call->query.get("email");
+  reader.time("delivery_start", call->query.get("delivery_start"), query.from);
+  reader.time("delivery_end", call->query.get("delivery_end"), query.until);
+  reader.words("delivery_type", list_of(call->query, "delivery_type"), kTypes, query.types);
+  reader.words("status", list_of(call->query, "status"), kStatuses, query.statuses);
+  for (const std::string& code : list_of(call->query, "response_code")) reader.code(code);
+  if (const auto id = call->query.find("delivery_id")) {
+    const auto number = base::parse_u64(*id);
+    if (!number || *number > (1ULL << 53))
+      reader.wrong("delivery_id", {"a number", "数値です"});
+    else
+      query.delivery_id = static_cast<std::int64_t>(*number);
+  }
+  std::optional<events::Position> anchor;
+  if (const auto given = call->query.find("anchor"); given && !given->empty()) {
+    const auto number = base::parse_u64(*given);
+    anchor = number && *number < (1ULL << 53) ? position_of(static_cast<std::int64_t>(*number))
+                                              : std::nullopt;
+    if (!anchor && given != "0") reader.wrong("anchor", {"a maillog_id", "maillog_idです"});
+  }
+  const std::size_t count = read_number(reader, *call, "count", kCountDefault, kCountMax);
+  if (reader.problem) co_return tell(*reader.problem, call->caller);
+  base::Function<json::object(events::Reader&)> question = [query = std::move(query), anchor,
+                                                            count](events::Reader& from) {
+    return logs_page(from, query, anchor, count);
+  };
+  co_return co_await ask<json::object>(desk, worker, call, std::move(question), answer_object);
+}
+
+base::Task<HttpResponse> show_log(EventDesk& desk, base::Worker& worker,
+                                  std::shared_ptr<Call> call) {
+  const auto number = base::parse_u64(call->path.get("id"));
+  const auto position = number && *number < (1ULL << 53)
+                            ? position_of(static_cast<std::int64_t>(*number))
+                            : std::nullopt;
+  if (!position) co_return tell(no_data(), call->caller);
+  LogQuery query;
+  query.tenant = call->caller.tenant();
+  base::Function<std::optional<Log>(events::Reader&)> question =
+      [query, position = *position](events::Reader& reader) -> std::optional<Log> {
+    events::Query of = accepted_query(query);
+    of.after = events::Position{position.day, position.seq - 1};
+    of.limit = 1;
+    const Result<events::Page> page = reader.find(of);
+    if (!page || page->events.empty() || page->events.front().position != position)
+      return std::nullopt;
+    return log_of(reader, page->events.front(), query);
+  };
+  co_return co_await ask<std::optional<Log>>(desk, worker, call, std::move(question),
+                                             [](const Call& of, std::optional<Log> log) {
+                                               if (!log) return tell(no_data(), of.caller);
+                                               return json_response(200, history_of(*log));
+                                             });
+}
+
+base::Task<HttpResponse> list_errors(EventDesk& desk, base::Worker& worker,
+                                     std::shared_ptr<Call> call) {
+  QueryReader reader(call->caller);
+  reader.time("error_start", call->query.get("error_start"), reader.query.from);
+  reader.time("error_end", call->query.get("error_end"), reader.query.until);
+  const std::size_t size = read_number(reader, *call, "size", kCountDefault, kPageMax);
+  const std::size_t page = read_number(reader, *call, "page", 1, kLookedAtMax);
+  const std::string_view sort = call->query.find("sort").value_or("error_time:desc");
+  if (sort != "error_time:desc" && sort != "error_time:asc" && sort != "updated_time:desc" &&
+      sort != "updated_time:asc")
+    reader.wrong("sort", {"error_time or updated_time, :asc or :desc",
+                          "error_timeかupdated_timeに:ascか:descを付けます"});
+  if (reader.problem) co_return tell(*reader.problem, call->caller);
+  const bool is_newest_first = sort.ends_with(":desc");
+  base::Function<json::object(events::Reader&)> question =
+      [query = std::move(reader.query), size, page, is_newest_first](events::Reader& from) {
+        json::array data;
+        std::size_t to_skip = std::min(size * (page - 1), kLookedAtMax);
+        visit_errors(from, query, is_newest_first, [&](const events::Stored& stored) {
+          if (to_skip > 0) {
+            --to_skip;
+            return true;
+          }
+          data.push_back(describe_error(stored));
+          return data.size() < size;
+        });
+        return json::object{{"data", std::move(data)}};
+      };
+  co_return co_await ask<json::object>(desk, worker, call, std::move(question), answer_object);
+}
+
+base::Task<HttpResponse> order_report(ReportOrders& orders, std::shared_ptr<Call> call) {
+  JsonBody body;
+  if (!call->request.body.empty()) body = read_json_body(call->request);
+  if (body.problem) co_return tell(*body.problem, call->caller);
+  QueryReader reader(call->caller);
+  reader.query.email = text_of(body.object, "email");
+  reader.time("error_start", text_of(body.object, "error_start"), reader.query.from);
+  reader.time("error_end", text_of(body.object, "error_end"), reader.query.until);
+  if (const json::array* codes = array_of(body.object, "response_code"))
+    for (const json::value& code : *codes) reader.code(text_of(code));
+  if (reader.problem) co_return tell(*reader.problem, call->caller);
+  co_return json_response(201, json::object{{"job_id", orders.add(std::move(reader.query))}});
+}
+
+std::optional<LogQuery> find_order(const ReportOrders& orders, const Call& call) {
+  const auto id = base::parse_u64(call.path.get("id"));
+  if (!id || *id > (1ULL << 53)) return std::nullopt;
+  return orders.find(static_cast<std::int64_t>(*id), call.caller.tenant());
+}
+
+/// It is made when it is fetched, so it is always ready.
+base::Task<HttpResponse> show_report(ReportOrders& orders, std::shared_ptr<Call> call) {
+  if (!find_order(orders, *call)) co_return tell(no_data(), call->caller);
+  const std::string id(call->path.get("id"));
+  co_return json_response(
+      200, json::object{{"job_id", base::parse_u64(id).value_or(0)},
+                        {"percentage", 100},
+                        {"status", "FINISHED"},
+                        {"error_file_url", "/api/v1/errors/list/" + id + "/download"}});
+}
+
+base::Task<HttpResponse> download_report(EventDesk& desk, ReportOrders& orders,
+                                         base::Worker& worker, std::shared_ptr<Call> call) {
+  auto query = find_order(orders, *call);
+  if (!query) co_return tell(no_data(), call->caller);
+  base::Function<std::string(events::Reader&)> question =
+      [query = std::move(*query), now = worker.clock.now()](events::Reader& reader) {
+        return error_report(reader, query, now);
+      };
+  co_return co_await ask<std::string>(desk, worker, call, std::move(question),
+                                      [](const Call&, std::string zip) {
+                                        HttpResponse response;
+                                        // With another type blastengine's Node client unpacks
+                                        // nothing.
+                                        response.content_type = "application/zip";
+                                        response.body = std::move(zip);
+                                        return response;
+                                      });
+}
+
+}  // namespace
+
+std::int64_t log_id(events::Position position) {
+  // 14 bits of days since 2020 and 39 bits of the event's number: 53, which JavaScript still
+  // counts.
+  return (static_cast<std::int64_t>(position.day) - 18'262) << 39 | position.seq;
+}
+
+std::optional<events::Position> position_of(std::int64_t log_id) {
+  if (log_id <= 0) return std::nullopt;
+  events::Position position;
+  position.day = static_cast<events::Day>((log_id >> 39) + 18'262);
+  position.seq = log_id & ((1LL << 39) - 1);
+  return position;
+}
+
+Problem bad_field(std::string field, Text text) {
+  return invalid_request({{"/" + std::move(field), "bad_value", std::move(text)}});
+}
+Problem no_data() {
+  return make_problem(404, "no-such-object", {"no data found.", "データが見つかりません。"});
+}
+Problem too_busy() {
+  return unavailable({"Too many searches are under way.", "検索が混み合っています。"}, 2);
+}
+
+std::int64_t ReportOrders::add(LogQuery query) {
+  const std::lock_guard lock(mutex_);
+  orders_.emplace(next_, std::move(query));
+  if (orders_.size() > kKeptMax) orders_.erase(orders_.begin());
+  return next_++;
+}
+
+std::optional<LogQuery> ReportOrders::find(std::int64_t id, const std::string& tenant) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = orders_.find(id);
+  if (found == orders_.end() || found->second.tenant != tenant) return std::nullopt;
+  return found->second;
+}
+
+void add_log_routes(Frame& frame, EventDesk& desk, ReportOrders& orders) {
+  const Access read{"messages:read"};
+  using Asking = base::Task<HttpResponse> (*)(EventDesk&, base::Worker&, std::shared_ptr<Call>);
+  const auto add = [&](const char* path, Asking what) {
+    frame.add("GET", path, read, [&frame, &desk, what](std::shared_ptr<Call> call) {
+      return what(desk, frame.worker(), std::move(call));
+    });
+  };
+  add("/api/v1/logs/mails/results", list_logs);
+  add("/api/v1/logs/mails/{id}", show_log);
+  add("/api/v1/errors", list_errors);
+  frame.add("POST", "/api/v1/errors/list", read, [&orders](std::shared_ptr<Call> call) {
+    return order_report(orders, std::move(call));
+  });
+  frame.add("GET", "/api/v1/errors/list/{id}", read,
+            [&orders](std::shared_ptr<Call> call) { return show_report(orders, std::move(call)); });
+  frame.add("GET", "/api/v1/errors/list/{id}/download", read,
+            [&frame, &desk, &orders](std::shared_ptr<Call> call) {
+              return download_report(desk, orders, frame.worker(), std::move(call));
+            });
+}
+
+}  // namespace ekiden::api::blastengine
