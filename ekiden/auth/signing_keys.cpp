@@ -92,7 +92,8 @@ KeysDone SigningKeys::rotate(const std::string& domain, std::string_view tenant)
     DomainKey wanted;
     wanted.domain = domain;
     wanted.type = key.type;
-    wanted.bits = key.type == "rsa" ? std::clamp(key.bits, kMadeRsaBitsMin, kMadeRsaBitsMax) : key.bits;
+    wanted.bits =
+        key.type == "rsa" ? std::clamp(key.bits, kMadeRsaBitsMin, kMadeRsaBitsMax) : key.bits;
     wanted.tenant = key.tenant;
     KeysDone made = make(std::move(wanted));
     if (!made.ok()) return made;

@@ -86,7 +86,8 @@ int dkim_keygen(const DkimKeygenOptions& options, UserContext& context) {
     if (!selector) return refuse(context, options.selector, "is no selector", kUsage);
     wanted.selector = *selector;
   }
-  if (!options.ed25519 && (options.bits < auth::kMadeRsaBitsMin || options.bits > auth::kMadeRsaBitsMax)) {
+  if (!options.ed25519 &&
+      (options.bits < auth::kMadeRsaBitsMin || options.bits > auth::kMadeRsaBitsMax)) {
     return refuse(context, "--bits", "RSA keys have 2048 to 4096 bits", kUsage);
   }
   wanted.type = options.ed25519 ? "ed25519" : "rsa";

@@ -101,15 +101,6 @@ class Suppressions(Admin):
         self.assertEqual({json.loads(line)["address"] for line in again.splitlines()},
                          {"a@dest.test", "c@dest.test", "d@dest.test"})
 
-    def test_a_million_rows_are_taken(self):
-        relay, root, shop, other = self.node()
-        rows = b"".join(b"u%d@dest.test\n" % i for i in range(1_000_000))
-        answer = shop.ask("POST", "/v1/suppressions/import", raw=rows)
-        self.assertEqual((answer.status, answer.json["added"]), (200, 1_000_000))
-        self.assertTrue(shop.get("/v1/suppressions/u999999@dest.test").json["suppressed"])
-        self.assertEqual(shop.ask("DELETE", "/v1/suppressions?all=true").json,
-                         {"removed": 1_000_000})
-
 
 class Keys(Admin):
     def test_a_key_gives_no_more_than_it_has(self):

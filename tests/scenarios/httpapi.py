@@ -33,6 +33,7 @@ class Answer:
 
 class Client:
     """One API key's holder."""
+    timeout = 20 * SLOW
 
     def __init__(self, port, key=None, headers=None):
         self.port, self.key, self.headers = port, key, headers or {}
@@ -45,7 +46,7 @@ class Client:
             raw = json.dumps(body).encode()
             given.setdefault("Content-Type", "application/json")
         given.update(headers or {})
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=20 * SLOW)
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=self.timeout)
         try:
             connection.request(method, path, body=raw, headers=given)
             answer = connection.getresponse()

@@ -124,7 +124,7 @@ base::Task<Answer> add(StoreDesk& desk, std::shared_ptr<Dns> dns, std::shared_pt
     if (body.problem) return *body.problem;
     const std::string given = body.fields.required("domain");
     const auto name = canonical(given);
-    if (!given.empty() && !name) body.fields.wrong("domain", "bad_value", no_domain());
+    if (!name) body.fields.wrong("domain", "bad_value", no_domain());
     const std::string tenant = body.fields.text("tenant").value_or("");
     if (auto wrong = body.finish()) return *wrong;
     const Chosen chosen = on.tenant_to_change(tenant);
