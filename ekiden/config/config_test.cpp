@@ -500,6 +500,20 @@ TEST(Manual, ExampleWithEveryKeyInForceHasOnlyKnownKeysOfTheRightType) {
   }
 }
 
+TEST(TlsReports, NeedASender) {
+  const auto with = [](const char* keys) {
+    return said(std::string(kListener) + "[tls_reports]\n" + keys);
+  };
+  EXPECT_EQ(with("from = \"tls@relay.example\"\nmax_delay = \"1h\"\n"), "");
+  for (const char* bad : {"nobody", "tls@relay", "<tls@relay.example>"})
+    EXPECT_NE(with(("from = \"" + std::string(bad) + "\"\n").c_str())
+                  .find("tls_reports.from takes an address"),
+              std::string::npos)
+        << bad;
+  EXPECT_NE(with("contact = \"a@b.example\"\n").find("does nothing without tls_reports.from"),
+            std::string::npos);
+}
+
 TEST(Manual, DefaultsWrittenOutAreTheDefaults) {
   Settings settings;
   for (const Section& section : sections()) {

@@ -64,7 +64,7 @@ class IdentityValidator : private Findings {
   void tls_reports() {
     const TlsReports& v = settings_.tls_reports;
     if (v.from.empty()) {
-      for (const char* key : {"contact", "organization", "max_delay"}) {
+      for (const char* key : {"contact", "organization"}) {
         if (has(std::string("tls_reports.") + key))
           return warn(std::string("tls_reports.") + key,
                       "[tls_reports] does nothing without tls_reports.from");

@@ -5,13 +5,12 @@
 //   connection ended first.
 #include "ekiden/delivery/dispatcher.hpp"
 
-#include "ekiden/delivery/protection.hpp"
-
 #include <algorithm>
 
 #include "ekiden/base/log.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/delivery/connection_feed.hpp"
+#include "ekiden/delivery/protection.hpp"
 #include "ekiden/queue/address_hash.hpp"
 #include "ekiden/queue/domain_key.hpp"
 #include "ekiden/smtp/address.hpp"

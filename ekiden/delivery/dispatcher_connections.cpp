@@ -391,15 +391,17 @@ void Dispatcher::site_failed(const Link& link, const ConnectionEnd& end) {
     if (!pick) break;
     std::vector<Verdict> verdicts;
     for (const std::uint32_t index : pick->recipients) {
-      const std::uint32_t slot = scheduler_.find(pick->id, index);
-      if (!end.tls.empty() && slot != queue::kNone)
-        domains.emplace(
-            queue::domain_of_key(scheduler_.domain_name(scheduler_.recipient(slot).domain)));
       verdicts.push_back({.recipient = index,
                           .state = end.is_permanent ? spool::State::Bounced : spool::State::Queued,
                           .reply = end.reply,
                           .phase = end.phase});
       ++charged;
+    }
+    // The recipients of one transaction are of one domain.
+    const std::uint32_t slot = scheduler_.find(pick->id, pick->recipients.front());
+    if (!end.tls.empty() && slot != queue::kNone) {
+      const std::string& key = scheduler_.domain_name(scheduler_.recipient(slot).domain);
+      domains.emplace(queue::domain_of_key(key));
     }
     settle_soon(pick->id, pick->resident, routed, end.peer, std::move(verdicts));
   }
