@@ -1,13 +1,16 @@
 """Goal: a source's IPv6 address is used only while its PTR record names the source and that name
 has the address; without it IPv4 is used, and a source that has none rests without charging anybody.
-Method: a name server of the test's, a source on ::1, peers on both families."""
+Method: a name server of the test's, a source on ::1 behind NAT, peers on both families."""
+import ipaddress
 import unittest
 
 import support
 from support import eventually
 from ipv6_test import has_ipv6
 
-REVERSE = "1." + "0." * 31 + "ip6.arpa"
+# As others see it: the resolver itself answers for ::1.
+SEEN = "2400:1::1"
+REVERSE = ipaddress.ip_address(SEEN).reverse_pointer
 
 
 @unittest.skipUnless(has_ipv6(), "needs ::1")
@@ -22,13 +25,13 @@ class SourceIpv6(support.Scenario):
         self.relay_ = self.relay(self.dns_)
         self.relay_.settings["delivery"] = {"private_next_hops": "allow", "port": self.six.port,
                                             "connect_timeout": "5s"}
-        self.source = {"name": "mail1", "ipv4": "127.0.0.2", "ipv6": "::1",
+        self.source = {"name": "mail1", "ipv4": "127.0.0.2", "ipv6": "::1", "public_ipv6": SEEN,
                        "hostname": "mail1.relay.test"}
         self.relay_.settings["source"] = [self.source]
 
     def publish(self):
         self.dns_.set(REVERSE, "PTR", ["mail1.relay.test."])
-        self.dns_.set("mail1.relay.test", "AAAA", ["::1"])
+        self.dns_.set("mail1.relay.test", "AAAA", [SEEN])
 
     def test_a_confirmed_address_is_used(self):
         self.publish()
@@ -45,9 +48,9 @@ class SourceIpv6(support.Scenario):
         taken = eventually(lambda: self.four.received, what="delivery over IPv4")[0]
         self.assertEqual(taken.client, "127.0.0.2")
         self.assertEqual(self.six.sessions, [])
-        eventually(lambda: "::1 has no PTR record" in self.relay_.log())
+        eventually(lambda: f"{SEEN} has no PTR record" in self.relay_.log())
         rows = self.relay_.json("top", "--once", "--by", "source")["rows"]
-        self.assertIn("IPv4 only: ::1 has no PTR record", str(rows))
+        self.assertIn(f"IPv4 only: {SEEN} has no PTR record", str(rows))
 
     def test_without_ipv4_mail_waits_and_nobody_pays_an_attempt(self):
         del self.source["ipv4"]

@@ -42,12 +42,12 @@ class TopBy(support.Scenario):
             self.relay_.send(recipients=[f"u{i}@one.test"])
         self.relay_.send(recipients=["ok@dest.test"])
         self.relay_.send(sender="", recipients=["nobody@dest.test"])
-        eventually(lambda: len(self.peer_.received) >= 5, 20)
+        eventually(lambda: len(self.peer_.received) >= 2, 20)
         self.relay_.wait_for_event("nobody@dest.test", "bounced")
 
         def held():
             row = self.rows("provider").get("carrier", {})
-            return row if row.get("delivered", 0) >= 4 and row.get("holds") else None
+            return row if row.get("delivered", 0) >= 1 and row.get("holds") else None
         row = eventually(held, 20, "the rate that holds")
         self.assertIn("mail1 rate 5/h", str(row["holds"]))
         self.assertEqual(row["delivered"] + row["ready"] + row["in_flight"], 7)
@@ -55,8 +55,8 @@ class TopBy(support.Scenario):
         self.assertEqual((source["bounced"], source["delivered"]), (1, row["delivered"] + 1))
         self.assertIn("no such user", source["last_reply"])
         sites = self.rows("site")
-        self.assertEqual(sites["mx.dest.test:25"]["bounced"], 1)
-        self.assertIn("mx.carrier.test:25", sites)
+        self.assertEqual(sum(row["bounced"] for row in sites.values()), 1, sites)
+        self.assertTrue(any("mx.carrier.test" in name for name in sites), sites)
         self.assertEqual(self.rows("tenant")["default"]["delivered"], source["delivered"])
         for by in ("site", "provider", "source", "tenant"):
             out = self.relay_.cli("top", "--once", "--by", by)
