@@ -93,7 +93,8 @@ level = "{options.log}"
                 time.sleep(0.01)
         self.start_s = time.monotonic() - began
         self.control = socket.socket(socket.AF_UNIX)
-        self.control.connect(str(self.data / "control.sock"))
+        while self.control.connect_ex(str(self.data / "control.sock")) != 0:
+            time.sleep(0.01)
         self.lines = self.control.makefile("r")
 
     def spawn(self, arguments, **more):

@@ -294,6 +294,17 @@ base::Task<std::vector<LiveNode::Group>> LiveNode::select(Stretch stretch, Erran
   std::erase_if(stretch.met, [&, now = now()](const Met& met) {
     return met.message.time() >= began && met.message.time() <= now;
   });
+  // Of those that memory alone knows to be meant, who is held already need not be read to be held.
+  const bool may_skip = errand.action == QueueAction::Hold || errand.action == QueueAction::Release;
+  if (may_skip && !errand.sieve->needs_meta() && !errand.sieve->needs_reply()) {
+    const bool wanted = errand.action == QueueAction::Release;
+    const std::uint64_t skipped = std::erase_if(stretch.met, [wanted](const Met& met) {
+      const bool is_held = met.entry.place == queue::Place::Held;
+      return met.entry.place != queue::Place::InFlight && is_held != wanted;
+    });
+    errand.operation->matched(skipped);
+    errand.operation->skipped(skipped);
+  }
   ReadBack what;
   what.meta = errand.action != QueueAction::Retry;
   // A new progress record would forget the last reply.
