@@ -63,7 +63,7 @@ HttpEndpoints::HttpEndpoints(Parts parts)
       balance_(parts_.metrics),
       shared_({parts_.pool, settings_->node.data_dir, parts_.workers.front().worker.clock,
                parts_.accounts, parts_.node_key, parts_.webhooks, parts_.workers.front().worker,
-               [this] { return parts_.relay.settings(); }, parts_.jobs,
+               [this] { return parts_.relay.settings(); }, parts_.jobs, parts_.templates,
                settings_->retention.idempotency}) {
   for (RelayWorker& place : parts_.workers) {
     auto part = std::make_unique<Part>(Part{place, nullptr, {}});

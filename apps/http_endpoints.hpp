@@ -33,6 +33,7 @@ class HttpEndpoints {
     const account::HashKey& node_key;
     api::Unsubscribing& unsubscribing;  ///< worker 0's
     bulk::Desk& jobs;
+    account::TemplateStore& templates;
   };
   explicit HttpEndpoints(Parts parts);
   ~HttpEndpoints();

@@ -128,6 +128,9 @@ int serve(config::Loaded loaded) {
   Result<std::unique_ptr<account::Store>> accounts =
       account::Store::open(data_dir, runtime.worker(0).clock.now(), &problem);
   if (!accounts) return fail("the control store in " + data_dir + " cannot be opened: " + problem);
+  Result<std::unique_ptr<account::TemplateStore>> templates =
+      account::TemplateStore::open(data_dir);
+  if (!templates) return fail("the templates in " + data_dir + " cannot be opened");
   // From the first message on it is known who may send what, and who gets none.
   if (const auto read = (*accounts)->refresh(); !read)
     return fail("the control store in " + data_dir + " cannot be read: " + read.error().message());
@@ -227,7 +230,7 @@ int serve(config::Loaded loaded) {
   std::vector<RelayWorker> http_workers;
   for (const auto& place : places) http_workers.push_back(place->relay_worker(tls));
   HttpEndpoints http({std::move(http_workers), runtime.pool(), tls, relay, metrics, **accounts,
-                      webhooks.ledger(), *node_key, unsubscribing, bulk.desk()});
+                      webhooks.ledger(), *node_key, unsubscribing, bulk.desk(), **templates});
   Reloader reloader({loaded.file, first, runtime.pool(), relay, tls});
   ControlPlane control(
       {first, runtime.pool(), relay, metrics, loaded.file,

@@ -12,8 +12,8 @@ pkg_check_modules(libidn REQUIRED IMPORTED_TARGET libidn)
 pkg_check_modules(libpsl REQUIRED IMPORTED_TARGET libpsl)
 pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc)
 pkg_check_modules(gmime REQUIRED IMPORTED_TARGET gmime-3.0)
-pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
+pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
 
 # libunbound's pkg-config file asks for private packages that only static linking needs.

@@ -200,6 +200,30 @@ CREATE TABLE webhook_orders(
 ) STRICT;
 CREATE INDEX webhook_orders_by_webhook ON webhook_orders(webhook, id);
 )",
+    // 6: templates of mail, in versions.
+    R"(
+CREATE TABLE templates(
+  id TEXT PRIMARY KEY,
+  tenant TEXT NOT NULL,
+  name TEXT NOT NULL,
+  active TEXT NOT NULL,                  -- a version's id; '': none
+  created_us INTEGER NOT NULL,
+  changed_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX templates_by_tenant ON templates(tenant, created_us);
+
+CREATE TABLE template_versions(
+  id TEXT PRIMARY KEY,
+  template TEXT NOT NULL,
+  name TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  html TEXT NOT NULL,
+  text TEXT NOT NULL,
+  created_us INTEGER NOT NULL,
+  changed_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX template_versions_by_template ON template_versions(template, created_us);
+)",
     // 7: groups that recipients leave by themselves.
     R"(
 CREATE TABLE unsubscribe_groups(

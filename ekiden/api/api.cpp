@@ -1,6 +1,7 @@
 #include "ekiden/api/api.hpp"
 
 #include "ekiden/api/admin/routes.hpp"
+#include "ekiden/api/blastengine/bulk.hpp"
 #include "ekiden/api/blastengine/transaction.hpp"
 #include "ekiden/api/postmark/email.hpp"
 #include "ekiden/api/resend/emails.hpp"
@@ -39,26 +40,29 @@ Api::Api(Parts parts)
                parts_.shared.idempotency(),
                [this](base::MessageId id) { return messages_.was_stored(id); }}),
       messages_({parts_.worker, parts_.services.spool, parts_.shared}),
-      jobs_(sender_, parts_.shared.jobs()),
+      jobs_(sender_, parts_.shared.jobs(), parts_.shared.templates()),
+      templates_(sender_, parts_.shared.templates()),
       originals_({parts_.worker, parts_.pool, parts_.services, parts_.shared, sender_, messages_}),
       streams_({parts_.worker, parts_.shared, parts_.metrics}),
       queue_({parts_.worker, [this] { return parts_.shared.find_node(); }, parts_.shared.store()}) {
   add_key_routes(frame_);
   add_sending_routes(frame_, sender_, jobs_);
   jobs::add_routes(frame_, jobs_);
-  add_message_routes(frame_, messages_);
+  jobs::add_template_routes(frame_, templates_);
+  add_message_routes(frame_, messages_, jobs_);
   add_original_routes(frame_, originals_);
   add_stream_routes(frame_, streams_);
   add_description_route(frame_);
   admin::add_routes(frame_, parts_.shared.store(), parts_.make_resolver);
   admin::add_queue_routes(frame_, queue_);
   admin::add_operation_routes(frame_, queue_);
-  blastengine::add_routes(frame_, sender_);
+  blastengine::add_routes(frame_, sender_, jobs_);
+  blastengine::add_bulk_routes(frame_, jobs_, messages_);
   blastengine::add_log_routes(frame_, parts_.shared.events(), parts_.shared.reports());
   blastengine::add_usage_routes(frame_, parts_.shared.events());
   postmark::add_routes(frame_, sender_);
   resend::add_routes(frame_, sender_);
-  sendgrid::add_routes(frame_, sender_);
+  sendgrid::add_routes(frame_, sender_, templates_);
   sendgrid::add_admin_routes(frame_, parts_.shared.store(), parts_.shared.events());
 }
 

@@ -11,12 +11,13 @@
 #include "ekiden/api/frame.hpp"
 #include "ekiden/api/idempotency.hpp"
 #include "ekiden/api/jobs/job_desk.hpp"
+#include "ekiden/api/jobs/templates.hpp"
 #include "ekiden/api/message_desk.hpp"
 #include "ekiden/api/node_desk.hpp"
 #include "ekiden/api/original_desk.hpp"
 #include "ekiden/api/sender.hpp"
-#include "ekiden/bulk/desk.hpp"
 #include "ekiden/api/store_desk.hpp"
+#include "ekiden/bulk/desk.hpp"
 #include "ekiden/dns/resolver.hpp"
 #include "ekiden/inbound/services.hpp"
 
@@ -38,6 +39,7 @@ struct Shared {
     base::Worker& home;
     std::function<std::shared_ptr<const config::Settings>()> settings;
     bulk::Desk& jobs;
+    account::TemplateStore& templates;
     base::Duration idempotency_kept = std::chrono::hours(48);
   };
   explicit Shared(Parts parts);
@@ -55,6 +57,7 @@ struct Shared {
   const Parts& parts() const { return parts_; }
   StoreDesk& store() { return store_; }
   blastengine::ReportOrders& reports() { return reports_; }
+  account::TemplateStore& templates() { return parts_.templates; }
   void stop();
 
  private:
@@ -97,6 +100,7 @@ class Api {
   Sender sender_;
   MessageDesk messages_;
   jobs::JobDesk jobs_;
+  jobs::TemplateDesk templates_;
   OriginalDesk originals_;
   EventStreams streams_;
   admin::QueueDesk queue_;
@@ -107,7 +111,7 @@ void add_key_routes(Frame& frame);
 /// POST /v1/messages, /v1/messages/raw, /v1/messages/batch.
 void add_sending_routes(Frame& frame, Sender& sender, jobs::JobDesk& jobs);
 /// GET /v1/messages, /v1/messages/{id}, POST /v1/messages/{id}/cancel, GET /v1/events, /v1/stats.
-void add_message_routes(Frame& frame, MessageDesk& desk);
+void add_message_routes(Frame& frame, MessageDesk& desk, jobs::JobDesk& jobs);
 /// GET /v1/messages/{id}/original, POST /v1/messages/{id}/resend.
 void add_original_routes(Frame& frame, OriginalDesk& desk);
 /// GET /v1/events/stream.

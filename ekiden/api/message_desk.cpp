@@ -41,6 +41,8 @@ std::string_view status_of(Kind kind) {
       return "bounced";
     case Kind::Expired:
       return "expired";
+    case Kind::Rejected:
+      return "rejected";
     case Kind::Suppressed:
       return "suppressed";
     case Kind::Cancelled:
@@ -52,7 +54,7 @@ std::string_view status_of(Kind kind) {
 
 bool is_final(std::string_view status) {
   return status == "delivered" || status == "bounced" || status == "expired" ||
-         status == "suppressed" || status == "cancelled";
+         status == "suppressed" || status == "cancelled" || status == "rejected";
 }
 
 json::object recipient_json(const std::string& address, std::uint32_t index) {
@@ -352,12 +354,14 @@ base::Task<HttpResponse> MessageDesk::events(std::shared_ptr<Call> call) {
   co_return json_response(200, *page);
 }
 
-void add_message_routes(Frame& frame, MessageDesk& desk) {
+void add_message_routes(Frame& frame, MessageDesk& desk, jobs::JobDesk& jobs) {
   const Access read{"messages:read"};
   frame.add("GET", "/v1/messages", read,
             [&desk](std::shared_ptr<Call> call) { return desk.search(std::move(call)); });
   frame.add("GET", "/v1/messages/{id}", read,
-            [&desk](std::shared_ptr<Call> call) { return desk.show(std::move(call)); });
+            [&desk, &jobs](std::shared_ptr<Call> call) {
+              return jobs.show_message(std::move(call), desk);
+            });
   frame.add("POST", "/v1/messages/{id}/cancel", Access{"messages:cancel"},
             [&desk](std::shared_ptr<Call> call) { return desk.cancel(std::move(call)); });
   frame.add("GET", "/v1/events", Access{"events:read"},

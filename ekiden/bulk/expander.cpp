@@ -46,6 +46,7 @@ struct Expander::Job {
   std::string slice;     ///< of the record, from `slice_at`
   std::uint64_t slice_at = 0;
   bool has_slot = false;
+  bool is_gone = false;  ///< from the spool
   base::Completion<int> waiting;
   base::TimerId timer = base::TimerId::None;
   std::string why;  ///< that was noted last
@@ -73,6 +74,8 @@ Expander::Expander(Parts parts)
                                         "Recipients discarded by route or operator")),
       added_(parts_.metrics.counter("ekiden_recipients_added_total",
                                     "Recipients that stand for expanded ones")),
+      quarantined_(parts_.metrics.counter("ekiden_recipients_quarantined_total",
+                                          "Recipients of messages that could not be read back")),
       rejected_(parts_.metrics.counter("ekiden_bulk_rows_rejected_total",
                                        "Rows of bulk jobs that admission refused")),
       queued_(parts_.metrics.gauge("ekiden_recipients_queued", "Recipients without a disposition",
@@ -229,7 +232,7 @@ base::Task<void> Expander::run(std::shared_ptr<Job> job) {
       const bool is_open = co_await open(*job);
       if (!is_open) {
         leave_slot(*job);
-        if (job->why == "gone") break;
+        if (job->is_gone) break;
         co_await wait(*job, kLater);
         continue;
       }
@@ -292,8 +295,11 @@ base::Task<bool> Expander::open(Job& job) {
     const bool is_later = loaded.error() == spool::Errc::Io;
     base::log::error("job_unreadable", {{"job", base::format_message_id(job.id)},
                                         {"reason", loaded.error().message()}});
-    // What is damaged has gone to quarantine, with its alert.
-    note(job, is_later ? "its record cannot be read now" : "gone");
+    job.is_gone = !is_later;
+    if (loaded.error() == spool::Errc::Corrupt) quarantined_.add();
+    if (is_later) note(job, "its record cannot be read now");
+    if (loaded.error() == spool::Errc::Corrupt)
+      note(job, "its record is damaged: see `ekiden spool quarantine list`");
     co_return false;
   }
   auto load_progress = [&](base::Completion<Result<std::vector<spool::Progress>>> done) {

@@ -39,7 +39,7 @@ class Expander {
     MakeComposer make_composer;
     Watch& watch;
     base::Metrics& metrics;
-    /// Why a job waits; empty: it goes on. Its record cannot be read: `is_over`.
+    /// Why a job waits; empty: it goes on.
     std::function<void(base::MessageId job, std::string why)> note;
     /// The spool has been told that the job is cancelled.
     std::function<void(base::MessageId job)> cancelled;
@@ -106,7 +106,7 @@ class Expander {
   bool is_stopping_ = false;
   std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
 
-  base::Counter &recovered_, &expanded_, &cancelled_, &added_, &rejected_;
+  base::Counter &recovered_, &expanded_, &cancelled_, &added_, &quarantined_, &rejected_;
   base::Gauge &queued_, &waiting_rows_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "ekiden/events/message_event.hpp"
 #include "ekiden/message/envelope.hpp"
+#include "ekiden/message/job_protocol.hpp"
 
 namespace ekiden::bulk {
 namespace {
@@ -49,7 +50,7 @@ base::Task<Result<void>> RecordWriter::finish(base::MessageId id, Head head, std
   details.send_at = head.send_at;
   details.client_address = head.client_address;
   details.identity = head.identity;
-  details.protocol = kJobProtocol;
+  details.protocol = message::kJobProtocol;
   details.header_from = std::move(from);
   details.subject = std::move(subject);
   if (details.subject.size() > kNameOctetsMax) details.subject.resize(kNameOctetsMax);

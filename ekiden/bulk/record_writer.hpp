@@ -32,8 +32,7 @@ class RecordWriter {
   std::unique_ptr<spool::LargeWriter> file_;
 };
 
-/// What a job's Meta says of it, for a start that finds it unknown to the store.
-inline constexpr std::string_view kJobProtocol = "JOB";
+/// What stands where a message has its recipient: of the record, which goes nowhere itself.
 inline constexpr std::string_view kJobAddress = "bulk-job";
 
 }  // namespace ekiden::bulk

@@ -74,6 +74,7 @@ class Store {
                                             const std::vector<Row>& rows);
   Result<std::vector<Row>> rows(std::int64_t job, std::int64_t after, std::size_t limit);
   Result<std::optional<Row>> row(std::int64_t id);
+  Result<std::optional<Row>> find_row(std::int64_t job, std::string_view address);
   Result<Changed> set_row(const Row& row);
   Result<Changed> remove_row(std::int64_t id);
   /// Some of a job's rows; No: none was left.

@@ -75,6 +75,17 @@ Result<std::optional<Row>> Store::row(std::int64_t id) {
   return std::optional<Row>(row_of(*select));
 }
 
+Result<std::optional<Row>> Store::find_row(std::int64_t job, std::string_view address) {
+  const std::lock_guard lock(mutex_);
+  auto select =
+      database_.prepare("SELECT id, job, address, data FROM rows WHERE job=? AND address=?");
+  if (!select) return select.error();
+  const auto step = select->bind(job).bind(address).step();
+  if (!step) return step.error();
+  if (*step == Statement::Step::End) return std::optional<Row>();
+  return std::optional<Row>(row_of(*select));
+}
+
 Result<Changed> Store::set_row(const Row& row) {
   const std::lock_guard lock(mutex_);
   auto update = database_.prepare(

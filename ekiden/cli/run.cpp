@@ -3,6 +3,7 @@
 
 #include "ekiden/cli/cli.hpp"
 #include "ekiden/cli/context.hpp"
+#include "ekiden/cli/job.hpp"
 #include "ekiden/cli/sink_command.hpp"
 
 #ifndef EKIDEN_VERSION
@@ -64,6 +65,8 @@ int run(int argc, char** argv, const Hooks& hooks) {
     add_events(app, context);
     add_stats(app, context);
     add_webhook(app, context);
+    add_job(app, context);
+    add_template(app, context);
     add_top(app, context);
     add_warmup(app, context);
     add_tls_report(app, context);

@@ -5,6 +5,7 @@
 #include "ekiden/base/log.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/events/message_event.hpp"
+#include "ekiden/message/job_protocol.hpp"
 #include "ekiden/spool/error.hpp"
 
 namespace ekiden::control {
@@ -169,6 +170,12 @@ base::Task<Outcome<QuarantineDecision>> QuarantineDesk::release(std::string name
     Problem problem{"refused", name +
                                    " has no envelope that can be read; it can be saved with "
                                    "`spool quarantine show --raw`, and deleted"};
+    co_return Answer(std::move(problem));
+  }
+  // How far it was expanded went with it: released, it would send again what it has sent.
+  if (old->details.protocol == message::kJobProtocol) {
+    Problem problem{"refused", name + " is a bulk job, which cannot be released; it can be saved "
+                                      "with `spool quarantine show --raw`, and deleted"};
     co_return Answer(std::move(problem));
   }
   const std::vector<std::uint32_t> open = open_recipients(*item);

@@ -14,7 +14,7 @@ import unittest
 
 import support
 from faultdisk import FOR_EVER, SYNC, WRITE, FaultDisk
-from httpapi import Client, Document, HttpApi, jsonschema
+from httpapi import Client, Document, HttpApi, is_of_sending, jsonschema
 from support import LOOPBACK, eventually
 
 
@@ -664,11 +664,67 @@ class Description(HttpApi):
         check(client.get("/v1/stats"), "get", "/v1/stats")
         check(client.get("/v1/key"), "get", "/v1/key")
         check(client.get("/v1/openapi.json"), "get", "/v1/openapi.json")
+        self.ask_for_jobs(client, check, check_request)
+        self.ask_for_templates(client, check, check_request)
         # http_admin asks the others.
-        mail = {"/v1/key", "/v1/messages", "/v1/messages/raw", "/v1/messages/batch",
-                "/v1/messages/{id}", "/v1/messages/{id}/cancel", "/v1/events", "/v1/stats",
-                "/v1/openapi.json"}
-        self.assertEqual(document.seen, {r for r in document.routes() if r[1] in mail})
+        asked = {r for r in document.routes() if is_of_sending(r[1])}
+        self.assertEqual(document.seen, asked, "every documented route was asked")
+
+    def ask_for_jobs(self, client, check, check_request):
+        content = {"from": "a@client.test", "subject": "{{n}}", "text": "t", "data": {"n": "x"}}
+        batch = {"content": content, "recipients": [{"to": "j@dest.test", "data": {"n": 1}}]}
+        check_request(batch, "/v1/messages/batch")
+        sent = client.post("/v1/messages/batch", {**batch, "send_at": int(time.time()) + 3600})
+        check(sent, "post", "/v1/messages/batch")
+        for message in (sent.json["id"], sent.json["messages"][0]):
+            check(client.get("/v1/messages/" + message), "get", "/v1/messages/{id}")
+        check(client.post("/v1/messages/batch", {"content": {}, "recipients": []}), "post",
+              "/v1/messages/batch")
+        check_request({"name": "n", "content": content}, "/v1/jobs")
+        made = client.post("/v1/jobs", {"name": "n", "content": content})
+        check(made, "post", "/v1/jobs")
+        check(client.post("/v1/jobs", {}), "post", "/v1/jobs")
+        check(client.get("/v1/jobs"), "get", "/v1/jobs")
+        check(client.get("/v1/jobs?state=x"), "get", "/v1/jobs")
+        one, job = "/v1/jobs/{id}", "/v1/jobs/" + made.json["id"]
+        check(client.get(job), "get", one)
+        check(client.get("/v1/jobs/0"), "get", one)
+        check(client.ask("PATCH", job, {"name": "m"}), "patch", one)
+        check(client.post(job + "/recipients", {"recipients": [{"to": "a@dest.test"}, {"to": 1}]}),
+              "post", one + "/recipients")
+        report = client.post(job + "/recipients", {"recipients": [{"to": "x"}]})
+        check(report, "post", one + "/recipients")
+        check(client.get(report.json["report"]), "get", one + "/imports/{import}/errors")
+        check(client.get(job + "/recipients"), "get", one + "/recipients")
+        check(client.post(job + "/commit", {"send_at": int(time.time()) + 3600}), "post",
+              one + "/commit")
+        for what in ("pause", "resume", "cancel"):
+            check(client.post(f"{job}/{what}"), "post", f"{one}/{what}")
+        check(client.ask("DELETE", job), "delete", one)
+        check(client.ask("DELETE", job), "delete", one)
+
+    def ask_for_templates(self, client, check, check_request):
+        texts = {"name": "t", "subject": "{{a}}", "html": "<p>{{a}}</p>", "text": "{{a}}"}
+        check_request(texts, "/v1/templates")
+        made = client.post("/v1/templates", texts)
+        check(made, "post", "/v1/templates")
+        check(client.post("/v1/templates", {"name": "t", "html": "{{#if}}"}), "post",
+              "/v1/templates")
+        check(client.get("/v1/templates"), "get", "/v1/templates")
+        one, template = "/v1/templates/{id}", "/v1/templates/" + made.json["id"]
+        check(client.get(template), "get", one)
+        check(client.ask("PATCH", template, {"name": "u"}), "patch", one)
+        check(client.post(template + "/preview", {"data": {"a": "<b>"}}), "post", one + "/preview")
+        check(client.post(template + "/preview", {"missing": "error"}), "post", one + "/preview")
+        added = client.post(template + "/versions", {**texts, "name": "second"})
+        check(added, "post", one + "/versions")
+        version, path = f"{template}/versions/{added.json['id']}", one + "/versions/{version}"
+        check(client.get(version), "get", path)
+        check(client.ask("PATCH", version, {"subject": "s"}), "patch", path)
+        check(client.post(version + "/activate"), "post", path + "/activate")
+        check(client.ask("DELETE", version), "delete", path)
+        check(client.ask("DELETE", version), "delete", path)
+        check(client.ask("DELETE", template), "delete", one)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #include "ekiden/api/blastengine/transaction.hpp"
 
+#include <boost/json/parse.hpp>
 #include <map>
 
 #include "ekiden/api/draft_reader.hpp"
@@ -13,6 +14,7 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr std::uint64_t k2020Ms = 1'577'836'800'000;
 // What blastengine documents.
 constexpr std::size_t kCopiesMax = 10, kInsertCodesMax = 50;
 
@@ -24,31 +26,6 @@ std::string field_of(std::string_view pointer) {
   const std::string_view bare = pointer.substr(std::min<std::size_t>(pointer.size(), 1));
   return bare.empty() ? std::string("main") : std::string(bare.substr(0, bare.find('/')));
 }
-
-}  // namespace
-
-HttpResponse tell(const Problem& problem, const Caller& caller) {
-  std::map<std::string, json::array> messages;
-  for (const FieldProblem& field : problem.fields)
-    messages[field_of(field.pointer)].push_back(json::string(field.text.in(caller.language)));
-  if (messages.empty())
-    messages["main"].push_back(json::string(problem.detail.in(caller.language)));
-  json::object errors;
-  for (auto& [field, list] : messages) errors[field] = std::move(list);
-  unsigned status = problem.status;
-  if (problem.code == "invalid-request" || problem.code == "refused") status = 400;
-  HttpResponse response =
-      json_response(status, json::object{{"error_messages", std::move(errors)}});
-  if (problem.retry_after_s != 0) {
-    response.headers.emplace_back("Retry-After", std::to_string(problem.retry_after_s));
-    if (problem.status == 429)
-      response.headers.emplace_back("X-Rate-Limit-Retry-After-Seconds",
-                                    std::to_string(problem.retry_after_s));
-  }
-  return response;
-}
-
-namespace {
 
 void read_copies(const json::object& object, std::string_view name, std::vector<Mailbox>& list,
                  Findings& findings) {
@@ -180,11 +157,53 @@ base::Task<HttpResponse> transaction(Sender& sender, std::shared_ptr<Call> call)
   return sender.handle(std::move(call), std::move(work), std::move(answer), tell);
 }
 
+/// The number is kept before it is given: it can be looked up afterwards.
+base::Task<void> remember(jobs::JobDesk& jobs, std::shared_ptr<Call> call, std::string body) {
+  json::error_code error;
+  const json::value answer = json::parse(body, error);
+  if (error || !answer.is_object()) co_return;
+  const auto message = base::parse_message_id(text_of(answer.get_object(), "message_id"));
+  if (!message) co_return;
+  base::Function<Result<int>(bulk::Store&)> note =
+      [message = *message, tenant = call->caller.tenant(),
+       at = jobs.now()](bulk::Store& store) -> Result<int> {
+    const auto done = store.remember_delivery(delivery_id(message), {tenant, message, at});
+    if (!done) return done.error();
+    return 1;
+  };
+  (void)co_await jobs.ask<int>(std::move(note));
+}
+
+base::Task<HttpResponse> send_one(Sender& sender, jobs::JobDesk& jobs, std::shared_ptr<Call> call) {
+  HttpResponse response = co_await transaction(sender, call);
+  if (response.status != 201) co_return response;
+  std::string body = response.body;
+  co_await remember(jobs, std::move(call), std::move(body));
+  co_return response;
+}
+
 }  // namespace
 
-namespace {
-constexpr std::uint64_t k2020Ms = 1'577'836'800'000;
-}  // namespace
+HttpResponse tell(const Problem& problem, const Caller& caller) {
+  std::map<std::string, json::array> messages;
+  for (const FieldProblem& field : problem.fields)
+    messages[field_of(field.pointer)].push_back(json::string(field.text.in(caller.language)));
+  if (messages.empty())
+    messages["main"].push_back(json::string(problem.detail.in(caller.language)));
+  json::object errors;
+  for (auto& [field, list] : messages) errors[field] = std::move(list);
+  unsigned status = problem.status;
+  if (problem.code == "invalid-request" || problem.code == "refused") status = 400;
+  HttpResponse response =
+      json_response(status, json::object{{"error_messages", std::move(errors)}});
+  if (problem.retry_after_s != 0) {
+    response.headers.emplace_back("Retry-After", std::to_string(problem.retry_after_s));
+    if (problem.status == 429)
+      response.headers.emplace_back("X-Rate-Limit-Retry-After-Seconds",
+                                    std::to_string(problem.retry_after_s));
+  }
+  return response;
+}
 
 base::Time delivery_time(std::int64_t delivery_id) {
   const auto ms = (static_cast<std::uint64_t>(delivery_id) >> 12) + k2020Ms;
@@ -197,10 +216,12 @@ std::int64_t delivery_id(base::MessageId id) {
   return static_cast<std::int64_t>(((ms & ((1ULL << 41) - 1)) << 12) | (id.low & 0xfff));
 }
 
-void add_routes(Frame& frame, Sender& sender) {
+void add_routes(Frame& frame, Sender& sender, jobs::JobDesk& jobs) {
   frame.add_family("/api/v1", tell);
   frame.add("POST", "/api/v1/deliveries/transaction", Access{"messages:send"},
-            [&sender](std::shared_ptr<Call> call) { return transaction(sender, std::move(call)); });
+            [&sender, &jobs](std::shared_ptr<Call> call) {
+              return send_one(sender, jobs, std::move(call));
+            });
 }
 
 }  // namespace ekiden::api::blastengine

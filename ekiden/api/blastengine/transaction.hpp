@@ -1,15 +1,16 @@
 #pragma once
 
 #include "ekiden/api/frame.hpp"
+#include "ekiden/api/jobs/job_desk.hpp"
 #include "ekiden/api/sender.hpp"
 
 namespace ekiden::api::blastengine {
 
 /// blastengine's API v1, as far as it sends one message: POST /api/v1/deliveries/transaction, as
 /// JSON or with attachments as multipart/form-data.
-void add_routes(Frame& frame, Sender& sender);
+void add_routes(Frame& frame, Sender& sender, jobs::JobDesk& jobs);
 
-/// Problems as blastengine tells them: {"error_messages": {"main": ["…"]}}.
+/// A problem as blastengine tells it: {"error_messages": {"field": ["…"]}}.
 HttpResponse tell(const Problem& problem, const Caller& caller);
 
 /// A number for a message, as blastengine's clients want one: milliseconds and the end of the id.

@@ -6,6 +6,7 @@
 #include "ekiden/api/draft_reader.hpp"
 #include "ekiden/api/jobs/content.hpp"
 #include "ekiden/api/jobs/job_desk.hpp"
+#include "ekiden/api/jobs/templates.hpp"
 #include "ekiden/api/json_fields.hpp"
 #include "ekiden/bulk/job_id.hpp"
 #include "ekiden/bulk/record_writer.hpp"
@@ -55,7 +56,8 @@ void read_recipients(const json::value* list, ReadBatch& batch, Findings& findin
 }
 
 /// On the pool: pure.
-ReadBatch read_batch(const HttpRequest& request, base::Time now) {
+ReadBatch read_batch(const HttpRequest& request, base::Time now, const std::string& tenant,
+                     account::TemplateStore& templates) {
   ReadBatch batch;
   JsonBody body = read_json_body(request);
   if (body.problem) {
@@ -88,11 +90,13 @@ ReadBatch read_batch(const HttpRequest& request, base::Time now) {
     findings.add("/name", "control_character",
                  {"at most 320 octets and no control character",
                   "320オクテットまでで、制御文字は使えません"});
-  const json::object* object = object_of(body.object, "content");
+  json::value* const given = body.object.if_contains("content");
+  json::object* const object = given == nullptr ? nullptr : given->if_object();
   if (object == nullptr) {
     findings.add("/content", "required", {"the content is needed", "contentが必要です"});
   } else {
     Findings of_content("/content");
+    resolve_template(*object, tenant, templates, of_content);
     const std::optional<Content> content = read_content(*object, now, of_content);
     if (content) {
       batch.content = json::serialize(*object);
@@ -153,9 +157,11 @@ bool is_merge_batch(std::string_view body) {
 }
 
 base::Task<HttpResponse> JobDesk::batch(std::shared_ptr<Call> call) {
-  base::Function<ReadBatch()> work = [call, now = now()] { return read_batch(call->request, now); };
+  base::Function<ReadBatch()> work = [call, now = now(), &templates = templates_] {
+    return read_batch(call->request, now, call->caller.tenant(), templates);
+  };
   ReadBatch batch =
-      co_await sender_.work_on<ReadBatch>(call->request.body.size(), std::move(work));
+      co_await base::run_on<ReadBatch>(sender_.pool(), sender_.worker(), std::move(work));
   if (!batch.problem)
     batch.problem = sender_.may_send(*call, batch.from, batch.return_path, batch.stream);
   if (batch.problem) co_return own_problem(*batch.problem, call->caller);

@@ -24,7 +24,7 @@ void JobDesk::tell(const Error& error) {
 }
 
 Problem no_such_job() {
-  return make_problem(404, "no-such-job",
+  return make_problem(404, "no-such-object",
                       {"This tenant has no such job.", "このテナントにはそのジョブがありません。"});
 }
 
@@ -99,6 +99,35 @@ base::Task<JobDesk::Found> JobDesk::find(std::shared_ptr<Call> call, std::int64_
   found.is_broken = !asked;
   if (asked) found.job = std::move(*asked);
   co_return found;
+}
+
+base::Task<HttpResponse> JobDesk::show_message(std::shared_ptr<Call> call, MessageDesk& desk) {
+  const std::optional<base::MessageId> id = base::parse_message_id(call->path.get("id"));
+  const bool is_row = id && bulk::is_of_job(*id) && bulk::row_of(*id) != 0;
+  HttpResponse response = co_await desk.show(call);
+  if (!id || !bulk::is_of_job(*id) || (is_row && response.status != 404)) co_return response;
+  base::Function<Result<std::optional<bulk::Job>>(bulk::Store&)> question =
+      [message = bulk::job_of(*id)](bulk::Store& store) { return store.find_by_message(message); };
+  const std::optional<std::optional<bulk::Job>> asked =
+      co_await ask<std::optional<bulk::Job>>(std::move(question));
+  const bool is_ours = asked && *asked && (*asked)->tenant == call->caller.tenant();
+  if (!is_ours) co_return response;
+  const bulk::Job& job = **asked;
+  if (!is_row) co_return json_response(200, to_json(job));
+  if (bulk::row_of(*id) > job.rows || job.state == bulk::JobState::Done) co_return response;
+  const char* const status =
+      job.state == bulk::JobState::Cancelled ? "cancelled" : "waiting";
+  json::array recipients;
+  recipients.push_back(json::object{{"index", 0},
+                                    {"recipient", ""},
+                                    {"status", status},
+                                    {"attempts", 0},
+                                    {"events", json::array()}});
+  co_return json_response(200, json::object{{"id", base::format_message_id(*id)},
+                                            {"tenant", job.tenant},
+                                            {"stream", job.stream},
+                                            {"job", std::to_string(job.id)},
+                                            {"recipients", std::move(recipients)}});
 }
 
 base::Task<std::optional<bulk::JobState>> JobDesk::take_back(bulk::Job job) {

@@ -7,7 +7,9 @@
 #include <string>
 
 #include "ekiden/api/frame.hpp"
+#include "ekiden/account/template_store.hpp"
 #include "ekiden/api/jobs/list_reader.hpp"
+#include "ekiden/api/message_desk.hpp"
 #include "ekiden/api/sender.hpp"
 #include "ekiden/bulk/desk.hpp"
 
@@ -25,7 +27,8 @@ bool is_merge_batch(std::string_view body);
 /// Sharing: its worker only.
 class JobDesk {
  public:
-  JobDesk(Sender& sender, bulk::Desk& desk) : sender_(sender), desk_(desk) {}
+  JobDesk(Sender& sender, bulk::Desk& desk, account::TemplateStore& templates)
+      : sender_(sender), desk_(desk), templates_(templates) {}
 
   /// One content with merge data for many recipients: durable as one record when it returns 202.
   base::Task<HttpResponse> batch(std::shared_ptr<Call> call);
@@ -43,6 +46,9 @@ class JobDesk {
   base::Task<HttpResponse> pause(std::shared_ptr<Call> call);
   base::Task<HttpResponse> resume(std::shared_ptr<Call> call);
   base::Task<HttpResponse> cancel(std::shared_ptr<Call> call);
+
+  /// A message that may be a row's, which is known before it exists; `desk` shows the others.
+  base::Task<HttpResponse> show_message(std::shared_ptr<Call> call, MessageDesk& desk);
 
   // Parts of it, for other APIs.
 
@@ -85,6 +91,7 @@ class JobDesk {
 
   Sender& sender_;
   bulk::Desk& desk_;
+  account::TemplateStore& templates_;
 };
 
 boost::json::object to_json(const bulk::Job& job);

@@ -6,6 +6,7 @@
 #include "ekiden/api/draft_reader.hpp"
 #include "ekiden/api/jobs/content.hpp"
 #include "ekiden/api/jobs/job_desk.hpp"
+#include "ekiden/api/jobs/templates.hpp"
 #include "ekiden/api/json_fields.hpp"
 #include "ekiden/base/text.hpp"
 
@@ -52,7 +53,8 @@ struct ReadJob {
   std::string content, from, return_path;
 };
 
-ReadJob read_job(const HttpRequest& request, base::Time now, bool needs_content) {
+ReadJob read_job(const HttpRequest& request, base::Time now, bool needs_content,
+                 const std::string& tenant, account::TemplateStore& templates) {
   ReadJob read;
   JsonBody body = read_json_body(request);
   if (body.problem) {
@@ -75,9 +77,11 @@ ReadJob read_job(const HttpRequest& request, base::Time now, bool needs_content)
                    {"at most 320 octets and no control character",
                     "320オクテットまでで、制御文字は使えません"});
   }
-  const json::object* object = object_of(body.object, "content");
+  json::value* const given = body.object.if_contains("content");
+  json::object* const object = given == nullptr ? nullptr : given->if_object();
   if (object != nullptr) {
     Findings of_content("/content");
+    resolve_template(*object, tenant, templates, of_content);
     const std::optional<Content> content = read_content(*object, now, of_content);
     if (content) {
       read.content = json::serialize(*object);
@@ -96,10 +100,10 @@ ReadJob read_job(const HttpRequest& request, base::Time now, bool needs_content)
 }  // namespace
 
 base::Task<HttpResponse> JobDesk::create(std::shared_ptr<Call> call) {
-  base::Function<ReadJob()> work = [call, now = now()] {
-    return read_job(call->request, now, true);
+  base::Function<ReadJob()> work = [call, now = now(), &templates = templates_] {
+    return read_job(call->request, now, true, call->caller.tenant(), templates);
   };
-  ReadJob read = co_await sender_.work_on<ReadJob>(call->request.body.size(), std::move(work));
+  ReadJob read = co_await base::run_on<ReadJob>(sender_.pool(), sender_.worker(), std::move(work));
   bulk::Job job = job_of(*call);
   job.name = read.name.value_or("");
   job.stream = read.stream.value_or("bulk");
@@ -184,10 +188,10 @@ base::Task<HttpResponse> JobDesk::change(std::shared_ptr<Call> call) {
     const Problem problem = wrong_state(found.job->state);
     co_return refuse(problem, *call);
   }
-  base::Function<ReadJob()> work = [call, now = now()] {
-    return read_job(call->request, now, false);
+  base::Function<ReadJob()> work = [call, now = now(), &templates = templates_] {
+    return read_job(call->request, now, false, call->caller.tenant(), templates);
   };
-  ReadJob read = co_await sender_.work_on<ReadJob>(call->request.body.size(), std::move(work));
+  ReadJob read = co_await base::run_on<ReadJob>(sender_.pool(), sender_.worker(), std::move(work));
   bulk::Job job = std::move(*found.job);
   const bulk::Job who = job_of(*call);
   job.identity = who.identity;

@@ -42,37 +42,6 @@ std::string field_of(std::string_view pointer) {
   return is_address ? field + ".email" : field;
 }
 
-}  // namespace
-
-HttpResponse tell(const Problem& problem, const Caller& caller) {
-  json::array errors;
-  const auto add = [&](std::string message, json::value field) {
-    errors.push_back(json::object{
-        {"message", std::move(message)}, {"field", std::move(field)}, {"help", nullptr}});
-  };
-  if (problem.code == "unauthorized") {
-    add("The provided authorization grant is invalid, expired, or revoked", nullptr);
-  } else if (problem.code == "method-not-allowed") {
-    add("POST method allowed only", nullptr);
-  } else if (problem.code == "unsupported-media-type") {
-    add("Content-Type should be application/json.", nullptr);
-  } else if (problem.code == "not-json") {
-    add("Bad Request", nullptr);
-  } else {
-    for (const FieldProblem& field : problem.fields)
-      add(field.text.in(caller.language), json::string(field_of(field.pointer)));
-    if (errors.empty()) add(problem.detail.in(caller.language), nullptr);
-  }
-  HttpResponse response = json_response(
-      problem.code == "invalid-request" || problem.code == "refused" ? 400 : problem.status,
-      json::object{{"errors", std::move(errors)}});
-  if (problem.retry_after_s != 0)
-    response.headers.emplace_back("Retry-After", std::to_string(problem.retry_after_s));
-  return response;
-}
-
-namespace {
-
 PreparedBatch refuse(const char* message, std::string field) {
   return one_problem(invalid_request({{"/" + std::move(field), "required", {message, {}}}}));
 }
@@ -108,6 +77,7 @@ void add_headers(const json::object& from, Draft& draft) {
 struct Common {
   Draft draft;
   json::object custom_args;
+  std::optional<account::TemplateVersion> version;
 };
 
 void read_attachments(const json::object& body, Draft& draft, Findings& findings) {
@@ -196,7 +166,7 @@ std::optional<Common> read_common(const json::object& body, Findings& findings) 
   read_asm(body, draft, findings);
   if (const json::value* send_at = body.if_contains("send_at")) draft.send_at = read_time(*send_at);
   if (const json::object* args = object_of(body, "custom_args")) common.custom_args = *args;
-  for (const std::string_view name : {"template_id", "batch_id", "ip_pool_name"}) {
+  for (const std::string_view name : {"batch_id", "ip_pool_name"}) {
     if (!text_of(body, name).empty())
       findings.add("/" + std::string(name), "unknown",
                    {"This server does not have " + std::string(name) + ".",
@@ -204,6 +174,18 @@ std::optional<Common> read_common(const json::object& body, Findings& findings) 
   }
   if (!findings.is_empty()) return std::nullopt;
   return common;
+}
+
+/// The template's texts with the personalization's data, and the mail's own where it has some.
+void put_template(const Common& common, const json::object& one, Draft& draft,
+                  Findings& findings) {
+  const json::object* data = object_of(one, "dynamic_template_data");
+  const auto rendered = jobs::render_version(
+      *common.version, data == nullptr ? json::object() : *data, false, findings);
+  if (!rendered) return;
+  if (!rendered->subject.empty()) draft.subject = rendered->subject;
+  if (!rendered->text.empty()) draft.text = rendered->text;
+  if (!rendered->html.empty()) draft.html = rendered->html;
 }
 
 Draft personalized(const Common& common, const json::object& one) {
@@ -240,7 +222,8 @@ bool is_sandboxed(const json::object& body) {
   return enable != nullptr && enable->is_bool() && enable->get_bool();
 }
 
-PreparedBatch prepare_all(const HttpRequest& request, base::Time now, bool& sandboxed) {
+PreparedBatch prepare_all(const HttpRequest& request, base::Time now, const std::string& tenant,
+                          account::TemplateStore& templates, bool& sandboxed) {
   JsonBody body = read_json_body(request);
   if (body.problem) return one_problem(std::move(*body.problem));
   const json::array* list = array_of(body.object, "personalizations");
@@ -248,16 +231,26 @@ PreparedBatch prepare_all(const HttpRequest& request, base::Time now, bool& sand
   if (list->size() > kPersonalizationsMax)
     return refuse("At most 1000 personalizations are allowed.", "personalizations");
   Findings findings;
-  const std::optional<Common> common = read_common(body.object, findings);
+  std::optional<Common> common = read_common(body.object, findings);
+  const std::string template_id = text_of(body.object, "template_id");
+  if (common && !template_id.empty()) {
+    common->version = jobs::TemplateDesk::find(templates, tenant, template_id, {});
+    if (!common->version)
+      return refuse("The template_id must be of a template with an active version.",
+                    "template_id");
+  }
   if (!common) return one_problem(invalid_request(findings.take()));
   if (common->draft.from.address.empty()) return refuse(kNoFrom, "from");
-  if (!common->draft.text && !common->draft.html) return refuse(kNoContent, "content");
+  if (!common->draft.text && !common->draft.html && !common->version)
+    return refuse(kNoContent, "content");
   PreparedBatch batch;
   std::size_t recipients = 0;
   for (std::size_t i = 0; i < list->size(); ++i) {
     const std::string base = "/personalizations/" + std::to_string(i);
     const json::object* one = (*list)[i].if_object();
-    const Draft draft = personalized(*common, one == nullptr ? json::object() : *one);
+    Draft draft = personalized(*common, one == nullptr ? json::object() : *one);
+    if (common->version && one != nullptr) put_template(*common, *one, draft, findings);
+    if (!findings.is_empty()) return one_problem(invalid_request(findings.take()));
     if (draft.to.empty())
       return refuse(
           "The to array is required for all personalization objects, and must have at "
@@ -288,13 +281,16 @@ HttpResponse answer(const Call& call, const std::vector<Sent>& sent) {
   return tell(*sent.front().problem, call.caller);
 }
 
-base::Task<HttpResponse> mail_send(Sender& sender, std::shared_ptr<Call> call) {
+base::Task<HttpResponse> mail_send(Sender& sender, account::TemplateStore& templates,
+                                   std::shared_ptr<Call> call) {
   auto is_sandbox = std::make_shared<bool>(false);
-  base::Function<PreparedBatch()> work = [call, is_sandbox, now = sender.now()] {
-    return prepare_all(call->request, now, *is_sandbox);
+  base::Function<PreparedBatch()> work = [call, is_sandbox, &templates, now = sender.now()] {
+    return prepare_all(call->request, now, call->caller.tenant(), templates, *is_sandbox);
   };
-  PreparedBatch batch =
-      co_await sender.work_on<PreparedBatch>(call->request.body.size(), std::move(work));
+  // A template is read from the store, which may block.
+  const bool has_template = call->request.body.find("\"template_id\"") != std::string::npos;
+  PreparedBatch batch = co_await sender.work_on<PreparedBatch>(
+      has_template ? SIZE_MAX : call->request.body.size(), std::move(work));
   if (batch.problem) co_return tell(*batch.problem, call->caller);
   if (*is_sandbox) {
     HttpResponse response;
@@ -309,10 +305,40 @@ base::Task<HttpResponse> mail_send(Sender& sender, std::shared_ptr<Call> call) {
 
 }  // namespace
 
-void add_routes(Frame& frame, Sender& sender) {
+HttpResponse tell(const Problem& problem, const Caller& caller) {
+  json::array errors;
+  const auto add = [&](std::string message, json::value field) {
+    errors.push_back(json::object{
+        {"message", std::move(message)}, {"field", std::move(field)}, {"help", nullptr}});
+  };
+  if (problem.code == "unauthorized") {
+    add("The provided authorization grant is invalid, expired, or revoked", nullptr);
+  } else if (problem.code == "method-not-allowed") {
+    add("POST method allowed only", nullptr);
+  } else if (problem.code == "unsupported-media-type") {
+    add("Content-Type should be application/json.", nullptr);
+  } else if (problem.code == "not-json") {
+    add("Bad Request", nullptr);
+  } else {
+    for (const FieldProblem& field : problem.fields)
+      add(field.text.in(caller.language), json::string(field_of(field.pointer)));
+    if (errors.empty()) add(problem.detail.in(caller.language), nullptr);
+  }
+  HttpResponse response = json_response(
+      problem.code == "invalid-request" || problem.code == "refused" ? 400 : problem.status,
+      json::object{{"errors", std::move(errors)}});
+  if (problem.retry_after_s != 0)
+    response.headers.emplace_back("Retry-After", std::to_string(problem.retry_after_s));
+  return response;
+}
+
+void add_routes(Frame& frame, Sender& sender, jobs::TemplateDesk& templates) {
   frame.add_family("/v3", tell);
   frame.add("POST", "/v3/mail/send", Access{"messages:send"},
-            [&sender](std::shared_ptr<Call> call) { return mail_send(sender, std::move(call)); });
+            [&sender, &store = templates.store()](std::shared_ptr<Call> call) {
+              return mail_send(sender, store, std::move(call));
+            });
+  add_sendgrid_templates(frame, templates);
 }
 
 }  // namespace ekiden::api::sendgrid

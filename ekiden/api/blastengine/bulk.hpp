@@ -1,0 +1,12 @@
+#pragma once
+
+#include "ekiden/api/jobs/job_desk.hpp"
+#include "ekiden/api/message_desk.hpp"
+
+namespace ekiden::api::blastengine {
+
+/// blastengine's bulk deliveries over our jobs: begin, update, commit, cancel, delete, recipients
+/// one by one or as CSV, and what there is of a delivery.
+void add_bulk_routes(Frame& frame, jobs::JobDesk& jobs, MessageDesk& messages);
+
+}  // namespace ekiden::api::blastengine

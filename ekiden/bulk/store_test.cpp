@@ -1,0 +1,127 @@
+// Jobs on their way through states, their rows, and counts that are counted once.
+#include "ekiden/bulk/store.hpp"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+
+namespace ekiden::bulk {
+namespace {
+
+class BulkStore : public testing::Test {
+ protected:
+  BulkStore() {
+    std::string pattern = "/tmp/ekiden-jobs-XXXXXX";
+    dir = ::mkdtemp(pattern.data());
+    reopen();
+  }
+  ~BulkStore() override { std::filesystem::remove_all(dir); }
+
+  void reopen() {
+    store.reset();
+    store = std::move(*Store::open(dir, nullptr));
+  }
+  Job add(Origin origin = Origin::Jobs, std::string token = {}) {
+    Job job;
+    job.tenant = "acme";
+    job.stream = "bulk";
+    job.origin = origin;
+    job.content = "{}";
+    job.token = std::move(token);
+    job.created = now;
+    EXPECT_EQ(*store->add(job), Store::Added::Yes);
+    return job;
+  }
+  Job find(std::int64_t id) { return **store->find(id, "acme"); }
+
+  std::string dir;
+  base::Time now = base::from_unix_us(1'790'000'000'000'000);
+  std::unique_ptr<Store> store;
+};
+
+TEST_F(BulkStore, KeepsAJobThroughItsStates) {
+  const Job job = add();
+  EXPECT_FALSE(*store->find(job.id, "other"));
+  EXPECT_EQ(*store->commit(job.id, now, now), Changed::No) << "without recipients";
+  ASSERT_TRUE(store->add_rows(job.id, 0, {{0, 0, "a@x.test", "{}"}, {0, 0, "b@x.test", "{}"}}));
+  EXPECT_EQ(*store->commit(job.id, now, now), Changed::Yes);
+  EXPECT_EQ(*store->change(job, now), Changed::No) << "no draft any more";
+  EXPECT_EQ(*store->remove(job.id), Changed::No);
+  EXPECT_TRUE(store->due(now - std::chrono::seconds(1))->empty());
+  ASSERT_EQ(store->due(now)->size(), 1u);
+  const base::MessageId message{1, 0xff00'0000'0100'0000};
+  EXPECT_EQ(*store->launch(job.id, message, now), Changed::Yes);
+  EXPECT_EQ(*store->launch(job.id, message, now), Changed::No);
+  EXPECT_EQ(*store->move(job.id, {JobState::Launching}, JobState::Sending, now), Changed::Yes);
+  reopen();
+  EXPECT_EQ(find(job.id).state, JobState::Sending);
+  EXPECT_EQ((*store->find_by_message(message))->id, job.id);
+  ASSERT_EQ(store->under_way()->size(), 1u);
+
+  std::map<base::MessageId, Counts> counts;
+  counts[message].accepted = counts[message].delivered = 1;
+  ASSERT_TRUE(store->take_counts(counts, "here", now));
+  EXPECT_EQ(find(job.id).state, JobState::Sending);
+  counts[message] = {};
+  counts[message].rejected = 1;
+  ASSERT_TRUE(store->take_counts(counts, "there", now));
+  EXPECT_EQ(find(job.id).state, JobState::Done);
+  EXPECT_EQ(find(job.id).counts.ended(), 2u);
+  EXPECT_EQ(*store->reader_position(), "there");
+  EXPECT_EQ(*store->remove(job.id), Changed::Yes);
+}
+
+TEST_F(BulkStore, FindsTheJobOfARepeatedRequest) {
+  const Job first = add(Origin::Jobs, "token"), second = add(Origin::Jobs, "token");
+  EXPECT_EQ(first.id, second.id);
+  EXPECT_NE(add().id, first.id);
+}
+
+TEST_F(BulkStore, HasEachAddressOnceAndForgetsAnImportThatWasCutShort) {
+  const Job job = add();
+  const std::int64_t import = *store->begin_import(job.id, now);
+  const auto known = store->add_rows(
+      job.id, import, {{0, 0, "a@x.test", "1"}, {0, 0, "b@x.test", "2"}, {0, 0, "a@x.test", "3"}});
+  EXPECT_EQ(*known, std::vector<std::size_t>{2});
+  EXPECT_EQ(find(job.id).rows, 2u);
+  EXPECT_EQ(*store->commit(job.id, now, now), Changed::No) << "while an import is under way";
+  reopen();
+  EXPECT_EQ(find(job.id).rows, 0u);
+  EXPECT_TRUE(store->rows(job.id, 0, 10)->empty());
+
+  const std::int64_t again = *store->begin_import(job.id, now);
+  ASSERT_TRUE(store->add_rows(job.id, again, {{0, 0, "a@x.test", "1"}}));
+  ASSERT_TRUE(store->note_import(again, 1, 3, {{2, "x", "bad_address", "no"}}, true));
+  reopen();
+  EXPECT_EQ(find(job.id).rows, 1u);
+  EXPECT_EQ((*store->find_import(again))->refused, 1u);
+  EXPECT_EQ(store->import_errors(again, 0, 10)->front().line, 2u);
+  const Row row = store->rows(job.id, 0, 10)->front();
+  EXPECT_EQ((*store->find_row(job.id, "a@x.test"))->id, row.id);
+  EXPECT_EQ(*store->set_row({row.id, job.id, "c@x.test", "4"}), Changed::Yes);
+  EXPECT_EQ(*store->remove_row(row.id), Changed::Yes);
+  EXPECT_EQ(*store->remove_row(row.id), Changed::No);
+  EXPECT_EQ(find(job.id).rows, 0u);
+}
+
+TEST_F(BulkStore, RemembersNumbersOfMessagesByTenant) {
+  const base::MessageId message{5, 6};
+  ASSERT_TRUE(store->remember_delivery(77, {"acme", message, now}));
+  EXPECT_EQ((*store->find_delivery(77, "acme"))->message, message);
+  EXPECT_FALSE(*store->find_delivery(77, "other"));
+  EXPECT_FALSE(*store->find_delivery(78, "acme"));
+}
+
+TEST_F(BulkStore, ForgetsWhatIsOverForLong) {
+  const Job open = add(), over = add();
+  ASSERT_EQ(*store->move(over.id, {JobState::Draft}, JobState::Cancelled, now), Changed::Yes);
+  ASSERT_TRUE(store->prune(now + Store::kKept - std::chrono::hours(1)));
+  EXPECT_TRUE(*store->find(over.id, {}));
+  ASSERT_TRUE(store->prune(now + Store::kKept + std::chrono::hours(1)));
+  EXPECT_FALSE(*store->find(over.id, {}));
+  EXPECT_TRUE(*store->find(open.id, {}));
+}
+
+}  // namespace
+}  // namespace ekiden::bulk
