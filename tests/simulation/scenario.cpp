@@ -88,7 +88,7 @@ class Scenario {
     receivers[kSendersPlace].temper.size_max = 0;
     if (stage_.fault == Fault::PeerForgets) receivers[0].temper.forgets = 100;
     stage_.internet.weather = stage_.conditions.weather(stage_.random());
-    stage_.desk.emplace(stage_.world, stage_.relay, stage_.suspensions);
+    stage_.desk.emplace(stage_.world, stage_.relay, stage_.desk_files);
     stage_.must_end = false;
     stage_.is_calm = false;
   }

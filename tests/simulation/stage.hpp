@@ -50,7 +50,7 @@ struct Stage {
   Crowd crowd;
   std::map<std::string, Site> sites;
   SimulatedRelay relay;
-  std::string suspensions;
+  DeskFiles desk_files;
   std::optional<Desk> desk;
   std::optional<Outside> outside;
   Submissions submissions;
