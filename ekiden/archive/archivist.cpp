@@ -155,9 +155,10 @@ void Archivist::remove_old(std::uint64_t wanted) {
   size_ = 0;
   for (const DayFiles& one : days) size_ += one.octets;
   const events::Day oldest = events::day_of(clock_.now() - options_.retention);
+  const events::Day today = events::day_of(clock_.now());
   for (const DayFiles& one : days) {
     const bool is_over = one.day < oldest;
-    if (!is_over && (size_ + wanted <= options_.size_max || one.day == days.back().day)) break;
+    if (!is_over && (size_ + wanted <= options_.size_max || one.day >= today)) break;
     if (open_ != nullptr && open_->day == one.day) open_.reset();
     const std::string path = path_of(options_.directory, one.day);
     std::error_code error;

@@ -53,7 +53,7 @@ class Archivist {
   /// The message could not be read after all.
   void release(std::uint64_t octets);
 
-  /// Removes days past the retention, and the oldest ones past the size. The newest day stays: when
+  /// Removes days past the retention, and the oldest ones past the size. Today stays: when
   /// it is too much alone, messages are left out until the next.
   void remove_old() { remove_old(0); }
 

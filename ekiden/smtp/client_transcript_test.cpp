@@ -88,7 +88,7 @@ TEST(ClientTranscript, IsBoundedAndPrintable) {
   client.got(greeting + "220 mx\r\n").got(kFullEhlo);
   const std::string& told = client.dialogue.opening();
   EXPECT_LE(told.size(), ClientDialogue::kTranscriptOctetsMax);
-  EXPECT_TRUE(told.ends_with("#: …\n")) << told;
+  EXPECT_NE(told.find("\n#: …\nC: EHLO"), std::string::npos) << told;
   EXPECT_EQ(told.find('\x1b'), std::string::npos);
 }
 
