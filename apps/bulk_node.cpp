@@ -19,8 +19,7 @@ void BulkNode::attach(Relay& relay, base::Worker& worker, base::Executor& pool,
                       base::Metrics& metrics, const std::string& data_dir) {
   desk_.emplace(bulk::Desk::Parts{worker, pool, *store_, relay.inbound_services(0),
                                   [&relay] { return relay.http_submission(0); },
-                                  api::jobs::make_composer, watch_, metrics,
-                                  data_dir + "/events"});
+                                  api::jobs::make_composer, watch_, metrics, data_dir + "/events"});
 }
 
 }  // namespace ekiden::apps

@@ -67,7 +67,8 @@ Result<void> TemplateStore::add(const MailTemplate& made, const Author& author) 
   return transaction->commit();
 }
 
-Result<std::vector<MailTemplate>> TemplateStore::templates(std::string_view tenant, std::string_view id) {
+Result<std::vector<MailTemplate>> TemplateStore::templates(std::string_view tenant,
+                                                           std::string_view id) {
   const std::lock_guard lock(mutex_);
   auto select = database_.prepare(
       "SELECT id, tenant, name, active, created_us, changed_us FROM templates "
@@ -109,7 +110,7 @@ Result<std::vector<MailTemplate>> TemplateStore::templates(std::string_view tena
 }
 
 Result<void> TemplateStore::rename(std::string_view id, std::string_view name,
-                                    const Author& author) {
+                                   const Author& author) {
   const std::lock_guard lock(mutex_);
   auto transaction = Transaction::begin(database_);
   if (!transaction) return transaction.error();
@@ -140,7 +141,7 @@ Result<void> TemplateStore::remove(std::string_view id, const Author& author) {
 }
 
 Result<void> TemplateStore::put_version(std::string_view id, const TemplateVersion& version,
-                                         bool is_active, const Author& author) {
+                                        bool is_active, const Author& author) {
   const std::lock_guard lock(mutex_);
   auto transaction = Transaction::begin(database_);
   if (!transaction) return transaction.error();
@@ -175,7 +176,7 @@ Result<void> TemplateStore::put_version(std::string_view id, const TemplateVersi
 }
 
 Result<void> TemplateStore::activate(std::string_view id, std::string_view version,
-                                              const Author& author) {
+                                     const Author& author) {
   const std::lock_guard lock(mutex_);
   auto transaction = Transaction::begin(database_);
   if (!transaction) return transaction.error();
@@ -192,7 +193,7 @@ Result<void> TemplateStore::activate(std::string_view id, std::string_view versi
 }
 
 Result<void> TemplateStore::remove_version(std::string_view id, std::string_view version,
-                                            const Author& author) {
+                                           const Author& author) {
   const std::lock_guard lock(mutex_);
   auto transaction = Transaction::begin(database_);
   if (!transaction) return transaction.error();
@@ -203,9 +204,7 @@ Result<void> TemplateStore::remove_version(std::string_view id, std::string_view
   auto update = database_.prepare("UPDATE templates SET active='' WHERE id=? AND active=?");
   if (!update) return update.error();
   if (const auto done = update->bind(id).bind(version).run(); !done) return done.error();
-  if (const auto noted =
-          note(author, "template.version.remove", subject_of(id), version);
-      !noted)
+  if (const auto noted = note(author, "template.version.remove", subject_of(id), version); !noted)
     return noted.error();
   return transaction->commit();
 }

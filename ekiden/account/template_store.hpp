@@ -30,8 +30,7 @@ class TemplateStore {
   Result<void> put_version(std::string_view id, const TemplateVersion& version, bool is_active,
                            const Author& author);
   Result<void> activate(std::string_view id, std::string_view version, const Author& author);
-  Result<void> remove_version(std::string_view id, std::string_view version,
-                              const Author& author);
+  Result<void> remove_version(std::string_view id, std::string_view version, const Author& author);
 
  private:
   explicit TemplateStore(Database database) : database_(std::move(database)) {}

@@ -10,15 +10,18 @@ namespace ekiden::api::jobs {
 namespace {
 
 TEST(ListReader, TakesColumnsAsData) {
-  ListReader reader("\xef\xbb\xbf" "Name,EMAIL,__code1__,\r\n\"山田, 太郎\",T@Dest.TEST,7,x\r\n",
-                    ListFormat::Csv);
+  ListReader reader(
+      "\xef\xbb\xbf"
+      "Name,EMAIL,__code1__,\r\n\"山田, 太郎\",T@Dest.TEST,7,x\r\n",
+      ListFormat::Csv);
   ASSERT_EQ(reader.problem(), "");
   const auto some = reader.next(10);
   EXPECT_TRUE(some.is_end);
   ASSERT_EQ(some.rows.size(), 1u);
   EXPECT_EQ(some.lines, std::vector<std::uint64_t>{2});
-  EXPECT_EQ(some.rows[0].data,
-            R"({"to":"T@Dest.TEST","name":"山田, 太郎","data":{"Name":"山田, 太郎","__code1__":"7"}})");
+  EXPECT_EQ(
+      some.rows[0].data,
+      R"({"to":"T@Dest.TEST","name":"山田, 太郎","data":{"Name":"山田, 太郎","__code1__":"7"}})");
 }
 
 TEST(ListReader, SaysWhichLineIsWrongAndGoesOn) {

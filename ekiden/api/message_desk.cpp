@@ -358,10 +358,9 @@ void add_message_routes(Frame& frame, MessageDesk& desk, jobs::JobDesk& jobs) {
   const Access read{"messages:read"};
   frame.add("GET", "/v1/messages", read,
             [&desk](std::shared_ptr<Call> call) { return desk.search(std::move(call)); });
-  frame.add("GET", "/v1/messages/{id}", read,
-            [&desk, &jobs](std::shared_ptr<Call> call) {
-              return jobs.show_message(std::move(call), desk);
-            });
+  frame.add("GET", "/v1/messages/{id}", read, [&desk, &jobs](std::shared_ptr<Call> call) {
+    return jobs.show_message(std::move(call), desk);
+  });
   frame.add("POST", "/v1/messages/{id}/cancel", Access{"messages:cancel"},
             [&desk](std::shared_ptr<Call> call) { return desk.cancel(std::move(call)); });
   frame.add("GET", "/v1/events", Access{"events:read"},

@@ -8,7 +8,8 @@
 namespace ekiden::bulk {
 namespace {
 
-/// Where no job is concerned the place is written down so often: what is read again costs time only.
+/// Where no job is concerned the place is written down so often: what is read again costs time
+/// only.
 constexpr base::Duration kSaveEvery = std::chrono::minutes(1);
 constexpr base::Duration kPruneEvery = std::chrono::hours(1);
 constexpr std::size_t kOctetsAtOnce = 8 << 20;

@@ -26,7 +26,8 @@ struct Resumed {
 
 Expander::Wish wish_of(JobState state) {
   if (state == JobState::Paused) return Expander::Wish::Pause;
-  return state == JobState::Cancelling ? Expander::Wish::Cancel : Expander::Wish::Go;
+  const bool is_cancelled = state == JobState::Cancelling || state == JobState::Cancelled;
+  return is_cancelled ? Expander::Wish::Cancel : Expander::Wish::Go;
 }
 
 std::uint64_t rows_in(const std::string& metadata) {
@@ -66,8 +67,7 @@ Result<std::vector<Resumed>> reconcile(Store& store, const std::vector<Recovered
       Job batch = unknown_batch(one);
       if (const auto added = store.add(batch); !added) return added.error();
     } else if ((*job)->state == JobState::Launching) {
-      const auto moved =
-          store.move((*job)->id, {JobState::Launching}, JobState::Sending, now);
+      const auto moved = store.move((*job)->id, {JobState::Launching}, JobState::Sending, now);
       if (!moved) return moved.error();
     } else {
       wish = wish_of((*job)->state);
@@ -282,22 +282,22 @@ Store& Desk::store() {
 
 void Desk::start() {
   state_->expander.note_untried(state_->parts.watch.take_untried());
-  state_->parts.pool.post([self = state_, found = state_->parts.watch.take_jobs(),
-                           at = state_->now()]() mutable {
-    Result<std::vector<Resumed>> resumed = reconcile(self->parts.store, found, at);
-    if (!resumed) {
-      base::log::error("jobs_unreadable", {{"reason", resumed.error().message()}});
-      // Sent they are all the same: nothing of the store is needed for that.
-      resumed = std::vector<Resumed>();
-      for (const RecoveredJob& one : found) resumed->push_back({one.id, Expander::Wish::Go});
-    }
-    base::Executor& home = self->parts.worker.executor;
-    home.post([self = std::move(self), resumed = std::move(*resumed)] {
-      for (const Resumed& one : resumed)
-        self->expander.take(one.id, one.wish, Expander::Came::Recovered);
-      self->look();
-    });
-  });
+  state_->parts.pool.post(
+      [self = state_, found = state_->parts.watch.take_jobs(), at = state_->now()]() mutable {
+        Result<std::vector<Resumed>> resumed = reconcile(self->parts.store, found, at);
+        if (!resumed) {
+          base::log::error("jobs_unreadable", {{"reason", resumed.error().message()}});
+          // Sent they are all the same: nothing of the store is needed for that.
+          resumed = std::vector<Resumed>();
+          for (const RecoveredJob& one : found) resumed->push_back({one.id, Expander::Wish::Go});
+        }
+        base::Executor& home = self->parts.worker.executor;
+        home.post([self = std::move(self), resumed = std::move(*resumed)] {
+          for (const Resumed& one : resumed)
+            self->expander.take(one.id, one.wish, Expander::Came::Recovered);
+          self->look();
+        });
+      });
 }
 
 void Desk::stop() {
@@ -318,9 +318,8 @@ void Desk::nudge() {
 }
 
 void Desk::take(base::MessageId job) {
-  state_->parts.worker.executor.post([self = state_, job] {
-    self->expander.take(job, Expander::Wish::Go, Expander::Came::Now);
-  });
+  state_->parts.worker.executor.post(
+      [self = state_, job] { self->expander.take(job, Expander::Wish::Go, Expander::Came::Now); });
 }
 
 }  // namespace ekiden::bulk

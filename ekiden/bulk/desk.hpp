@@ -37,7 +37,8 @@ class Desk {
   void abandon();
 
   Store& store();
-  /// Something may be due, or be wished of a job: it is looked for at once, and every second anyway.
+  /// Something may be due, or be wished of a job: it is looked for at once, and every second
+  /// anyway.
   void nudge();
   /// A batch that has just become durable in spool and store.
   void take(base::MessageId job);

@@ -267,14 +267,14 @@ base::Task<std::optional<std::string_view>> Expander::fill(Job& job, std::uint64
   if (offset < job.slice_at || offset + needed > job.slice_at + job.slice.size()) {
     job.slice.clear();
     job.slice_at = offset;
-    const std::uint64_t end = std::min<std::uint64_t>(size, offset + std::max(needed, kSliceOctets));
+    const std::uint64_t end =
+        std::min<std::uint64_t>(size, offset + std::max(needed, kSliceOctets));
     while (offset + job.slice.size() < end) {
       auto begin = [&](base::Completion<Result<base::Octets>> done) {
         const std::uint64_t at = offset + job.slice.size();
-        parts_.services.port.read(job.body, at,
-                                  static_cast<std::size_t>(std::min<std::uint64_t>(
-                                      end - at, kSliceOctets)),
-                                  std::move(done));
+        parts_.services.port.read(
+            job.body, at, static_cast<std::size_t>(std::min<std::uint64_t>(end - at, kSliceOctets)),
+            std::move(done));
       };
       const Result<base::Octets> read =
           co_await base::suspend<Result<base::Octets>>(std::move(begin));
@@ -372,8 +372,8 @@ base::Task<Expander::Go> Expander::expand_some(Job& job) {
     error = read_frame(*octets, frame, needed);
   }
   if (error != FrameError::None) {
-    base::log::error("job_unreadable", {{"job", base::format_message_id(job.id)},
-                                        {"offset", job.mark.offset}});
+    base::log::error("job_unreadable",
+                     {{"job", base::format_message_id(job.id)}, {"offset", job.mark.offset}});
     note(job, "its record cannot be read at row " + std::to_string(job.mark.row));
     job.later = kLater;
     co_return Go::On;
@@ -391,8 +391,8 @@ base::Task<Expander::Go> Expander::expand_some(Job& job) {
     for (const std::string& one : rows) composed.push_back(compose(one, now));
     return composed;
   };
-  std::vector<ComposedRow> composed = co_await base::run_on<std::vector<ComposedRow>>(
-      parts_.pool, parts_.worker, std::move(work));
+  std::vector<ComposedRow> composed =
+      co_await base::run_on<std::vector<ComposedRow>>(parts_.pool, parts_.worker, std::move(work));
   if (is_stopping_ || job.wish != Wish::Go) co_return Go::On;
 
   Chunk chunk;
@@ -456,8 +456,8 @@ base::Task<bool> Expander::make(Job& job, Chunk& chunk, std::vector<ComposedRow>
     submission.counts_rate = false;
     chunk.octets += submission.octets.size();
     std::shared_ptr<const inbound::ListenerOptions> options = parts_.submission();
-    inbound::Admitted admitted = co_await inbound::admit_message(
-        parts_.services, std::move(options), std::move(submission));
+    inbound::Admitted admitted =
+        co_await inbound::admit_message(parts_.services, std::move(options), std::move(submission));
     if (!admitted.reply.is_positive() && admitted.reply.is_transient()) {
       note(job, admitted.reply.text());
       job.later = kLater;
@@ -511,15 +511,22 @@ base::Task<bool> Expander::submit(spool::Transaction transaction) {
 /// The job's own last word: every row is a message, or it is cancelled. False: later.
 base::Task<bool> Expander::end(Job& job) {
   const bool is_cancelled = job.wish == Wish::Cancel;
-  if (job.meta.details.tenant.empty()) {
+  // One that was paused before it was ever opened.
+  if (job.meta.envelope.recipients.empty()) {
     auto begin = [&](base::Completion<Result<std::string>> done) {
       parts_.services.port.load_meta(job.id, std::move(done));
     };
     const Result<std::string> read = co_await base::suspend<Result<std::string>>(std::move(begin));
     if (!read && read.error() != spool::Errc::NotFound) co_return false;
-    if (read)
-      if (Result<message::Meta> meta = message::decode_meta(*read)) job.meta = std::move(*meta);
+    // It is over already: the spool has nothing to be told.
+    if (!read) {
+      if (is_cancelled) parts_.cancelled(job.id);
+      co_return true;
+    }
+    if (Result<message::Meta> meta = message::decode_meta(*read)) job.meta = std::move(*meta);
   }
+  // What cannot be read ends all the same.
+  if (job.meta.envelope.recipients.empty()) job.meta.envelope.recipients.emplace_back();
   spool::Progress progress;
   progress.state = is_cancelled ? spool::State::Cancelled : spool::State::Expanded;
   progress.reply = format_mark(job.mark);

@@ -30,7 +30,7 @@ struct TemplateError {
 class Handlebars {
  public:
   static constexpr std::size_t kSourceOctetsMax = 1 << 20;
-  static constexpr std::size_t kDepthMax = 32;       ///< blocks within each other
+  static constexpr std::size_t kDepthMax = 32;  ///< blocks within each other
   static constexpr std::size_t kOutputOctetsMax = 4 << 20;
   static constexpr std::size_t kStepsMax = 100'000;  ///< pieces written
 

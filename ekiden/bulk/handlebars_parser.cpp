@@ -189,8 +189,8 @@ class HandlebarsParser {
     } else {
       node.kind = Node::Kind::Section;
     }
-    const bool has_name = node.kind == Node::Kind::Section || node.kind == Node::Kind::Inverted ||
-                          is_helper(name);
+    const bool has_name =
+        node.kind == Node::Kind::Section || node.kind == Node::Kind::Inverted || is_helper(name);
     if (has_name) {
       if (!call(head, at, node.expression)) return false;
       if (!is_helper(name) && !base::trimmed(argument).empty())
@@ -228,11 +228,12 @@ class HandlebarsParser {
     }
     if (end.starts_with("else"))
       return fail(end_at_, "a block has one {{else}}, and {{else if}} stands before it");
-    if (end.empty()) return fail(opened_at, "{{#" + name + "}} is never closed by {{/" + name + "}}");
+    if (end.empty())
+      return fail(opened_at, "{{#" + name + "}} is never closed by {{/" + name + "}}");
     const std::string_view closed = base::trimmed(std::string_view(end).substr(1));
     if (closed != name)
-      return fail(end_at_, "{{/" + std::string(closed) + "}} stands where {{/" + name +
-                               "}} is expected");
+      return fail(end_at_,
+                  "{{/" + std::string(closed) + "}} stands where {{/" + name + "}} is expected");
     nodes.push_back(std::move(node));
     return true;
   }
@@ -257,11 +258,13 @@ class HandlebarsParser {
     }
     const std::size_t count = expression.arguments.size();
     const bool is_one = name == "length", is_any = name == "and" || name == "or";
-    const bool fits = is_one ? count == 1 : is_any ? count >= 1 : count >= (name == "insert" ? 1 : 2) && count <= 2;
+    const bool fits = is_one   ? count == 1
+                      : is_any ? count >= 1
+                               : count >= (name == "insert" ? 1 : 2) && count <= 2;
     if (!fits)
       return fail(name_at, std::string(name) + " takes " +
-                               (is_one   ? "one value"
-                                : is_any ? "values"
+                               (is_one             ? "one value"
+                                : is_any           ? "values"
                                 : name == "insert" ? "a value and a default"
                                                    : "two values"));
     return true;
@@ -298,7 +301,8 @@ class HandlebarsParser {
   bool value(std::string_view word, std::size_t at, Expression& expression, std::size_t depth) {
     place(at, expression);
     expression.text = word;
-    if (word.front() == '(') return call(word.substr(1, word.size() - 2), at + 1, expression, depth + 1);
+    if (word.front() == '(')
+      return call(word.substr(1, word.size() - 2), at + 1, expression, depth + 1);
     if (word.front() == '"' || word.front() == '\'') {
       expression.kind = Expression::Kind::Text;
       expression.text = word.substr(1, word.size() - 2);
@@ -316,8 +320,7 @@ class HandlebarsParser {
     const bool is_number = base::is_digit(word.front()) ||
                            (word.size() > 1 && word.front() == '-' && base::is_digit(word[1]));
     if (is_number) {
-      const auto read =
-          std::from_chars(word.data(), word.data() + word.size(), expression.number);
+      const auto read = std::from_chars(word.data(), word.data() + word.size(), expression.number);
       if (read.ec != std::errc() || read.ptr != word.data() + word.size())
         return fail(at, "\"" + base::printable(word, 40) + "\" is no number");
       expression.kind = Expression::Kind::Number;

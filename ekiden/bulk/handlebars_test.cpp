@@ -21,7 +21,8 @@ std::string render(std::string_view source, std::string_view data,
 }
 
 TEST(Handlebars, WritesValuesEscapedWhereHtmlNeedsIt) {
-  constexpr auto kData = R"({"a": "<b>&\"'", "n": 12, "f": 1.5, "t": true, "z": null, "o": {"x": [7, 8]}})";
+  constexpr auto kData =
+      R"({"a": "<b>&\"'", "n": 12, "f": 1.5, "t": true, "z": null, "o": {"x": [7, 8]}})";
   EXPECT_EQ(render("{{a}}|{{{a}}}|{{&a}}", kData), "&lt;b&gt;&amp;&quot;&#x27;|<b>&\"'|<b>&\"'");
   EXPECT_EQ(render("{{a}}", kData, Handlebars::Escape::None), "<b>&\"'");
   EXPECT_EQ(render("{{ n }} {{f}} {{t}} {{z}}.", kData), "12 1.5 true .");
@@ -52,11 +53,12 @@ TEST(Handlebars, KnowsTheHelpersOfSendGrid) {
   EXPECT_EQ(render("{{insert name 'you'}}", R"({"name": "me"})"), "me");
   EXPECT_EQ(render("{{#equals a b}}y{{else}}n{{/equals}}", R"({"a": "1", "b": 1})"), "y");
   EXPECT_EQ(render("{{#notEquals a 'x'}}y{{/notEquals}}", R"({"a": "y"})"), "y");
-  EXPECT_EQ(render("{{#greaterThan n 5}}y{{/greaterThan}}{{#lessThan n 5}}z{{/lessThan}}",
-                   R"({"n": 7})"),
-            "y");
-  EXPECT_EQ(render("{{#if (and a (or b c))}}y{{/if}}{{length l}}", R"({"a": 1, "c": 1, "l": [1, 2]})"),
-            "y2");
+  EXPECT_EQ(
+      render("{{#greaterThan n 5}}y{{/greaterThan}}{{#lessThan n 5}}z{{/lessThan}}", R"({"n": 7})"),
+      "y");
+  EXPECT_EQ(
+      render("{{#if (and a (or b c))}}y{{/if}}{{length l}}", R"({"a": 1, "c": 1, "l": [1, 2]})"),
+      "y2");
   // Lists are never equal, and looking at one costs nothing.
   EXPECT_EQ(render("{{#equals l l}}y{{else}}n{{/equals}}", R"({"l": [1]})"), "n");
 }
@@ -72,8 +74,10 @@ TEST(Handlebars, NamesLineAndColumn) {
   EXPECT_EQ(render("{{frob a b}}", "{}"),
             "no template, line 1, column 3: there is no helper named \"frob\"");
   for (const char* wrong : {"{{}}", "{{> p}}", "{{a..b}}", "{{#if}}x{{/if}}", "{{{a}}", "{{!-- a",
-                            "{{insert}}", "{{equals a}}", "{{a 'b}}", "{{@x}}", "{{#if a}}{{else}}"
-                            "{{else}}{{/if}}", "{{(a}}", "{{1x}}", "\xff"})
+                            "{{insert}}", "{{equals a}}", "{{a 'b}}", "{{@x}}",
+                            "{{#if a}}{{else}}"
+                            "{{else}}{{/if}}",
+                            "{{(a}}", "{{1x}}", "\xff"})
     EXPECT_TRUE(render(wrong, "{}").starts_with("no template, line 1, column ")) << wrong;
 }
 

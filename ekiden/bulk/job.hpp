@@ -52,7 +52,7 @@ struct Job {
   std::string identity;
   std::vector<std::string> sender_domains;
   std::string client_address;
-  std::string token;      ///< of the request that made it; none has it twice; may be empty
+  std::string token;        ///< of the request that made it; none has it twice; may be empty
   base::MessageId message;  ///< zero before it is launched
   std::uint64_t rows = 0;
   base::Time created{}, changed{}, committed{}, send_at{};

@@ -14,8 +14,8 @@ inline constexpr std::uint32_t kRowsMax = 1'000'000;
 ///     high: as of any message; low: 8 bits 0xff, 8 bits of worker, 24 bits of counter,
 ///     24 bits of row (0: the job itself, 1…: its rows)
 ///
-/// No worker has the number 0xff, so they are told from all other ids; and whoever knows a job and a
-/// row knows the message, now or after a crash.
+/// No worker has the number 0xff, so they are told from all other ids; and whoever knows a job and
+/// a row knows the message, now or after a crash.
 inline constexpr std::uint64_t kRowMask = 0xff'ffff;
 
 /// A job's id, from one that was given to nothing else.

@@ -41,8 +41,7 @@ base::Task<Result<void>> RecordWriter::finish(base::MessageId id, Head head, std
   }
   const base::Time now = services_.worker.clock.now();
   message::Meta meta;
-  meta.envelope.recipients.push_back(
-      {std::string(kJobAddress), {}, message::kNotifyNever, {}});
+  meta.envelope.recipients.push_back({std::string(kJobAddress), {}, message::kNotifyNever, {}});
   message::Details& details = meta.details;
   details.tenant = head.tenant;
   details.stream = head.stream;

@@ -61,8 +61,8 @@ CREATE TABLE IF NOT EXISTS deliveries(
 CREATE TABLE IF NOT EXISTS readers(name TEXT PRIMARY KEY, position TEXT NOT NULL) STRICT;
 PRAGMA application_id=)";
 
-constexpr std::array<std::string_view, 8> kStates = {
-    "draft", "scheduled", "launching", "sending", "paused", "cancelling", "cancelled", "done"};
+constexpr std::array<std::string_view, 8> kStates = {"draft",  "scheduled",  "launching", "sending",
+                                                     "paused", "cancelling", "cancelled", "done"};
 
 constexpr std::string_view kColumns =
     "id, tenant, name, stream, state, origin, content, identity, sender_domains, client_address, "
@@ -222,8 +222,8 @@ Result<std::vector<Job>> Store::read_jobs(Statement& select) {
 
 Result<std::optional<Job>> Store::find(std::int64_t id, std::string_view tenant) {
   const std::lock_guard lock(mutex_);
-  auto select =
-      database_.prepare("SELECT " + std::string(kColumns) + " FROM jobs WHERE id=? AND (?='' OR tenant=?)");
+  auto select = database_.prepare("SELECT " + std::string(kColumns) +
+                                  " FROM jobs WHERE id=? AND (?='' OR tenant=?)");
   if (!select) return select.error();
   select->bind(id).bind(tenant).bind(tenant);
   auto jobs = read_jobs(*select);
@@ -302,11 +302,11 @@ Result<Changed> Store::change(const Job& job, base::Time now) {
 }
 
 Result<Changed> Store::move(std::int64_t id, const std::vector<JobState>& from, JobState to,
-                         base::Time now, std::string_view note) {
+                            base::Time now, std::string_view note) {
   const std::lock_guard lock(mutex_);
   for (const JobState state : from) {
-    auto update = database_.prepare(
-        "UPDATE jobs SET state=?, note=?, changed_us=? WHERE id=? AND state=?");
+    auto update =
+        database_.prepare("UPDATE jobs SET state=?, note=?, changed_us=? WHERE id=? AND state=?");
     if (!update) return update.error();
     update->bind(number(to)).bind(note).bind(base::to_unix_us(now)).bind(id).bind(number(state));
     if (const auto done = update->run(); !done) return done.error();
@@ -331,19 +331,18 @@ Result<Changed> Store::commit(std::int64_t id, base::Time send_at, base::Time no
 Result<Changed> Store::launch(std::int64_t id, base::MessageId message, base::Time now) {
   const std::lock_guard lock(mutex_);
   auto update = database_.prepare(
-      "UPDATE jobs SET state=?, message_high=?, message_low=?, changed_us=? WHERE id=? AND state=?");
+      "UPDATE jobs SET state=?, message_high=?, message_low=?, changed_us=? WHERE id=? AND "
+      "state=?");
   if (!update) return update.error();
   update->bind(number(JobState::Launching)).bind(static_cast<std::int64_t>(message.high));
   update->bind(static_cast<std::int64_t>(message.low)).bind(base::to_unix_us(now)).bind(id);
-  if (const auto done = update->bind(number(JobState::Scheduled)).run(); !done)
-    return done.error();
+  if (const auto done = update->bind(number(JobState::Scheduled)).run(); !done) return done.error();
   return changed(database_);
 }
 
 Result<void> Store::set_note(base::MessageId message, std::string_view note) {
   const std::lock_guard lock(mutex_);
-  auto update =
-      database_.prepare("UPDATE jobs SET note=? WHERE message_high=? AND message_low=?");
+  auto update = database_.prepare("UPDATE jobs SET note=? WHERE message_high=? AND message_low=?");
   if (!update) return update.error();
   update->bind(note).bind(static_cast<std::int64_t>(message.high));
   return update->bind(static_cast<std::int64_t>(message.low)).run();
@@ -383,9 +382,9 @@ Result<void> Store::take_counts(const std::map<base::MessageId, Counts>& counts,
       "state IN (?,?) AND rejected+delivered+bounced+expired+suppressed+cancelled>=rows");
   if (!finish) return finish.error();
   for (const auto& [message, more] : counts) {
-    for (const std::uint64_t one : {more.accepted, more.rejected, more.delivered, more.bounced,
-                                    more.expired, more.suppressed, more.cancelled, more.deferred,
-                                    more.complained, more.unsubscribed, more.opened})
+    for (const std::uint64_t one :
+         {more.accepted, more.rejected, more.delivered, more.bounced, more.expired, more.suppressed,
+          more.cancelled, more.deferred, more.complained, more.unsubscribed, more.opened})
       update->bind(static_cast<std::int64_t>(one));
     update->bind(static_cast<std::int64_t>(message.high));
     update->bind(static_cast<std::int64_t>(message.low));
@@ -408,11 +407,10 @@ Result<void> Store::take_counts(const std::map<base::MessageId, Counts>& counts,
 Result<void> Store::prune(base::Time now) {
   const std::lock_guard lock(mutex_);
   const std::string before = std::to_string(base::to_unix_us(now - kKept));
-  return database_.run(
-      "DELETE FROM jobs WHERE state IN (6,7) AND changed_us<" + before +
-      ";DELETE FROM deliveries WHERE created_us<" + before +
-      ";DELETE FROM imports WHERE created_us<" + before +
-      ";DELETE FROM import_errors WHERE import NOT IN (SELECT id FROM imports)");
+  return database_.run("DELETE FROM jobs WHERE state IN (6,7) AND changed_us<" + before +
+                       ";DELETE FROM deliveries WHERE created_us<" + before +
+                       ";DELETE FROM imports WHERE created_us<" + before +
+                       ";DELETE FROM import_errors WHERE import NOT IN (SELECT id FROM imports)");
 }
 
 }  // namespace ekiden::bulk

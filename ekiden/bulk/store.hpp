@@ -37,10 +37,10 @@ class Store {
   Result<std::optional<Job>> find_by_message(base::MessageId message);
 
   struct Listing {
-    std::string tenant;              ///< empty: any
-    std::optional<Origin> origin;    ///< empty: any
-    std::optional<JobState> state;   ///< empty: any
-    std::int64_t before = INT64_MAX; ///< ids below
+    std::string tenant;               ///< empty: any
+    std::optional<Origin> origin;     ///< empty: any
+    std::optional<JobState> state;    ///< empty: any
+    std::int64_t before = INT64_MAX;  ///< ids below
     std::size_t limit = 100;
   };
   /// Newest first.
@@ -59,9 +59,10 @@ class Store {
   /// Content, name and stream; No when it is no draft any more.
   Result<Changed> change(const Job& job, base::Time now);
   /// From one of `from`; No: it is in another state.
-  Result<Changed> move(std::int64_t id, const std::vector<JobState>& from, JobState to, base::Time now,
-                    std::string_view note = {});
-  /// Draft to Scheduled with its time; No: it is no draft, or has no rows, or an import is under way.
+  Result<Changed> move(std::int64_t id, const std::vector<JobState>& from, JobState to,
+                       base::Time now, std::string_view note = {});
+  /// Draft to Scheduled with its time; No: it is no draft, or has no rows, or an import is under
+  /// way.
   Result<Changed> commit(std::int64_t id, base::Time send_at, base::Time now);
   Result<Changed> launch(std::int64_t id, base::MessageId message, base::Time now);
   Result<void> set_note(base::MessageId message, std::string_view note);

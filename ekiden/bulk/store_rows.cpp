@@ -119,14 +119,13 @@ Result<Changed> Store::remove_rows(std::int64_t job, std::size_t count_max) {
   const std::lock_guard lock(mutex_);
   auto transaction = account::Transaction::begin(database_);
   if (!transaction) return transaction.error();
-  auto erase = database_.prepare(
-      "DELETE FROM rows WHERE id IN (SELECT id FROM rows WHERE job=? LIMIT ?)");
+  auto erase =
+      database_.prepare("DELETE FROM rows WHERE id IN (SELECT id FROM rows WHERE job=? LIMIT ?)");
   if (!erase) return erase.error();
   erase->bind(job).bind(static_cast<std::int64_t>(count_max));
   if (const auto done = erase->run(); !done) return done.error();
   const Changed any = changed(database_);
-  auto update = database_.prepare(
-      "UPDATE jobs SET rows=max(0, rows-?) WHERE id=? AND state=0");
+  auto update = database_.prepare("UPDATE jobs SET rows=max(0, rows-?) WHERE id=? AND state=0");
   if (!update) return update.error();
   update->bind(database_.rows_changed()).bind(job);
   if (const auto done = update->run(); !done) return done.error();
@@ -171,19 +170,20 @@ Result<void> Store::note_import(std::int64_t import, std::uint64_t taken, std::u
 
 Result<std::optional<Import>> Store::find_import(std::int64_t import) {
   const std::lock_guard lock(mutex_);
-  auto select = database_.prepare(
-      "SELECT id, job, is_done, taken, refused, lines FROM imports WHERE id=?");
+  auto select =
+      database_.prepare("SELECT id, job, is_done, taken, refused, lines FROM imports WHERE id=?");
   if (!select) return select.error();
   const auto step = select->bind(import).step();
   if (!step) return step.error();
   if (*step == Statement::Step::End) return std::optional<Import>();
-  const auto count = [&](int column) { return static_cast<std::uint64_t>(select->integer(column)); };
+  const auto count = [&](int column) {
+    return static_cast<std::uint64_t>(select->integer(column));
+  };
   return std::optional<Import>(Import{select->integer(0), select->integer(1),
                                       select->integer(2) != 0, count(3), count(4), count(5)});
 }
 
-Result<std::vector<ImportError>> Store::import_errors(std::int64_t import,
-                                                      std::uint64_t after_line,
+Result<std::vector<ImportError>> Store::import_errors(std::int64_t import, std::uint64_t after_line,
                                                       std::size_t limit) {
   const std::lock_guard lock(mutex_);
   auto select = database_.prepare(
@@ -221,8 +221,8 @@ Result<std::optional<Store::Delivery>> Store::find_delivery(std::int64_t id,
   if (*step == Statement::Step::End) return std::optional<Delivery>();
   const auto message = base::parse_message_id(select->text(1));
   if (!message) return std::optional<Delivery>();
-  return std::optional<Delivery>(Delivery{std::string(select->text(0)), *message,
-                                          base::from_unix_us(select->integer(2))});
+  return std::optional<Delivery>(
+      Delivery{std::string(select->text(0)), *message, base::from_unix_us(select->integer(2))});
 }
 
 }  // namespace ekiden::bulk

@@ -16,8 +16,8 @@ struct RecoveredJob {
   std::vector<spool::Progress> progress;
 };
 
-/// Stands at the spool's door: keeps jobs from those who deliver mail, and sees when a row's message
-/// has been tried for the first time, so that an expander knows how many still wait.
+/// Stands at the spool's door: keeps jobs from those who deliver mail, and sees when a row's
+/// message has been tried for the first time, so that an expander knows how many still wait.
 ///
 /// Sharing: `recover` and the getters before the workers run; the rest on any thread.
 class Watch {

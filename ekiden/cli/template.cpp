@@ -39,11 +39,11 @@ int list(const TemplateOptions& options, TemplateContext& user) {
                one.active.empty() ? "none" : one.active, one.name});
     if (user.user.is_json)
       user.user.out << json::serialize(json::object{{"id", one.id},
-                                               {"tenant", one.tenant},
-                                               {"name", one.name},
-                                               {"active", one.active},
-                                               {"versions", one.versions.size()}})
-               << "\n";
+                                                    {"tenant", one.tenant},
+                                                    {"name", one.name},
+                                                    {"active", one.active},
+                                                    {"versions", one.versions.size()}})
+                    << "\n";
   }
   if (!user.user.is_json)
     user.user.out << (table.is_empty() ? std::string("No templates.\n") : table.format(columns()));
@@ -67,17 +67,18 @@ int show(const TemplateOptions& options, TemplateContext& user) {
   if (version == nullptr) return say(user, kRefused, "it has no such version, or none is active");
   if (user.user.is_json) {
     user.user.out << json::serialize(json::object{{"id", made.id},
-                                             {"name", made.name},
-                                             {"version", version->id},
-                                             {"active", made.active == version->id},
-                                             {"subject", version->subject},
-                                             {"text", version->text},
-                                             {"html", version->html}})
-             << "\n";
+                                                  {"name", made.name},
+                                                  {"version", version->id},
+                                                  {"active", made.active == version->id},
+                                                  {"subject", version->subject},
+                                                  {"text", version->text},
+                                                  {"html", version->html}})
+                  << "\n";
     return 0;
   }
-  user.user.out << "Subject: " << version->subject << "\n\n" << version->text << "\n" << version->html
-           << "\n";
+  user.user.out << "Subject: " << version->subject << "\n\n"
+                << version->text << "\n"
+                << version->html << "\n";
   return 0;
 }
 
@@ -99,14 +100,14 @@ int preview(const TemplateOptions& options, TemplateContext& user) {
   }
   if (user.user.is_json) {
     user.user.out << json::serialize(json::object{{"subject", rendered->subject},
-                                             {"text", rendered->text},
-                                             {"html", rendered->html}})
-             << "\n";
+                                                  {"text", rendered->text},
+                                                  {"html", rendered->html}})
+                  << "\n";
     return 0;
   }
   user.user.out << "Subject: " << rendered->subject << "\n\n"
-           << rendered->text << "\n"
-           << rendered->html << "\n";
+                << rendered->text << "\n"
+                << rendered->html << "\n";
   return 0;
 }
 
@@ -129,7 +130,8 @@ int remove(const TemplateOptions& options, TemplateContext& user) {
 }  // namespace
 
 void add_template(CLI::App& app, Context& context) {
-  CLI::App* group = app.add_subcommand("template", "Texts for mail, in versions; no relay need run");
+  CLI::App* group =
+      app.add_subcommand("template", "Texts for mail, in versions; no relay need run");
   group->require_subcommand(1);
   using Command = int (*)(const TemplateOptions&, TemplateContext&);
   const auto add = [&](const char* name, const char* words, bool needs_id, Command command) {

@@ -174,8 +174,9 @@ base::Task<Outcome<QuarantineDecision>> QuarantineDesk::release(std::string name
   }
   // How far it was expanded went with it: released, it would send again what it has sent.
   if (old->details.protocol == message::kJobProtocol) {
-    Problem problem{"refused", name + " is a bulk job, which cannot be released; it can be saved "
-                                      "with `spool quarantine show --raw`, and deleted"};
+    Problem problem{"refused", name +
+                                   " is a bulk job, which cannot be released; it can be saved "
+                                   "with `spool quarantine show --raw`, and deleted"};
     co_return Answer(std::move(problem));
   }
   const std::vector<std::uint32_t> open = open_recipients(*item);

@@ -90,8 +90,7 @@ base::Task<Admitted> admit_message(Services& services,
         co_await arrival.part(std::move(first), seen, submission.client, submission.origin);
   }
   if (done.reply.is_positive())
-    done.reply =
-        co_await arrival.make(std::move(rest), seen, submission.client, submission.origin);
+    done.reply = co_await arrival.make(std::move(rest), seen, submission.client, submission.origin);
   if (!done.reply.is_positive()) services.instruments.messages_refused.add();
   co_return done;
 }
@@ -104,8 +103,7 @@ base::Task<Submitted> submit_message(Services& services,
   // Delivery falls behind: this client waits a moment instead of being refused.
   const base::Duration delay = services.intake.delay();
   if (delay.count() > 0) co_await sleep(services.worker.clock, delay);
-  Admitted admitted =
-      co_await admit_message(services, std::move(options), std::move(submission));
+  Admitted admitted = co_await admit_message(services, std::move(options), std::move(submission));
   done.reply = std::move(admitted.reply);
   done.refused_recipient = admitted.refused_recipient;
   if (!done.reply.is_positive()) co_return done;

@@ -124,11 +124,10 @@ HttpResponse accepted(const ReadBatch& batch, base::MessageId id, std::int64_t j
   HttpResponse response;
   response.status = 202;
   response.content_type = "application/json";
-  response.body = "{\"id\":\"" + base::format_message_id(id) + "\",\"job\":\"" +
-                  std::to_string(job) + "\",\"status\":\"" +
-                  (batch.send_at ? "scheduled" : "queued") +
-                  "\",\"recipients\":" + std::to_string(batch.rows) + ",\"messages\":[" + ids +
-                  "]}\n";
+  response.body =
+      "{\"id\":\"" + base::format_message_id(id) + "\",\"job\":\"" + std::to_string(job) +
+      "\",\"status\":\"" + (batch.send_at ? "scheduled" : "queued") +
+      "\",\"recipients\":" + std::to_string(batch.rows) + ",\"messages\":[" + ids + "]}\n";
   response.headers.emplace_back("Location", "/v1/jobs/" + std::to_string(job));
   return response;
 }

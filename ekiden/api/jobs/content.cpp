@@ -82,8 +82,7 @@ bool render(const Content& content, const json::object& data, Draft& draft, std:
       why = std::string(part) + ", " + error.sentence();
     }
   };
-  if (content.subject)
-    put(*content.subject, Handlebars::Escape::None, "subject", draft.subject);
+  if (content.subject) put(*content.subject, Handlebars::Escape::None, "subject", draft.subject);
   if (content.text) put(*content.text, Handlebars::Escape::None, "text", *draft.text);
   if (content.html) put(*content.html, Handlebars::Escape::Html, "html", *draft.html);
   for (std::size_t i = 0; i < content.headers.size(); ++i)
@@ -93,8 +92,7 @@ bool render(const Content& content, const json::object& data, Draft& draft, std:
 
 }  // namespace
 
-std::optional<Content> read_content(const json::object& given, base::Time now,
-                                    Findings& findings) {
+std::optional<Content> read_content(const json::object& given, base::Time now, Findings& findings) {
   json::object object = given;
   Content content;
   bool is_literal = false, is_error = false;
@@ -114,9 +112,9 @@ std::optional<Content> read_content(const json::object& given, base::Time now,
   for (const char* name : {"to", "cc", "bcc", "send_at", "stream"}) {
     if (!object.contains(name)) continue;
     object.erase(name);
-    findings.add(std::string("/") + name, "unknown",
-                 {"this stands beside the content, not in it",
-                  "これはcontentの中ではなく、外に指定します"});
+    findings.add(
+        std::string("/") + name, "unknown",
+        {"this stands beside the content, not in it", "これはcontentの中ではなく、外に指定します"});
   }
   content.draft = read_draft(object, findings);
   Draft probe = content.draft;
@@ -179,22 +177,20 @@ bulk::ComposeRow make_composer(const bulk::Head& head) {
   // Its time was checked when it came.
   std::optional<Content> content = read_content(value.get_object(), base::Time{}, findings);
   if (!content) return nullptr;
-  return [shared = std::make_shared<const Content>(std::move(*content))](std::string_view row,
-                                                                         base::Time now) {
-    return compose_row(*shared, row, now);
-  };
+  return [shared = std::make_shared<const Content>(std::move(*content))](
+             std::string_view row, base::Time now) { return compose_row(*shared, row, now); };
 }
 
 std::optional<bulk::Row> make_row(const std::string& address, const std::string& name,
-                                  json::object data, json::object metadata,
-                                  const std::string& base, Findings& findings) {
+                                  json::object data, json::object metadata, const std::string& base,
+                                  Findings& findings) {
   const Result<smtp::Address> parsed = smtp::parse_address(address);
   if (!is_header_safe(address) || !parsed || parsed->domain.empty() ||
       (!parsed->is_literal() && !smtp::canonical_domain(parsed->domain))) {
-    findings.add(base + "/to", "bad_address",
-                 {"\"" + base::printable(address, 100) + "\" is no mail address",
-                  "「" + base::printable(address, 100) +
-                      "」はメールアドレスとして正しくありません"});
+    findings.add(
+        base + "/to", "bad_address",
+        {"\"" + base::printable(address, 100) + "\" is no mail address",
+         "「" + base::printable(address, 100) + "」はメールアドレスとして正しくありません"});
     return std::nullopt;
   }
   if (!is_header_safe(name) || name.size() > kNameOctetsMax) {
@@ -219,8 +215,9 @@ std::optional<bulk::Row> make_row(const std::string& address, const std::string&
   row.address = smtp::comparison_key(*parsed);
   row.data = json::serialize(object);
   if (row.data.size() > bulk::kRowOctetsMax) {
-    findings.add(base, "too_long", {"a recipient with its data has at most 64 KiB",
-                                    "1件の宛先とデータは64KiBまでです"});
+    findings.add(
+        base, "too_long",
+        {"a recipient with its data has at most 64 KiB", "1件の宛先とデータは64KiBまでです"});
     return std::nullopt;
   }
   return row;

@@ -36,8 +36,8 @@ Problem wrong_state(bulk::JobState state) {
 }
 
 Problem store_broken() {
-  return unavailable({"The jobs cannot be read or written now.",
-                      "現在ジョブを読み書きできません。"});
+  return unavailable(
+      {"The jobs cannot be read or written now.", "現在ジョブを読み書きできません。"});
 }
 
 json::object to_json(const bulk::Job& job) {
@@ -53,8 +53,8 @@ json::object to_json(const bulk::Job& job) {
                       {"recipients", job.rows},
                       {"created_at", base::format_rfc3339(job.created)},
                       {"changed_at", base::format_rfc3339(job.changed)}};
-  for (const auto& [name, time] : {std::pair("committed_at", job.committed),
-                                   std::pair("send_at", job.send_at)}) {
+  for (const auto& [name, time] :
+       {std::pair("committed_at", job.committed), std::pair("send_at", job.send_at)}) {
     const std::string text = time_or_null(time);
     object[name] = text.empty() ? json::value(nullptr) : json::value(json::string(text));
   }
@@ -115,8 +115,7 @@ base::Task<HttpResponse> JobDesk::show_message(std::shared_ptr<Call> call, Messa
   const bulk::Job& job = **asked;
   if (!is_row) co_return json_response(200, to_json(job));
   if (bulk::row_of(*id) > job.rows || job.state == bulk::JobState::Done) co_return response;
-  const char* const status =
-      job.state == bulk::JobState::Cancelled ? "cancelled" : "waiting";
+  const char* const status = job.state == bulk::JobState::Cancelled ? "cancelled" : "waiting";
   json::array recipients;
   recipients.push_back(json::object{{"index", 0},
                                     {"recipient", ""},
@@ -171,9 +170,10 @@ base::Task<JobDesk::Imported> JobDesk::take_list(bulk::Job job, std::string octe
     co_return done;
   }
   if (!shared->problem.empty()) {
-    done.problem = invalid_request(
-        {{"", "bad_list", {"the list cannot be read: " + shared->problem,
-                           "リストを読み取れません: " + shared->problem}}});
+    done.problem = invalid_request({{"",
+                                     "bad_list",
+                                     {"the list cannot be read: " + shared->problem,
+                                      "リストを読み取れません: " + shared->problem}}});
     co_return done;
   }
   ListImport::Step step = ListImport::Step::More;

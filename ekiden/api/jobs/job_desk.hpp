@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "ekiden/api/frame.hpp"
 #include "ekiden/account/template_store.hpp"
+#include "ekiden/api/frame.hpp"
 #include "ekiden/api/jobs/list_reader.hpp"
 #include "ekiden/api/message_desk.hpp"
 #include "ekiden/api/sender.hpp"

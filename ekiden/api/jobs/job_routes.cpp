@@ -42,7 +42,8 @@ Problem bad_page() {
 
 HttpResponse job_response(unsigned status, const bulk::Job& job) {
   HttpResponse response = json_response(status, to_json(job));
-  if (status == 201) response.headers.emplace_back("Location", "/v1/jobs/" + std::to_string(job.id));
+  if (status == 201)
+    response.headers.emplace_back("Location", "/v1/jobs/" + std::to_string(job.id));
   return response;
 }
 
@@ -129,9 +130,9 @@ base::Task<HttpResponse> JobDesk::create(std::shared_ptr<Call> call) {
     co_await sender_.settle(std::move(claimed.request), 0, {}, Sender::Outcome::Nothing);
     if (!made) co_return refuse(store_broken(), *call);
     const std::string max = std::to_string(bulk::Store::kOpenJobsMax);
-    const Problem problem =
-        make_problem(409, "conflict", {"At most " + max + " jobs may be open.",
-                                       "同時に作成できるジョブは" + max + "件までです。"});
+    const Problem problem = make_problem(409, "conflict",
+                                         {"At most " + max + " jobs may be open.",
+                                          "同時に作成できるジョブは" + max + "件までです。"});
     co_return refuse(problem, *call);
   }
   HttpResponse response = job_response(201, *made);
@@ -175,7 +176,8 @@ base::Task<HttpResponse> JobDesk::show(std::shared_ptr<Call> call) {
   if (!found.job) co_return refuse(no_such_job(), *call);
   json::object object = to_json(*found.job);
   json::error_code error;
-  json::value content = json::parse(found.job->content.empty() ? "null" : found.job->content, error);
+  json::value content =
+      json::parse(found.job->content.empty() ? "null" : found.job->content, error);
   if (!error) object["content"] = std::move(content);
   co_return json_response(200, object);
 }
@@ -204,10 +206,8 @@ base::Task<HttpResponse> JobDesk::change(std::shared_ptr<Call> call) {
     read.problem = sender_.may_send(*call, read.from, read.return_path, job.stream);
   }
   if (read.problem) co_return refuse(*read.problem, *call);
-  base::Function<Result<bulk::Changed>(bulk::Store&)> question = [job, at = now()](
-                                                                     bulk::Store& store) {
-    return store.change(job, at);
-  };
+  base::Function<Result<bulk::Changed>(bulk::Store&)> question =
+      [job, at = now()](bulk::Store& store) { return store.change(job, at); };
   const std::optional<bulk::Changed> changed = co_await ask<bulk::Changed>(std::move(question));
   if (!changed) co_return refuse(store_broken(), *call);
   co_return co_await show(call);
@@ -232,8 +232,8 @@ base::Task<HttpResponse> JobDesk::remove(std::shared_ptr<Call> call) {
         [id = found.job->id](bulk::Store& store) { return store.remove_rows(id, kRowsAtOnce); };
     some = co_await ask<bulk::Changed>(std::move(rows));
   }
-  co_return json_response(200, json::object{{"id", std::to_string(found.job->id)},
-                                            {"deleted", true}});
+  co_return json_response(200,
+                          json::object{{"id", std::to_string(found.job->id)}, {"deleted", true}});
 }
 
 base::Task<HttpResponse> JobDesk::recipients(std::shared_ptr<Call> call) {
@@ -376,7 +376,8 @@ base::Task<HttpResponse> JobDesk::commit(std::shared_ptr<Call> call) {
         send_at = *time;
       } else {
         problem = invalid_request(
-            {{member({}, {key.data(), key.size()}), "bad_time",
+            {{member({}, {key.data(), key.size()}),
+              "bad_time",
               {"send_at is a date with its offset or Unix seconds, at most 30 days ahead",
                "send_atは時差付きの日時かUnix秒で、30日先までです"}}});
       }
@@ -384,14 +385,14 @@ base::Task<HttpResponse> JobDesk::commit(std::shared_ptr<Call> call) {
     if (problem) co_return refuse(*problem, *call);
   }
   if (found.job->state == JobState::Draft && found.job->rows == 0) {
-    const Problem problem = make_problem(
-        409, "conflict", {"The job has no recipients.", "ジョブに宛先がありません。"});
+    const Problem problem =
+        make_problem(409, "conflict", {"The job has no recipients.", "ジョブに宛先がありません。"});
     co_return refuse(problem, *call);
   }
-  base::Function<Result<bulk::Changed>(bulk::Store&)> question =
-      [id = found.job->id, send_at, at = now()](bulk::Store& store) {
-        return store.commit(id, send_at, at);
-      };
+  base::Function<Result<bulk::Changed>(bulk::Store&)> question = [id = found.job->id, send_at,
+                                                                  at = now()](bulk::Store& store) {
+    return store.commit(id, send_at, at);
+  };
   const std::optional<bulk::Changed> done = co_await ask<bulk::Changed>(std::move(question));
   if (!done) co_return refuse(store_broken(), *call);
   // Committed before: a repetition is told how it stands, unless it is a draft with an import.

@@ -73,8 +73,8 @@ void ListReader::read_csv(Some& some) {
     return;
   }
   std::vector<std::string>& fields = record->fields;
-  const std::string address(
-      address_column_ < fields.size() ? base::trimmed(fields[address_column_]) : "");
+  const std::string address(address_column_ < fields.size() ? base::trimmed(fields[address_column_])
+                                                            : "");
   if (fields.size() > columns_.size()) {
     some.errors.push_back({record->line, base::printable(address, kShownOctetsMax), "bad_csv",
                            "has " + std::to_string(fields.size()) + " fields, the first line " +
@@ -113,8 +113,7 @@ void ListReader::read_json(Some& some) {
   const std::optional<json::value> value =
       line.size() > base::kCsvRecordOctetsMax ? std::nullopt : parse_json(line, why);
   if (!value || !value->is_object()) {
-    if (why.english.empty())
-      why.english = value ? "is no JSON object" : "is longer than 64 KiB";
+    if (why.english.empty()) why.english = value ? "is no JSON object" : "is longer than 64 KiB";
     some.errors.push_back({number, {}, "bad_json", why.english});
     return;
   }
@@ -143,7 +142,8 @@ Result<std::int64_t> ListImport::begin(base::Time now) {
 Result<ListImport::Step> ListImport::step() {
   ListReader::Some some = reader_.next(kRecordsAtOnce);
   while (rows_ + some.rows.size() > bulk::kRowsMax) {
-    some.errors.push_back({some.lines.back(), {}, "too_many", "a job has at most 1000000 recipients"});
+    some.errors.push_back(
+        {some.lines.back(), {}, "too_many", "a job has at most 1000000 recipients"});
     some.rows.pop_back();
     some.lines.pop_back();
   }

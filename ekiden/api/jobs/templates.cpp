@@ -24,11 +24,12 @@ Problem no_such_template() {
 Problem broken(const Error& error) {
   if (error == account::Errc::NotFound) return no_such_template();
   if (error == account::Errc::TooMany)
-    return make_problem(409, "conflict", {"There are too many templates or versions.",
-                                          "テンプレートかバージョンが多すぎます。"});
+    return make_problem(
+        409, "conflict",
+        {"There are too many templates or versions.", "テンプレートかバージョンが多すぎます。"});
   base::log::error("templates_store", {{"reason", error.message()}});
-  return unavailable({"The templates cannot be read or written now.",
-                      "現在テンプレートを読み書きできません。"});
+  return unavailable(
+      {"The templates cannot be read or written now.", "現在テンプレートを読み書きできません。"});
 }
 
 std::string hex_of(base::MessageId id) {
@@ -84,8 +85,9 @@ ReadVersion read_version(const HttpRequest& request, const TemplateStyle& style,
   take(style.html, version.html);
   take(style.text, version.text);
   if (!is_header_safe(version.subject) || version.subject.size() > kSubjectOctetsMax)
-    findings.add("/subject", "control_character",
-                 {"a subject is one line of at most 2000 octets", "件名は1行、2000オクテットまでです"});
+    findings.add(
+        "/subject", "control_character",
+        {"a subject is one line of at most 2000 octets", "件名は1行、2000オクテットまでです"});
   if (const json::value* active = body.object.if_contains("active"))
     read.is_active = (active->is_bool() && active->get_bool()) ||
                      (active->is_int64() && active->get_int64() == 1);
@@ -135,8 +137,8 @@ std::string version_id(base::MessageId fresh) {
   return hex;
 }
 
-std::optional<TemplateVersion> TemplateDesk::find(account::TemplateStore& store, const std::string& tenant,
-                                                  const std::string& id,
+std::optional<TemplateVersion> TemplateDesk::find(account::TemplateStore& store,
+                                                  const std::string& tenant, const std::string& id,
                                                   const std::string& version) {
   if (id.empty()) return std::nullopt;
   const auto found = store.templates(tenant, id);
@@ -151,8 +153,9 @@ base::Task<TemplateDesk::Found> TemplateDesk::find(std::shared_ptr<Call> call) {
       [&store = store_, tenant = call->caller.tenant(), id = std::string(call->path.get("id"))] {
         return store.templates(tenant, id);
       };
-  Result<std::vector<MailTemplate>> asked = co_await base::run_on<Result<std::vector<MailTemplate>>>(
-      sender_.pool(), sender_.worker(), std::move(work));
+  Result<std::vector<MailTemplate>> asked =
+      co_await base::run_on<Result<std::vector<MailTemplate>>>(sender_.pool(), sender_.worker(),
+                                                               std::move(work));
   Found found;
   if (!asked) {
     found.problem = broken(asked.error());
@@ -170,8 +173,8 @@ base::Task<std::optional<Problem>> TemplateDesk::change(
   base::Function<Result<void>()> on_pool = [&store = store_, work = std::move(work)]() mutable {
     return work(store);
   };
-  const Result<void> done = co_await base::run_on<Result<void>>(sender_.pool(), sender_.worker(),
-                                                                std::move(on_pool));
+  const Result<void> done =
+      co_await base::run_on<Result<void>>(sender_.pool(), sender_.worker(), std::move(on_pool));
   if (done) co_return std::nullopt;
   co_return broken(done.error());
 }
@@ -180,8 +183,9 @@ base::Task<HttpResponse> TemplateDesk::list(std::shared_ptr<Call> call,
                                             const TemplateStyle& style) {
   base::Function<Result<std::vector<MailTemplate>>()> work =
       [&store = store_, tenant = call->caller.tenant()] { return store.templates(tenant); };
-  Result<std::vector<MailTemplate>> asked = co_await base::run_on<Result<std::vector<MailTemplate>>>(
-      sender_.pool(), sender_.worker(), std::move(work));
+  Result<std::vector<MailTemplate>> asked =
+      co_await base::run_on<Result<std::vector<MailTemplate>>>(sender_.pool(), sender_.worker(),
+                                                               std::move(work));
   if (!asked) {
     const Problem problem = broken(asked.error());
     co_return style.refuse(problem, call->caller);
@@ -258,10 +262,8 @@ base::Task<HttpResponse> TemplateDesk::rename(std::shared_ptr<Call> call,
   }
   if (!problem) {
     base::Function<Result<void>(account::TemplateStore&)> work =
-        [id = found.made->id, name = read.name,
-         author = call->caller.author(sender_.now())](account::TemplateStore& store) {
-          return store.rename(id, name, author);
-        };
+        [id = found.made->id, name = read.name, author = call->caller.author(sender_.now())](
+            account::TemplateStore& store) { return store.rename(id, name, author); };
     problem = co_await change(call, std::move(work));
   }
   if (problem) co_return style.refuse(*problem, call->caller);
@@ -274,9 +276,8 @@ base::Task<HttpResponse> TemplateDesk::remove(std::shared_ptr<Call> call,
   std::optional<Problem> problem = found.problem;
   if (!problem) {
     base::Function<Result<void>(account::TemplateStore&)> work =
-        [id = found.made->id, author = call->caller.author(sender_.now())](account::TemplateStore& store) {
-          return store.remove(id, author);
-        };
+        [id = found.made->id, author = call->caller.author(sender_.now())](
+            account::TemplateStore& store) { return store.remove(id, author); };
     problem = co_await change(call, std::move(work));
   }
   if (problem) co_return style.refuse(*problem, call->caller);
@@ -378,8 +379,7 @@ base::Task<HttpResponse> TemplateDesk::preview(std::shared_ptr<Call> call) {
   JsonBody body = read_json_body(call->request);
   if (body.problem) co_return own_problem(*body.problem, call->caller);
   const std::string wanted = text_of(body.object, "version");
-  const TemplateVersion* version =
-      found.made->find(wanted.empty() ? found.made->active : wanted);
+  const TemplateVersion* version = found.made->find(wanted.empty() ? found.made->active : wanted);
   if (version == nullptr) {
     const Problem problem = no_such_template();
     co_return own_problem(problem, call->caller);
@@ -399,15 +399,14 @@ base::Task<HttpResponse> TemplateDesk::preview(std::shared_ptr<Call> call) {
     const Problem problem = invalid_request(std::move(wrong));
     co_return own_problem(problem, call->caller);
   }
-  co_return json_response(200, json::object{{"subject", rendered->subject},
-                                            {"html", rendered->html},
-                                            {"text", rendered->text}});
+  co_return json_response(
+      200, json::object{
+               {"subject", rendered->subject}, {"html", rendered->html}, {"text", rendered->text}});
 }
 
 std::optional<Rendered> render_version(const TemplateVersion& version, const json::object& data,
                                        bool refuses_missing, Findings& findings) {
-  const auto missing =
-      refuses_missing ? Handlebars::Missing::Error : Handlebars::Missing::Empty;
+  const auto missing = refuses_missing ? Handlebars::Missing::Error : Handlebars::Missing::Empty;
   bool is_fine = true;
   const auto put = [&](const std::string& source, Handlebars::Escape escape, const char* part) {
     bulk::TemplateError error;
@@ -427,8 +426,8 @@ std::optional<Rendered> render_version(const TemplateVersion& version, const jso
   return rendered;
 }
 
-void resolve_template(json::object& content, const std::string& tenant, account::TemplateStore& store,
-                      Findings& findings) {
+void resolve_template(json::object& content, const std::string& tenant,
+                      account::TemplateStore& store, Findings& findings) {
   if (!content.contains("template")) return;
   const std::string id = text_of(content, "template"), version = text_of(content, "version");
   content.erase("template");

@@ -56,8 +56,8 @@ class TemplateDesk {
   };
   base::Task<Found> find(std::shared_ptr<Call> call);
   /// Work on the store that gives a problem or none.
-  base::Task<std::optional<Problem>> change(std::shared_ptr<Call> call,
-                                            base::Function<Result<void>(account::TemplateStore&)> work);
+  base::Task<std::optional<Problem>> change(
+      std::shared_ptr<Call> call, base::Function<Result<void>(account::TemplateStore&)> work);
 
   Sender& sender_;
   account::TemplateStore& store_;

@@ -177,8 +177,7 @@ std::optional<Common> read_common(const json::object& body, Findings& findings) 
 }
 
 /// The template's texts with the personalization's data, and the mail's own where it has some.
-void put_template(const Common& common, const json::object& one, Draft& draft,
-                  Findings& findings) {
+void put_template(const Common& common, const json::object& one, Draft& draft, Findings& findings) {
   const json::object* data = object_of(one, "dynamic_template_data");
   const auto rendered = jobs::render_version(
       *common.version, data == nullptr ? json::object() : *data, false, findings);
@@ -236,8 +235,7 @@ PreparedBatch prepare_all(const HttpRequest& request, base::Time now, const std:
   if (common && !template_id.empty()) {
     common->version = jobs::TemplateDesk::find(templates, tenant, template_id, {});
     if (!common->version)
-      return refuse("The template_id must be of a template with an active version.",
-                    "template_id");
+      return refuse("The template_id must be of a template with an active version.", "template_id");
   }
   if (!common) return one_problem(invalid_request(findings.take()));
   if (common->draft.from.address.empty()) return refuse(kNoFrom, "from");
