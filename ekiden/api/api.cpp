@@ -58,6 +58,7 @@ Api::Api(Parts parts)
   admin::add_operation_routes(frame_, queue_);
   blastengine::add_routes(frame_, sender_, jobs_);
   blastengine::add_bulk_routes(frame_, jobs_, messages_);
+  blastengine::add_recipient_routes(frame_, jobs_);
   blastengine::add_log_routes(frame_, parts_.shared.events(), parts_.shared.reports());
   blastengine::add_usage_routes(frame_, parts_.shared.events());
   postmark::add_routes(frame_, sender_);

@@ -172,12 +172,13 @@ TEST_P(Operators, LoseNothingAndDoubleNothingThatTheyDeleted) {
   // named by the subject's token and its address.
   using Who = std::pair<std::string, std::string>;
   std::map<Who, base::Time> deleted;
-  std::set<std::string> unreported;  // the operator deleted a report to them
+  std::set<std::string> unreported;  // the operator deleted or bounced a report to them
   for (const MemorySink::Kept& kept : sink.events()) {
     const events::Event& event = kept.event;
     const std::size_t at = event.subject.find("token-");
-    if (event.kind == events::Kind::Cancelled && event.sender.empty())
-      unreported.insert(event.recipient);
+    const bool is_ended =
+        event.kind == events::Kind::Cancelled || event.kind == events::Kind::Bounced;
+    if (is_ended && event.sender.empty()) unreported.insert(event.recipient);
     if (event.kind != events::Kind::Cancelled || at == std::string::npos) continue;
     deleted.emplace(Who(event.subject.substr(at), event.recipient), event.time);
   }

@@ -6,14 +6,14 @@
 #include <boost/json/serialize.hpp>
 #include <map>
 
+#include "ekiden/api/blastengine/delivery.hpp"
 #include "ekiden/api/blastengine/transaction.hpp"
 #include "ekiden/api/draft_reader.hpp"
 #include "ekiden/api/jobs/content.hpp"
 #include "ekiden/api/json_fields.hpp"
 #include "ekiden/api/multipart.hpp"
-#include "ekiden/api/strict_json.hpp"
-#include "ekiden/api/zip_file.hpp"
 #include "ekiden/base/text.hpp"
+#include "ekiden/webhook/payload.hpp"
 
 namespace ekiden::api::blastengine {
 namespace {
@@ -27,32 +27,8 @@ using jobs::JobDesk;
 constexpr std::size_t kRecipientsInUpdate = 50;
 constexpr std::size_t kPageDefault = 100, kPageMax = 1000;
 
-Problem no_data() {
-  return make_problem(404, "not-found", {"no data found.", "データが見つかりません。"});
-}
-
-Problem locked() {
-  return make_problem(423, "conflict",
-                      {"this delivery cannot be changed now.", "この配信は現在変更できません。"});
-}
-
-Problem known_already() {
-  return invalid_request(
-      {{"/email",
-        "duplicate",
-        {"this address is in the delivery already", "このアドレスは登録済みです"}}});
-}
-
-/// Times as blastengine has them: Japan's.
-std::string time_of(base::Time time) {
-  if (time == base::Time{}) return {};
-  std::string text = base::format_rfc3339(time + std::chrono::hours(9));
-  return text.substr(0, 19) + "+09:00";
-}
-
 json::value time_or_null(base::Time time) {
-  const std::string text = time_of(time);
-  return text.empty() ? json::value(nullptr) : json::value(json::string(text));
+  return time == base::Time{} ? json::value(nullptr) : json::value(webhook::japan_time(time));
 }
 
 const char* status_of(JobState state) {
@@ -73,36 +49,6 @@ const char* status_of(JobState state) {
       return "SENT";
   }
   return "FAILED";
-}
-
-/// A request's JSON and files, whether it is one or a form with a part named data.
-struct Given {
-  json::object object;
-  std::vector<FormPart> files;
-  std::optional<Problem> problem;
-};
-
-Given read_given(const HttpRequest& request) {
-  Given given;
-  if (!base::starts_with_ignoring_case(request.header("content-type"), "multipart/")) {
-    JsonBody body = read_json_body(request);
-    given.object = std::move(body.object);
-    given.problem = std::move(body.problem);
-    return given;
-  }
-  auto parts = parse_form(request.header("content-type"), request.body);
-  Text why{"the body is no multipart/form-data", "multipart/form-dataではありません"};
-  bool is_fine = parts.has_value();
-  for (std::size_t i = 0; is_fine && i < parts->size(); ++i) {
-    FormPart& part = (*parts)[i];
-    if (part.name == "file") given.files.push_back(std::move(part));
-    if (part.name != "data") continue;
-    const std::optional<json::value> data = parse_json(part.content, why);
-    is_fine = data && data->is_object();
-    if (is_fine) given.object = data->get_object();
-  }
-  if (!is_fine) given.problem = make_problem(400, "not-json", std::move(why));
-  return given;
 }
 
 /// Puts what the request says over what the content has: what is not there stays.
@@ -150,35 +96,6 @@ void put_content(const Given& given, json::object& content) {
   content["syntax"] = "literal";
 }
 
-/// {"email", "insert_code": [{"key", "value"}]} as a row.
-std::optional<bulk::Row> read_recipient(const json::object& object, const std::string& base,
-                                        Findings& findings) {
-  json::object data;
-  if (const json::array* codes = array_of(object, "insert_code")) {
-    for (const json::value& one : *codes) {
-      const json::object* code = one.if_object();
-      if (code == nullptr || text_of(*code, "key").empty()) continue;
-      data[text_of(*code, "key")] = text_of(*code, "value");
-    }
-  }
-  return jobs::make_row(text_of(object, "email"), {}, std::move(data), {}, base, findings);
-}
-
-json::object recipient_json(const bulk::Row& row) {
-  json::object told{{"email_id", row.id}, {"delivery_id", row.job}};
-  json::error_code error;
-  const json::value read = json::parse(row.data, error);
-  json::array codes;
-  if (!error && read.is_object()) {
-    told["email"] = text_of(read.get_object(), "to");
-    if (const json::object* data = object_of(read.get_object(), "data"))
-      for (const auto& [key, value] : *data)
-        codes.push_back(json::object{{"key", key}, {"value", text_of(value)}});
-  }
-  told["insert_code"] = std::move(codes);
-  return told;
-}
-
 json::object content_of(const bulk::Job& job) {
   json::error_code error;
   json::value content = json::parse(job.content.empty() ? "{}" : job.content, error);
@@ -216,34 +133,6 @@ json::object delivery_json(const bulk::Job& job) {
        time_or_null(job.state == JobState::Scheduled ? job.send_at : base::Time{})},
       {"created_time", time_or_null(job.created)},
       {"updated_time", time_or_null(job.changed)}};
-}
-
-std::int64_t number_in(const Call& call, const char* name) {
-  const auto number = base::parse_u64(call.path.get(name));
-  return number && *number <= INT64_MAX ? static_cast<std::int64_t>(*number) : 0;
-}
-
-HttpResponse id_response(unsigned status, const char* name, std::int64_t id) {
-  return json_response(status, json::object{{name, id}});
-}
-
-/// The delivery that a path names, when it is a bulk one of the caller's tenant.
-struct Found {
-  bulk::Job job;
-  std::optional<Problem> problem;
-};
-
-base::Task<Found> find(JobDesk& desk, std::shared_ptr<Call> call, std::int64_t id) {
-  JobDesk::Found asked = co_await desk.find(std::move(call), id);
-  Found found;
-  if (asked.is_broken) {
-    found.problem = jobs::store_broken();
-  } else if (!asked.job || asked.job->origin == bulk::Origin::Batch) {
-    found.problem = no_data();
-  } else {
-    found.job = std::move(*asked.job);
-  }
-  co_return found;
 }
 
 /// Checks content and who may send it. On the pool: a body may have large files.
@@ -313,7 +202,7 @@ base::Task<HttpResponse> begin(JobDesk& desk, std::shared_ptr<Call> call) {
 }
 
 base::Task<HttpResponse> update(JobDesk& desk, std::shared_ptr<Call> call) {
-  Found found = co_await find(desk, call, number_in(*call, "id"));
+  FoundDelivery found = co_await find_delivery(desk, call, number_in(*call, "id"));
   if (!found.problem && found.job.state != JobState::Draft) found.problem = locked();
   if (found.problem) co_return tell(*found.problem, call->caller);
   json::object content = content_of(found.job);
@@ -344,24 +233,8 @@ base::Task<HttpResponse> update(JobDesk& desk, std::shared_ptr<Call> call) {
   co_return tell(problem, call->caller);
 }
 
-base::Task<std::optional<Problem>> commit_at(JobDesk& desk, bulk::Job job, base::Time time) {
-  if (job.state != JobState::Draft) co_return locked();
-  if (job.rows == 0)
-    co_return invalid_request(
-        {{"/to", "required", {"the delivery has no recipients", "宛先がありません"}}});
-  base::Function<Result<Changed>(bulk::Store&)> question = [id = job.id, time,
-                                                            at = desk.now()](bulk::Store& store) {
-    return store.commit(id, time, at);
-  };
-  const std::optional<Changed> done = co_await desk.ask<Changed>(std::move(question));
-  if (!done) co_return jobs::store_broken();
-  if (*done == Changed::No) co_return locked();
-  desk.desk().nudge();
-  co_return std::nullopt;
-}
-
 base::Task<HttpResponse> commit(JobDesk& desk, std::shared_ptr<Call> call, bool is_immediate) {
-  Found found = co_await find(desk, call, number_in(*call, "id"));
+  FoundDelivery found = co_await find_delivery(desk, call, number_in(*call, "id"));
   if (found.problem) co_return tell(*found.problem, call->caller);
   base::Time time = desk.now();
   if (!is_immediate) {
@@ -385,7 +258,7 @@ base::Task<HttpResponse> commit(JobDesk& desk, std::shared_ptr<Call> call, bool 
 }
 
 base::Task<HttpResponse> cancel(JobDesk& desk, std::shared_ptr<Call> call) {
-  Found found = co_await find(desk, call, number_in(*call, "id"));
+  FoundDelivery found = co_await find_delivery(desk, call, number_in(*call, "id"));
   if (found.problem) co_return tell(*found.problem, call->caller);
   const std::int64_t id = found.job.id;
   bulk::Job job = std::move(found.job);
@@ -396,7 +269,7 @@ base::Task<HttpResponse> cancel(JobDesk& desk, std::shared_ptr<Call> call) {
 }
 
 base::Task<HttpResponse> remove(JobDesk& desk, std::shared_ptr<Call> call) {
-  Found found = co_await find(desk, call, number_in(*call, "id"));
+  FoundDelivery found = co_await find_delivery(desk, call, number_in(*call, "id"));
   if (found.problem) co_return tell(*found.problem, call->caller);
   base::Function<Result<Changed>(bulk::Store&)> question =
       [id = found.job.id](bulk::Store& store) -> Result<Changed> {
@@ -460,7 +333,7 @@ base::Task<HttpResponse> show_transaction(JobDesk& desk, MessageDesk& messages,
 
 base::Task<HttpResponse> show(JobDesk& desk, MessageDesk& messages, std::shared_ptr<Call> call) {
   const std::int64_t id = number_in(*call, "id");
-  const Found found = co_await find(desk, call, id);
+  const FoundDelivery found = co_await find_delivery(desk, call, id);
   if (!found.problem) co_return json_response(200, delivery_json(found.job));
   if (found.problem->status != 404) co_return tell(*found.problem, call->caller);
   co_return co_await show_transaction(desk, messages, std::move(call), id);
@@ -512,175 +385,6 @@ base::Task<HttpResponse> list(JobDesk& desk, std::shared_ptr<Call> call) {
   co_return json_response(200, json::object{{"data", std::move(data)}});
 }
 
-base::Task<HttpResponse> add_email(JobDesk& desk, std::shared_ptr<Call> call) {
-  Found found = co_await find(desk, call, number_in(*call, "id"));
-  if (!found.problem && found.job.state != JobState::Draft) found.problem = locked();
-  const Given given = read_given(call->request);
-  if (!found.problem) found.problem = given.problem;
-  Findings findings;
-  std::optional<bulk::Row> row = read_recipient(given.object, {}, findings);
-  if (!found.problem && !row) found.problem = invalid_request(findings.take());
-  if (found.problem) co_return tell(*found.problem, call->caller);
-  base::Function<Result<std::int64_t>(bulk::Store&)> add =
-      [id = found.job.id, row = *row](bulk::Store& store) -> Result<std::int64_t> {
-    const auto known = store.add_rows(id, 0, {row});
-    if (!known) return known.error();
-    if (!known->empty()) return 0;
-    const auto rows = store.find_row(id, row.address);
-    if (!rows) return rows.error();
-    return *rows ? (*rows)->id : 0;
-  };
-  const std::optional<std::int64_t> id = co_await desk.ask<std::int64_t>(std::move(add));
-  if (id && *id != 0) co_return id_response(201, "email_id", *id);
-  const Problem problem = id ? known_already() : jobs::store_broken();
-  co_return tell(problem, call->caller);
-}
-
-/// A recipient of one of the tenant's deliveries.
-struct FoundRow {
-  bulk::Row row;
-  std::optional<Problem> problem;
-};
-
-base::Task<FoundRow> find_row(JobDesk& desk, std::shared_ptr<Call> call) {
-  base::Function<Result<std::optional<bulk::Row>>(bulk::Store&)> question =
-      [id = number_in(*call, "email")](bulk::Store& store) { return store.row(id); };
-  const auto asked = co_await desk.ask<std::optional<bulk::Row>>(std::move(question));
-  FoundRow found;
-  if (!asked) {
-    found.problem = jobs::store_broken();
-  } else if (!*asked) {
-    found.problem = no_data();
-  } else {
-    found.row = **asked;
-    const Found of_job = co_await find(desk, call, found.row.job);
-    found.problem = of_job.problem;
-    if (!found.problem && call->request.method != "GET" && of_job.job.state != JobState::Draft)
-      found.problem = locked();
-  }
-  co_return found;
-}
-
-base::Task<HttpResponse> email(JobDesk& desk, std::shared_ptr<Call> call) {
-  FoundRow found = co_await find_row(desk, call);
-  if (found.problem) co_return tell(*found.problem, call->caller);
-  if (call->request.method == "GET") co_return json_response(200, recipient_json(found.row));
-  std::optional<bulk::Row> row;
-  if (call->request.method == "PUT") {
-    const Given given = read_given(call->request);
-    Findings findings;
-    if (!given.problem) row = read_recipient(given.object, {}, findings);
-    if (!row) {
-      const Problem problem = given.problem ? *given.problem : invalid_request(findings.take());
-      co_return tell(problem, call->caller);
-    }
-    row->id = found.row.id;
-  }
-  base::Function<Result<Changed>(bulk::Store&)> work = [id = found.row.id,
-                                                        row](bulk::Store& store) {
-    return row ? store.set_row(*row) : store.remove_row(id);
-  };
-  const std::optional<Changed> changed = co_await desk.ask<Changed>(std::move(work));
-  if (changed && *changed == Changed::Yes) co_return id_response(200, "email_id", found.row.id);
-  const Problem problem = changed ? locked() : jobs::store_broken();
-  co_return tell(problem, call->caller);
-}
-
-base::Task<HttpResponse> import(JobDesk& desk, std::shared_ptr<Call> call) {
-  Found found = co_await find(desk, call, number_in(*call, "id"));
-  if (!found.problem && found.job.state != JobState::Draft) found.problem = locked();
-  const Given given = read_given(call->request);
-  if (!found.problem) found.problem = given.problem;
-  if (!found.problem && given.files.empty())
-    found.problem = invalid_request(
-        {{"/attachments", "required", {"a CSV file is needed", "CSVファイルが必要です"}}});
-  if (found.problem) co_return tell(*found.problem, call->caller);
-  std::string octets(given.files.front().content);
-  bulk::Job job = found.job;
-  JobDesk::Imported done =
-      co_await desk.take_list(std::move(job), std::move(octets), jobs::ListFormat::Csv);
-  if (done.problem) co_return tell(*done.problem, call->caller);
-  const json::value* immediate = given.object.if_contains("immediate");
-  if (immediate != nullptr && immediate->is_bool() && immediate->get_bool() &&
-      done.import->taken > 0) {
-    found.job.rows += done.import->taken;
-    bulk::Job whole = std::move(found.job);
-    const std::optional<Problem> problem = co_await commit_at(desk, std::move(whole), desk.now());
-    if (problem) co_return tell(*problem, call->caller);
-  }
-  co_return id_response(201, "job_id", done.import->id);
-}
-
-/// An import of one of the tenant's deliveries, with its errors.
-struct FoundImport {
-  bulk::Import import;
-  std::vector<bulk::ImportError> errors;
-  std::optional<Problem> problem;
-};
-
-base::Task<FoundImport> find_import(JobDesk& desk, std::shared_ptr<Call> call, bool with_errors) {
-  base::Function<Result<FoundImport>(bulk::Store&)> question =
-      [id = number_in(*call, "job"), with_errors](bulk::Store& store) -> Result<FoundImport> {
-    FoundImport found;
-    const auto import = store.find_import(id);
-    if (!import) return import.error();
-    if (!*import) {
-      found.problem = no_data();
-      return found;
-    }
-    found.import = **import;
-    if (!with_errors) return found;
-    auto errors = store.import_errors(id, 0, bulk::Store::kImportErrorsMax);
-    if (!errors) return errors.error();
-    found.errors = std::move(*errors);
-    return found;
-  };
-  std::optional<FoundImport> asked = co_await desk.ask<FoundImport>(std::move(question));
-  FoundImport found;
-  if (!asked) {
-    found.problem = jobs::store_broken();
-    co_return found;
-  }
-  found = std::move(*asked);
-  if (found.problem) co_return found;
-  const Found of_job = co_await find(desk, call, found.import.job);
-  found.problem = of_job.problem;
-  co_return found;
-}
-
-base::Task<HttpResponse> import_status(JobDesk& desk, std::shared_ptr<Call> call) {
-  const FoundImport found = co_await find_import(desk, call, false);
-  if (found.problem) co_return tell(*found.problem, call->caller);
-  const bulk::Import& import = found.import;
-  json::value url = nullptr;
-  if (import.refused > 0)
-    url = "/api/v1/deliveries/-/emails/import/" + std::to_string(import.id) + "/errorinfo/download";
-  co_return json_response(200, json::object{{"job_id", import.id},
-                                            {"percentage", import.is_done ? 100 : 0},
-                                            {"status", import.is_done ? "FINISHED" : "IMPORTING"},
-                                            {"success_count", import.taken},
-                                            {"failed_count", import.refused},
-                                            {"total_count", import.taken + import.refused},
-                                            {"error_file_url", url}});
-}
-
-base::Task<HttpResponse> import_errors(JobDesk& desk, std::shared_ptr<Call> call) {
-  const FoundImport found = co_await find_import(desk, call, true);
-  if (found.problem) co_return tell(*found.problem, call->caller);
-  std::string csv = "line,email,code,message\r\n";
-  for (const bulk::ImportError& error : found.errors)
-    csv += std::to_string(error.line) + "," + base::format_csv_field(error.address) + "," +
-           error.code + "," + base::format_csv_field(error.text) + "\r\n";
-  base::Function<std::string()> work = [csv = std::move(csv)] {
-    return zip_of({{"errors.csv", csv}});
-  };
-  HttpResponse response;
-  response.body = co_await base::run_on<std::string>(desk.sender().pool(), desk.sender().worker(),
-                                                     std::move(work));
-  response.content_type = "application/zip";
-  co_return response;
-}
-
 }  // namespace
 
 void add_bulk_routes(Frame& frame, JobDesk& desk, MessageDesk& messages) {
@@ -705,13 +409,6 @@ void add_bulk_routes(Frame& frame, JobDesk& desk, MessageDesk& messages) {
             });
   add("GET", "/api/v1/deliveries", kRead, list);
   add("GET", "/api/v1/deliveries/all", kRead, list);
-  add("POST", "/api/v1/deliveries/{id}/emails", kSend, add_email);
-  add("GET", "/api/v1/deliveries/-/emails/{email}", kRead, email);
-  add("PUT", "/api/v1/deliveries/-/emails/{email}", kSend, email);
-  add("DELETE", "/api/v1/deliveries/-/emails/{email}", kSend, email);
-  add("POST", "/api/v1/deliveries/{id}/emails/import", kSend, import);
-  add("GET", "/api/v1/deliveries/-/emails/import/{job}", kRead, import_status);
-  add("GET", "/api/v1/deliveries/-/emails/import/{job}/errorinfo/download", kRead, import_errors);
 }
 
 }  // namespace ekiden::api::blastengine

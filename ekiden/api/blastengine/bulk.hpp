@@ -5,8 +5,10 @@
 
 namespace ekiden::api::blastengine {
 
-/// blastengine's bulk deliveries over our jobs: begin, update, commit, cancel, delete, recipients
-/// one by one or as CSV, and what there is of a delivery.
+/// blastengine's bulk deliveries over our jobs: begin, update, commit, cancel, delete, and what
+/// there is of a delivery.
 void add_bulk_routes(Frame& frame, jobs::JobDesk& jobs, MessageDesk& messages);
+/// Their recipients, one by one or as CSV.
+void add_recipient_routes(Frame& frame, jobs::JobDesk& jobs);
 
 }  // namespace ekiden::api::blastengine
