@@ -114,10 +114,6 @@ Problem too_busy() {
   return unavailable({"Too many searches are under way.", "検索が混み合っています。"}, 2);
 }
 
-Problem bad_parameter(std::string_view name, Text text) {
-  return invalid_request({{"/" + std::string(name), "bad_value", std::move(text)}});
-}
-
 base::Task<void> sleep(base::Clock& clock, base::Duration duration) {
   auto begin = [&](base::Completion<int> done) {
     clock.call_after(duration, [d = std::move(done)]() mutable { d(0); });

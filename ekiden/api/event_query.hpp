@@ -29,7 +29,6 @@ bool fits(const Asked& asked, const events::Event& event);
 /// An event as the API tells it, its subject decoded.
 boost::json::object to_json(const events::Event& event);
 
-Problem bad_parameter(std::string_view name, Text text);
 Problem no_such_message();
 /// Too many searches.
 Problem too_busy();

@@ -147,10 +147,6 @@ std::optional<Problem> ReadBody::finish() {
   return invalid_request(findings.take());
 }
 
-Problem bad_parameter(std::string_view name, Text text) {
-  return invalid_request({{member({}, name), "bad_value", std::move(text)}});
-}
-
 std::optional<Problem> check_query(const Call& call,
                                    std::initializer_list<std::string_view> known) {
   for (const auto& [name, unused] : call.query.items()) {

@@ -66,7 +66,6 @@ struct ReadBody {
 
 /// Nothing, or the problem of a parameter that nobody knows.
 std::optional<Problem> check_query(const Call& call, std::initializer_list<std::string_view> known);
-Problem bad_parameter(std::string_view name, Text text);
 
 /// `limit` and `cursor` of a list.
 struct PageAsked {

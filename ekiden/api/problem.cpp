@@ -4,6 +4,7 @@
 #include <boost/json/serialize.hpp>
 #include <map>
 
+#include "ekiden/api/draft_reader.hpp"
 #include "ekiden/base/text.hpp"
 
 namespace ekiden::api {
@@ -104,6 +105,10 @@ Problem invalid_request(std::vector<FieldProblem> fields) {
   if (fields.size() > kFieldProblemsMax) fields.resize(kFieldProblemsMax);
   problem.fields = std::move(fields);
   return problem;
+}
+
+Problem bad_parameter(std::string_view name, Text text) {
+  return invalid_request({{member({}, name), "bad_value", std::move(text)}});
 }
 
 Problem unavailable(Text detail, unsigned retry_after_s) {

@@ -47,6 +47,8 @@ inline constexpr std::size_t kFieldProblemsMax = 50;
 /// A problem by its code, with its title's words as detail until something better is said.
 Problem make_problem(unsigned status, std::string_view code, Text detail);
 Problem invalid_request(std::vector<FieldProblem> fields);
+/// 422 for one parameter of the query.
+Problem bad_parameter(std::string_view name, Text text);
 Problem unavailable(Text detail, unsigned retry_after_s = 5);
 
 /// The title that belongs to a code, in both languages.

@@ -1,5 +1,6 @@
 #include "ekiden/api/blastengine/delivery.hpp"
 
+#include "ekiden/api/blastengine/transaction.hpp"
 #include "ekiden/api/jobs/content.hpp"
 #include "ekiden/api/json_fields.hpp"
 #include "ekiden/api/strict_json.hpp"
@@ -11,10 +12,6 @@ namespace json = boost::json;
 using bulk::Changed;
 using bulk::JobState;
 using jobs::JobDesk;
-
-Problem no_data() {
-  return make_problem(404, "not-found", {"no data found.", "データが見つかりません。"});
-}
 
 Problem locked() {
   return make_problem(423, "conflict",

@@ -12,7 +12,6 @@
 /// What the paths of bulk deliveries share: jobs as blastengine's clients see them.
 namespace ekiden::api::blastengine {
 
-Problem no_data();
 /// 423: only a delivery in EDIT may be changed.
 Problem locked();
 

@@ -470,9 +470,6 @@ std::optional<events::Position> position_of(std::int64_t log_id) {
 Problem bad_field(std::string field, Text text) {
   return invalid_request({{"/" + std::move(field), "bad_value", std::move(text)}});
 }
-Problem no_data() {
-  return make_problem(404, "no-such-object", {"no data found.", "データが見つかりません。"});
-}
 Problem too_busy() {
   return unavailable({"Too many searches are under way.", "検索が混み合っています。"}, 2);
 }

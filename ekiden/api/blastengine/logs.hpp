@@ -58,7 +58,6 @@ void add_usage_routes(Frame& frame, EventDesk& desk);
 
 /// Problem 400 of one field, or 404 without data.
 Problem bad_field(std::string field, Text text);
-Problem no_data();
 Problem too_busy();
 
 }  // namespace ekiden::api::blastengine

@@ -205,6 +205,10 @@ HttpResponse tell(const Problem& problem, const Caller& caller) {
   return response;
 }
 
+Problem no_data() {
+  return make_problem(404, "no-such-object", {"no data found.", "データが見つかりません。"});
+}
+
 base::Time delivery_time(std::int64_t delivery_id) {
   const auto ms = (static_cast<std::uint64_t>(delivery_id) >> 12) + k2020Ms;
   return base::from_unix_us(static_cast<std::int64_t>(ms) * 1000);

@@ -13,6 +13,9 @@ void add_routes(Frame& frame, Sender& sender, jobs::JobDesk& jobs);
 /// A problem as blastengine tells it: {"error_messages": {"field": ["…"]}}.
 HttpResponse tell(const Problem& problem, const Caller& caller);
 
+/// 404, in blastengine's words.
+Problem no_data();
+
 /// A number for a message, as blastengine's clients want one: milliseconds and the end of the id.
 std::int64_t delivery_id(base::MessageId id);
 /// The millisecond that a message with this number was accepted in.
