@@ -4,24 +4,15 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <filesystem>
 
-#include "ekiden/account/stored_snapshot.hpp"
-#include "ekiden/api/api.hpp"
+#include "ekiden/api/test_api.hpp"
 #include "ekiden/archive/archivist.hpp"
 #include "ekiden/events/store.hpp"
-#include "tests/support/inbound_bench.hpp"
 
 namespace ekiden::api {
 namespace {
 
 namespace json = boost::json;
-
-class Accounts final : public account::SnapshotSource {
- public:
-  std::shared_ptr<const account::Snapshot> current() const override { return snapshot; }
-  std::shared_ptr<const account::Snapshot> snapshot;
-};
 
 /// Keeps what is written; ends when it is told to.
 class Collected final : public HttpStream {
@@ -40,27 +31,10 @@ class Collected final : public HttpStream {
 class ApiEvents : public testing::Test {
  protected:
   ApiEvents() {
-    std::string pattern = testing::TempDir() + "ekiden-api-events-XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-    shared_.emplace(Shared::Parts{bench_.loop.executor(), folder_, bench_.clock, &node_key_});
-    account::ApiKey key;
-    key.id = 7;
-    key.name = "shop";
-    key.credential.name = account::api_key_identity(key.id);
-    const account::MadeApiKey made = account::make_api_key(key.name, node_key_, bench_.random);
-    key.credential.key_hash = made.key_hash;
-    secret_ = made.secret;
-    tenant_ = key.credential.tenant;
-    accounts_.snapshot = std::make_shared<account::StoredSnapshot>(
-        std::vector<account::Credential>{}, std::vector<account::ApiKey>{std::move(key)});
-    api_.emplace(Api::Parts{bench_.worker, bench_.loop.executor(), bench_.services,
-                            [this] { return bench_.options; }, accounts_, node_key_, bench_.metrics,
-                            *shared_});
     events::Store::Options options;
-    options.directory = folder_ + "/events";
+    options.directory = api_.folder() + "/events";
     store_.emplace(bench_.clock, options);
   }
-  ~ApiEvents() override { std::filesystem::remove_all(folder_); }
 
   base::MessageId id(std::uint64_t number) {
     const auto ms = static_cast<std::uint64_t>(base::to_unix_us(bench_.clock.now()) / 1000);
@@ -84,9 +58,9 @@ class ApiEvents : public testing::Test {
     meta.details.stream = "bulk";
     meta.details.tags = {"order"};
     archive::Archivist::Options options;
-    options.directory = folder_ + "/archive";
-    archive::Archivist archivist(bench_.loop.executor(), bench_.clock, node_key_, bench_.random,
-                                 bench_.metrics, options);
+    options.directory = api_.folder() + "/archive";
+    archive::Archivist archivist(bench_.loop.executor(), bench_.clock, api_.node_key(),
+                                 bench_.random, bench_.metrics, options);
     ASSERT_TRUE(archivist.reserve(1));
     archivist.keep({id(number),
                     message::encode_meta(meta),
@@ -112,9 +86,9 @@ class ApiEvents : public testing::Test {
     request.query = std::move(query);
     request.body = std::move(body);
     request.client = boost::asio::ip::make_address("192.0.2.1");
-    request.headers.emplace_back("authorization", "Bearer " + secret_);
+    request.headers.emplace_back("authorization", "Bearer " + api_.secret());
     std::optional<HttpResponse> response;
-    tasks_.spawn(run(api_->frame(), std::move(request), response));
+    tasks_.spawn(run(api_.frame(), std::move(request), response));
     bench_.settle();
     EXPECT_TRUE(response);
     return response ? std::move(*response) : HttpResponse{};
@@ -128,17 +102,13 @@ class ApiEvents : public testing::Test {
 
   test::InboundBench bench_;
   base::TaskGroup tasks_{bench_.worker};
-  account::HashKey node_key_{bench_.random};
-  Accounts accounts_;
-  std::string folder_, secret_, tenant_;
-  std::optional<Shared> shared_;
-  std::optional<Api> api_;
+  TestApi api_{bench_};
   std::optional<events::Store> store_;
 };
 
 TEST_F(ApiEvents, StatisticsAreOfTheKeysTenant) {
-  happened(1, events::Kind::Delivered, tenant_);
-  happened(2, events::Kind::Bounced, tenant_);
+  happened(1, events::Kind::Delivered, api_.tenant());
+  happened(2, events::Kind::Bounced, api_.tenant());
   happened(3, events::Kind::Delivered, "stranger");
   const json::object whole = parsed(ask("GET", "/v1/stats"));
   EXPECT_EQ(json::serialize(whole.at("totals")), R"({"delivered":1,"bounced":1})");
@@ -150,7 +120,7 @@ TEST_F(ApiEvents, StatisticsAreOfTheKeysTenant) {
 }
 
 TEST_F(ApiEvents, AnArchivedMessageIsShownAndSentAgain) {
-  archive(1, tenant_);
+  archive(1, api_.tenant());
   const HttpResponse shown = ask("GET", original(1));
   EXPECT_EQ(shown.status, 200u);
   EXPECT_EQ(shown.content_type, "message/rfc822");
@@ -173,7 +143,7 @@ TEST_F(ApiEvents, AnArchivedMessageIsShownAndSentAgain) {
 }
 
 TEST_F(ApiEvents, WhatIsGoneSaysWhyAndOthersMailIsUnknown) {
-  happened(1, events::Kind::Accepted, tenant_);
+  happened(1, events::Kind::Accepted, api_.tenant());
   const HttpResponse gone = ask("GET", original(1));
   EXPECT_EQ(gone.status, 410u);
   EXPECT_NE(gone.body.find("archive is off"), std::string::npos) << gone.body;
@@ -186,7 +156,7 @@ TEST_F(ApiEvents, WhatIsGoneSaysWhyAndOthersMailIsUnknown) {
 }
 
 TEST_F(ApiEvents, AStreamTellsWhatHappensFromItsCursorOn) {
-  happened(1, events::Kind::Accepted, tenant_);
+  happened(1, events::Kind::Accepted, api_.tenant());
   HttpResponse response = ask("GET", "/v1/events/stream");
   ASSERT_EQ(response.status, 200u) << response.body;
   EXPECT_EQ(response.content_type, "text/event-stream; charset=utf-8");
@@ -203,8 +173,8 @@ TEST_F(ApiEvents, AStreamTellsWhatHappensFromItsCursorOn) {
   HttpResponse again = ask(
       "GET", "/v1/events/stream",
       "kind=delivered&cursor=" + events::format_position({events::day_of(bench_.clock.now()), 1}));
-  happened(3, events::Kind::Delivered, tenant_);
-  happened(4, events::Kind::Deferred, tenant_);
+  happened(3, events::Kind::Delivered, api_.tenant());
+  happened(4, events::Kind::Deferred, api_.tenant());
   Collected later;
   tasks_.spawn(stream(again.streamer, later, is_over));
   bench_.settle();

@@ -2,50 +2,18 @@
 #include <gtest/gtest.h>
 
 #include <boost/json/parse.hpp>
-#include <filesystem>
 
-#include "ekiden/account/stored_snapshot.hpp"
-#include "ekiden/api/api.hpp"
 #include "ekiden/api/openapi.hpp"
+#include "ekiden/api/test_api.hpp"
 #include "ekiden/base/text.hpp"
-#include "tests/support/inbound_bench.hpp"
 
 namespace ekiden::api {
 namespace {
 
 namespace json = boost::json;
 
-class Accounts final : public account::SnapshotSource {
- public:
-  std::shared_ptr<const account::Snapshot> current() const override { return snapshot; }
-  std::shared_ptr<const account::Snapshot> snapshot;
-};
-
 class Routes : public testing::Test {
  protected:
-  Routes() {
-    std::string pattern = testing::TempDir() + "ekiden-api-XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-    store_ = std::move(*account::Store::open(folder_, bench_.clock.now()));
-    ledger_ = std::move(*webhook::Ledger::open(folder_));
-    shared_.emplace(Shared::Parts{bench_.loop.executor(), folder_, bench_.clock, *store_, node_key_,
-                                  *ledger_, bench_.worker, [this] { return settings_; }});
-    account::ApiKey key;
-    key.id = 7;
-    key.name = "shop";
-    key.credential.name = account::api_key_identity(key.id);
-    const account::MadeApiKey made = account::make_api_key(key.name, node_key_, bench_.random);
-    key.credential.key_hash = made.key_hash;
-    key.credential.sender_domains = {"client.test"};
-    secret_ = made.secret;
-    accounts_.snapshot = std::make_shared<account::StoredSnapshot>(
-        std::vector<account::Credential>{}, std::vector<account::ApiKey>{std::move(key)});
-    api_.emplace(Api::Parts{bench_.worker, bench_.loop.executor(), [] { return nullptr; },
-                            bench_.services, [this] { return bench_.options; }, accounts_,
-                            node_key_, bench_.metrics, *shared_});
-  }
-  ~Routes() override { std::filesystem::remove_all(folder_); }
-
   static base::Task<void> run(Frame& frame, HttpRequest request, std::optional<HttpResponse>& out) {
     HttpResponse response = co_await frame.answer(std::move(request));
     out.emplace(std::move(response));
@@ -56,11 +24,11 @@ class Routes : public testing::Test {
     request.path = std::move(path);
     request.body = std::move(body);
     request.client = boost::asio::ip::make_address("192.0.2.1");
-    request.headers.emplace_back("authorization", "Bearer " + secret_);
+    request.headers.emplace_back("authorization", "Bearer " + api_.secret());
     if (!idempotency_key.empty())
       request.headers.emplace_back("idempotency-key", std::move(idempotency_key));
     response_.reset();
-    tasks_.spawn(run(api_->frame(), std::move(request), response_));
+    tasks_.spawn(run(api_.frame(), std::move(request), response_));
     bench_.settle();
   }
   json::object body() const { return json::parse(response_->body).as_object(); }
@@ -70,14 +38,7 @@ class Routes : public testing::Test {
 
   test::InboundBench bench_;
   base::TaskGroup tasks_{bench_.worker};
-  account::HashKey node_key_{bench_.random};
-  Accounts accounts_;
-  std::string folder_, secret_;
-  std::unique_ptr<account::Store> store_;
-  std::unique_ptr<webhook::Ledger> ledger_;
-  std::shared_ptr<const config::Settings> settings_ = std::make_shared<const config::Settings>();
-  std::optional<Shared> shared_;
-  std::optional<Api> api_;
+  TestApi api_{bench_};
   std::optional<HttpResponse> response_;
 };
 
@@ -137,8 +98,8 @@ TEST_F(Routes, ARepetitionWhileTheFirstIsUnderWayIsToldSo) {
   request.method = "POST";
   request.path = "/v1/messages";
   request.body = kMessage;
-  request.headers = {{"authorization", "Bearer " + secret_}, {"idempotency-key", "k"}};
-  tasks_.spawn(run(api_->frame(), request, second));
+  request.headers = {{"authorization", "Bearer " + api_.secret()}, {"idempotency-key", "k"}};
+  tasks_.spawn(run(api_.frame(), request, second));
   bench_.settle();
   ASSERT_TRUE(second);
   EXPECT_EQ(second->status, 409u);
@@ -177,7 +138,7 @@ TEST_F(Routes, EveryRouteOfV1IsDescribed) {
   std::size_t described = 0;
   for (const auto& [path, item] : paths) described += item.as_object().size();
   std::size_t served = 0;
-  for (const auto& route : api_->frame().router().routes()) {
+  for (const auto& route : api_.frame().router().routes()) {
     if (!route->path.starts_with("/v1")) continue;
     ++served;
     std::string method = route->method;
