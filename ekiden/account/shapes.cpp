@@ -201,6 +201,20 @@ std::string describe_archive(const TenantSettings& settings) {
   return list.empty() ? "off" : list;
 }
 
+bool read_archive(std::string_view text, TenantSettings& settings) {
+  settings.archives_all = text == "all";
+  settings.archived_streams.clear();
+  if (text == "all" || text == "off") return true;
+  while (true) {
+    const std::size_t comma = text.find(',');
+    const std::string_view name = text.substr(0, comma);
+    if (!check_label(name) || settings.archived_streams.size() >= kStreamsMax) return false;
+    settings.archived_streams.emplace_back(name);
+    if (comma == std::string_view::npos) return true;
+    text.remove_prefix(comma + 1);
+  }
+}
+
 Result<json::object> describe_tenant(Store& store, std::string_view name, base::Time now) {
   const auto tenant = store.tenant(name);
   if (!tenant) return tenant.error();

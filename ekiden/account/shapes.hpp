@@ -37,6 +37,8 @@ std::string rate_text(const MessageRate& rate);
 
 /// Which mail is archived: "all", "off", or streams with commas between.
 std::string describe_archive(const TenantSettings& settings);
+/// The same read back; false when it names no streams.
+bool read_archive(std::string_view text, TenantSettings& settings);
 
 /// A tenant, what it may do and has done. Several readings of the store.
 Result<boost::json::object> describe_tenant(Store& store, std::string_view name, base::Time now);

@@ -101,22 +101,6 @@ std::string limits_text(const Limits& limits) {
   return out.empty() ? "none" : out;
 }
 
-/// "all", "off", or streams.
-bool read_archive(std::string_view text, TenantSettings& settings) {
-  settings.archives_all = text == "all";
-  settings.archived_streams.clear();
-  if (text == "all" || is_off(text)) return true;
-  while (true) {
-    const std::size_t comma = text.find(',');
-    const std::string_view name = text.substr(0, comma);
-    if (!account::check_label(name) || settings.archived_streams.size() >= account::kStreamsMax)
-      return false;
-    settings.archived_streams.emplace_back(name);
-    if (comma == std::string_view::npos) return true;
-    text.remove_prefix(comma + 1);
-  }
-}
-
 }  // namespace
 
 int tenant_show(const std::string& name, UserContext& context) {
@@ -229,7 +213,7 @@ int tenant_set(const TenantSetOptions& options, UserContext& context) {
     }
     settings.suppression_days = static_cast<std::uint32_t>(*duration / std::chrono::days(1));
   }
-  if (options.archive && !read_archive(*options.archive, settings))
+  if (options.archive && !account::read_archive(*options.archive, settings))
     return refuse(context, *options.archive, "names no streams: give all, off or news,receipts", 2);
   const auto set = context.store.set_tenant(options.name, settings, context.author);
   if (!set) return report(context, options.name, set.error());

@@ -135,7 +135,7 @@ TEST(ClientLimits, ASubscriberOfIpv6IsOneAddress) {
             ClientLimits::Answer::Welcome);
 }
 
-TEST(ClientLimits, RatesRefillWithTime) {
+TEST(ClientLimits, RatesHoldInAnyWindow) {
   ClientLimits limits;
   Limits options;
   options.connection_rate = {2, std::chrono::minutes(1)};
@@ -147,7 +147,12 @@ TEST(ClientLimits, RatesRefillWithTime) {
   }
   EXPECT_EQ(limits.connect(one, false, options, now), ClientLimits::Answer::TooFast);
   now += std::chrono::seconds(30);
-  EXPECT_EQ(limits.connect(one, false, options, now), ClientLimits::Answer::Welcome);
+  EXPECT_EQ(limits.connect(one, false, options, now), ClientLimits::Answer::TooFast);
+  now += std::chrono::seconds(34);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(limits.connect(one, false, options, now), ClientLimits::Answer::Welcome);
+    limits.disconnect(one, false);
+  }
   EXPECT_EQ(limits.connect(one, false, options, now), ClientLimits::Answer::TooFast);
 }
 

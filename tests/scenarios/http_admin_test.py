@@ -230,7 +230,9 @@ class Tenants(Admin):
         self.assertProblem(shop.get("/v1/tenants"), 403, "forbidden")
         set_ = root.ask("PATCH", "/v1/tenants/shop", {
             "sender_domains": ["client.test", "*.client.test"], "soft_failures": 3,
-            "limits": {"messages_per_month": 1000}, "user_limits": {"rate": "5/s"}}).json
+            "limits": {"messages_per_month": 1000}, "user_limits": {"rate": "5/s"},
+            "archive": "news,receipts"}).json
+        self.assertEqual(set_["archive"], "news,receipts")
         self.assertEqual(set_["limits"]["messages_per_month"], 1000)
         self.assertEqual(shop.get("/v1/tenants/shop").json, set_)
         self.assertProblem(shop.get("/v1/tenants/other"), 404, "no-such-object")

@@ -105,6 +105,11 @@ Answer change(StoreCall& on) {
       fields.number("soft_failures", kSoftMax).value_or(settings.soft_failures));
   settings.suppression_days = static_cast<std::uint32_t>(
       fields.number("suppression_days", kDaysMax).value_or(settings.suppression_days));
+  if (const auto archive = fields.text("archive");
+      archive && !account::read_archive(*archive, settings))
+    fields.wrong("archive", "bad_value",
+                 {"all, off, or streams with commas between",
+                  "all、off、またはカンマ区切りのストリーム名です"});
   if (auto wrong = body.finish()) return *wrong;
   const auto set = on.store.set_tenant(tenant->name, settings, on.author);
   if (!set) return problem_of(set.error(), "tenant " + tenant->name);
