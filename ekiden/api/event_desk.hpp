@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "ekiden/api/pool_task.hpp"
+#include "ekiden/base/pool_task.hpp"
 #include "ekiden/events/reader.hpp"
 
 namespace ekiden::api {
@@ -41,7 +41,7 @@ class EventDesk {
       state->waiting.fetch_sub(1);
       return answer;
     };
-    co_return co_await run_on<std::optional<T>>(state_->pool, worker, std::move(work));
+    co_return co_await base::run_on<std::optional<T>>(state_->pool, worker, std::move(work));
   }
 
  private:

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "ekiden/account/database.hpp"
-#include "ekiden/api/pool_task.hpp"
 #include "ekiden/base/log.hpp"
+#include "ekiden/base/pool_task.hpp"
 
 namespace ekiden::api {
 namespace {
@@ -157,7 +157,7 @@ base::Task<IdempotencyBook::Claim> IdempotencyBook::claim(base::Worker& worker, 
                      {{"file", state->path}, {"reason", claim.error().message()}});
     return Claim();
   };
-  co_return co_await run_on<Claim>(state_->pool, worker, std::move(work));
+  co_return co_await base::run_on<Claim>(state_->pool, worker, std::move(work));
 }
 
 base::Task<bool> IdempotencyBook::finish(base::Worker& worker, Request request, unsigned status,
@@ -167,7 +167,7 @@ base::Task<bool> IdempotencyBook::finish(base::Worker& worker, Request request, 
     const std::lock_guard lock(state->mutex);
     return static_cast<bool>(state->try_finish(request, status, body));
   };
-  co_return co_await run_on<bool>(state_->pool, worker, std::move(work));
+  co_return co_await base::run_on<bool>(state_->pool, worker, std::move(work));
 }
 
 base::Task<bool> IdempotencyBook::release(base::Worker& worker, Request request) {
@@ -175,7 +175,7 @@ base::Task<bool> IdempotencyBook::release(base::Worker& worker, Request request)
     const std::lock_guard lock(state->mutex);
     return static_cast<bool>(state->try_release(request));
   };
-  co_return co_await run_on<bool>(state_->pool, worker, std::move(work));
+  co_return co_await base::run_on<bool>(state_->pool, worker, std::move(work));
 }
 
 }  // namespace ekiden::api

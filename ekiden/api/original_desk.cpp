@@ -159,8 +159,8 @@ base::Task<OriginalDesk::Original> OriginalDesk::find(std::shared_ptr<Call> call
           return archive::load_copy(directory, *node_key, id);
         };
     Result<std::optional<archive::Copy>> copy =
-        co_await run_on<Result<std::optional<archive::Copy>>>(parts_.pool, parts_.worker,
-                                                              std::move(work));
+        co_await base::run_on<Result<std::optional<archive::Copy>>>(parts_.pool, parts_.worker,
+                                                                    std::move(work));
     if (!copy) {
       base::log::error("archive_not_read", {{"message", base::format_message_id(*id)},
                                             {"reason", copy.error().message()}});

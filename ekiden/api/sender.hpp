@@ -10,8 +10,8 @@
 #include "ekiden/api/composer.hpp"
 #include "ekiden/api/draft.hpp"
 #include "ekiden/api/idempotency.hpp"
-#include "ekiden/api/pool_task.hpp"
 #include "ekiden/api/router.hpp"
+#include "ekiden/base/pool_task.hpp"
 #include "ekiden/inbound/services.hpp"
 #include "ekiden/inbound/submission.hpp"
 #include "ekiden/smtp/command.hpp"
@@ -82,7 +82,7 @@ class Sender {
   template <class T>
   base::Task<T> work_on(std::size_t octets, base::Function<T()> work) {
     if (octets <= kInlineOctetsMax) co_return work();
-    co_return co_await run_on<T>(parts_.pool, parts_.worker, std::move(work));
+    co_return co_await base::run_on<T>(parts_.pool, parts_.worker, std::move(work));
   }
 
   /// Durable when it returns without a problem. With an `id` the message is stored under it, and

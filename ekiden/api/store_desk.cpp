@@ -138,7 +138,7 @@ base::Task<Answer> StoreDesk::ask(base::Worker& worker, std::shared_ptr<Call> ca
     StoreCall on{*call, parts_.store, parts_.node_key, parts_.ledger, random, settings, author};
     return work(on);
   };
-  Answer answer = co_await run_on<Answer>(parts_.pool, worker, std::move(task));
+  Answer answer = co_await base::run_on<Answer>(parts_.pool, worker, std::move(task));
   waiting_.fetch_sub(1);
   co_return answer;
 }

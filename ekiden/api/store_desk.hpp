@@ -10,8 +10,8 @@
 #include "ekiden/account/store.hpp"
 #include "ekiden/api/frame.hpp"
 #include "ekiden/api/idempotency.hpp"
-#include "ekiden/api/pool_task.hpp"
 #include "ekiden/api/sender.hpp"
+#include "ekiden/base/pool_task.hpp"
 #include "ekiden/config/settings.hpp"
 #include "ekiden/webhook/ledger.hpp"
 

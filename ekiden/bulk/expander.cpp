@@ -533,9 +533,10 @@ base::Task<bool> Expander::end(Job& job) {
   events::Event event = events::message_event(job.id, job.meta, 0);
   event.time = parts_.worker.clock.now();
   event.kind = is_cancelled ? events::Kind::Cancelled : events::Kind::Released;
-  event.recipient.clear();  // it is about the job
+  event.recipient.clear();
+  event.recipient_index = events::kNoRecipient;
   event.detail = is_cancelled ? "the job is cancelled" : "every recipient has its message";
-  event.id = events::event_id(job.id, 0, event.kind, 0);
+  event.id = events::event_id(job.id, event.recipient_index, event.kind, 0);
   spool::Transaction transaction;
   transaction.updates.push_back({job.id, {std::move(progress)}});
   transaction.events.push_back(events::encode_event(event));

@@ -60,11 +60,12 @@ base::Task<Result<void>> RecordWriter::finish(base::MessageId id, Head head, std
   events::Event event = events::message_event(id, meta, 0);
   event.time = now;
   event.kind = events::Kind::Accepted;
-  event.recipient.clear();  // it is about the job
+  event.recipient.clear();
+  event.recipient_index = events::kNoRecipient;
   event.identity = head.identity;
   event.client_address = head.client_address;
   event.detail = "a job of " + std::to_string(head.rows) + " recipients";
-  event.id = events::event_id(id, 0, event.kind, 0);
+  event.id = events::event_id(id, event.recipient_index, event.kind, 0);
 
   spool::NewMessage message;
   message.id = id;

@@ -33,6 +33,10 @@ enum class Kind : std::uint8_t {
 std::string_view kind_name(Kind kind);  ///< "accepted", …
 std::optional<Kind> parse_kind(std::string_view name);
 
+/// The recipient_index of what is about the record of a batch or a job: statistics leave it out,
+/// since its recipients count for themselves.
+inline constexpr std::uint32_t kNoRecipient = UINT32_MAX;
+
 /// One thing that happened to one recipient of one message. Numbers and texts that do not apply
 /// stay zero and empty and are not stored.
 struct Event {

@@ -5,6 +5,7 @@
 namespace ekiden::events {
 
 void OutcomeMeter::count(const KeyView& keys) {
+  if (keys.recipient_index == kNoRecipient) return;
   key_.clear();
   for (const std::string_view name : {keys.tenant, keys.stream, keys.provider}) {
     key_ += name.substr(0, kNameOctetsMax);

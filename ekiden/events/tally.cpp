@@ -66,6 +66,7 @@ void Tally::add(std::string_view tenant, Dimension dimension, std::string_view n
 }
 
 void Tally::add(const KeyView& keys) {
+  if (keys.recipient_index == kNoRecipient) return;
   const auto kind = static_cast<std::size_t>(keys.kind);
   const int hour = hour_of(keys.time);
   add(keys.tenant, Dimension::All, {}, hour, kind);

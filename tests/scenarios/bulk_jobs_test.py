@@ -66,6 +66,8 @@ class BulkJobs(HttpApi):
         self.assertIn("subject", refused["detail"])
         eventually(lambda: relay.metric("ekiden_recipients_unaccounted") == 0)
         self.assertEqual(relay.metric("ekiden_recipients_expanded_total"), 1)
+        totals = client.get("/v1/stats").json["totals"]
+        self.assertEqual(totals, {"accepted": 2, "delivered": 2, "rejected": 1})
 
     def test_a_batch_that_is_wrong_is_refused_whole(self):
         relay, _, client = self.relay_with_api("--sender-domain", "client.test")

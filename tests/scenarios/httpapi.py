@@ -69,7 +69,7 @@ class Client:
 
 
 def is_of_sending(path):
-    """Of mail and what became of it; http_api_test asks those, http_admin_test the others."""
+    """Of mail and what became of it; http_description_test asks those, http_admin_test the others."""
     return path.split("/")[2] in ("messages", "key", "events", "stats", "openapi.json", "jobs",
                                   "templates")
 
