@@ -9,7 +9,6 @@ import json
 import re
 import socket
 import time
-import unittest
 
 import support
 from faultdisk import FOR_EVER, SYNC, WRITE, FaultDisk
