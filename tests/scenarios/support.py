@@ -39,10 +39,17 @@ def eventually(probe, timeout=10.0, what="it"):
     """Calls `probe` until it gives something true; that is the result."""
     deadline = time.monotonic() + timeout * SLOW
     while True:
-        value = probe()
+        is_late = time.monotonic() > deadline
+        try:
+            value = probe()
+        except AssertionError:
+            # What it asks may not be there yet, either.
+            if is_late:
+                raise
+            value = None
         if value:
             return value
-        if time.monotonic() > deadline:
+        if is_late:
             raise AssertionError(f"{what} did not happen within {timeout * SLOW:g} s")
         time.sleep(0.02)
 
