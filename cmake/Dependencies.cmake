@@ -12,6 +12,11 @@ pkg_check_modules(libidn REQUIRED IMPORTED_TARGET libidn)
 pkg_check_modules(libpsl REQUIRED IMPORTED_TARGET libpsl)
 pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc)
 pkg_check_modules(gmime REQUIRED IMPORTED_TARGET gmime-3.0)
+# It asks for a definition that means nothing on 64 bits, and would keep whoever includes it from
+# precompiled headers.
+get_target_property(gmime_options PkgConfig::gmime INTERFACE_COMPILE_OPTIONS)
+list(REMOVE_ITEM gmime_options -D_LARGEFILE64_SOURCE)
+set_target_properties(PkgConfig::gmime PROPERTIES INTERFACE_COMPILE_OPTIONS "${gmime_options}")
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
 pkg_check_modules(zlib REQUIRED IMPORTED_TARGET zlib)
