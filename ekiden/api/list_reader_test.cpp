@@ -24,6 +24,15 @@ TEST(ListReader, TakesColumnsAsData) {
       R"({"to":"T@Dest.TEST","name":"山田, 太郎","data":{"Name":"山田, 太郎","__code1__":"7"}})");
 }
 
+TEST(ListReader, ReadsAShortListAfterItWasMoved) {
+  ListReader reader("email\na@b.c", ListFormat::Csv);
+  ListReader moved = std::move(reader);
+  reader = ListReader("overwritten", ListFormat::JsonLines);
+  const ListReader::Some some = moved.next(10);
+  ASSERT_EQ(some.rows.size(), 1U);
+  EXPECT_EQ(some.rows[0].address, "a@b.c");
+}
+
 TEST(ListReader, SaysWhichLineIsWrongAndGoesOn) {
   ListReader reader("email,a\nx\ny@d.test,1,2\n\"z@d.test\nw@d.test,ok\n", ListFormat::Csv);
   const auto some = reader.next(10);

@@ -20,7 +20,7 @@ struct TemplateError {
 };
 
 /// A text with places for data, in the part of Handlebars that mail needs (docs/BULK.md,
-/// docs/decisions/0016-templates.md): {{path}}, {{{raw}}}, #if, #unless, #each, #with, sections and
+/// docs/decisions/0009-templates.md): {{path}}, {{{raw}}}, #if, #unless, #each, #with, sections and
 /// their {{else}}, comments, ~, and SendGrid's helpers insert, equals, notEquals, greaterThan,
 /// lessThan, and, or, length.
 ///

@@ -34,9 +34,9 @@ ListReader::ListReader(std::string octets, ListFormat format) : format_(format) 
     problem_ = "it is neither UTF-8 nor Shift_JIS";
     return;
   }
-  text_ = std::move(*text);
+  text_ = std::make_unique<const std::string>(std::move(*text));
   if (format_ == ListFormat::JsonLines) return;
-  csv_.emplace(text_);
+  csv_.emplace(*text_);
   const std::optional<base::CsvReader::Record> head = csv_->next();
   if (!head || !head->problem.empty()) {
     problem_ = head ? "its first line " + head->problem : "it is empty";
@@ -99,13 +99,14 @@ void ListReader::read_csv(Some& some) {
 }
 
 void ListReader::read_json(Some& some) {
-  if (at_ >= text_.size()) {
+  const std::string_view text = *text_;
+  if (at_ >= text.size()) {
     some.is_end = true;
     return;
   }
-  const std::size_t end = std::min(text_.find('\n', at_), text_.size());
-  const std::string_view line = base::trimmed(std::string_view(text_).substr(at_, end - at_));
-  at_ = std::min(end + 1, text_.size());
+  const std::size_t end = std::min(text.find('\n', at_), text.size());
+  const std::string_view line = base::trimmed(text.substr(at_, end - at_));
+  at_ = std::min(end + 1, text.size());
   const std::uint64_t number = line_++;
   if (line.empty()) return;
   ++some.looked_at;

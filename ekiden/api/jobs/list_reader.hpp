@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,7 +39,7 @@ class ListReader {
   void read_csv(Some& some);
   void read_json(Some& some);
 
-  std::string text_;
+  std::unique_ptr<const std::string> text_;  ///< `csv_` looks into it, wherever this is moved
   ListFormat format_;
   std::string problem_;
   std::optional<base::CsvReader> csv_;
