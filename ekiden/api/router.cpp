@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ekiden/base/percent.hpp"
 #include "ekiden/base/text.hpp"
 
 namespace ekiden::api {
@@ -23,7 +24,7 @@ std::optional<int> fit(std::string_view pattern, std::string_view path, Paramete
     const std::string_view given = next_segment(path);
     if (wanted.starts_with('{')) {
       if (given.empty()) return std::nullopt;
-      auto value = percent_decoded(given);
+      auto value = base::percent_decoded(given);
       if (!value) return std::nullopt;
       found.add(std::string(wanted.substr(1, wanted.size() - 2)), std::move(*value));
     } else if (wanted == given) {
@@ -36,38 +37,13 @@ std::optional<int> fit(std::string_view pattern, std::string_view path, Paramete
   return literals;
 }
 
+std::optional<std::string> query_decoded(std::string_view text) {
+  std::string spaced(text);
+  std::replace(spaced.begin(), spaced.end(), '+', ' ');
+  return base::percent_decoded(spaced);
+}
+
 }  // namespace
-
-std::optional<std::string> percent_decoded(std::string_view text, bool is_query) {
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+' && is_query) {
-      out += ' ';
-    } else if (text[i] == '%') {
-      const auto octet = base::decode_hex(text.substr(i + 1, 2));
-      if (!octet || octet->size() != 1) return std::nullopt;
-      out += *octet;
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (base::is_alpha(c) || base::is_digit(c) ||
-        std::string_view("-._~@").find(c) != std::string_view::npos) {
-      out += c;
-    } else {
-      out += '%' + base::encode_hex(std::string_view(&c, 1));
-    }
-  }
-  return out;
-}
 
 Parameters Parameters::parse(std::string_view query) {
   Parameters parameters;
@@ -77,8 +53,8 @@ Parameters Parameters::parse(std::string_view query) {
     query.remove_prefix(std::min(end + 1, query.size()));
     if (item.empty()) continue;
     const std::size_t equals = std::min(item.find('='), item.size());
-    auto name = percent_decoded(item.substr(0, equals), true);
-    auto value = percent_decoded(item.substr(std::min(equals + 1, item.size())), true);
+    auto name = query_decoded(item.substr(0, equals));
+    auto value = query_decoded(item.substr(std::min(equals + 1, item.size())));
     if (name && value) parameters.add(std::move(*name), std::move(*value));
   }
   return parameters;

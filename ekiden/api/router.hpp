@@ -37,12 +37,6 @@ class Parameters {
   std::vector<std::pair<std::string, std::string>> items_;
 };
 
-/// "%E3%81%82" and, in queries, "+" decoded; nothing when an escape is none.
-std::optional<std::string> percent_decoded(std::string_view text, bool is_query = false);
-
-/// A text as a segment of a path: everything but letters, digits and "-._~@" as "%xx".
-std::string percent_encoded(std::string_view text);
-
 /// One request on its way through an endpoint.
 struct Call {
   HttpRequest request;

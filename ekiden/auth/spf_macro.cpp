@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ekiden/base/percent.hpp"
 #include "ekiden/base/text.hpp"
 
 namespace ekiden::auth {
@@ -76,23 +77,6 @@ std::string transformed(const SpfMacro& macro, std::string_view value) {
     joined += parts[i];
   }
   return joined;
-}
-
-/// RFC 3986 §2.3: what is not unreserved becomes %XX.
-std::string url_escaped(std::string_view text) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  std::string escaped;
-  for (const char c : text) {
-    if (is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~') {
-      escaped += c;
-      continue;
-    }
-    const auto octet = static_cast<unsigned char>(c);
-    escaped += '%';
-    escaped += kHex[octet >> 4];
-    escaped += kHex[octet & 15];
-  }
-  return escaped;
 }
 
 std::string value_of(const SpfMacro& macro, const SpfMacroValues& values) {
@@ -208,7 +192,7 @@ std::string expand_spf_macros(const SpfMacroString& text, const SpfMacroValues& 
       continue;
     }
     const std::string value = transformed(piece, value_of(piece, values));
-    expanded += piece.is_escaped ? url_escaped(value) : value;
+    expanded += piece.is_escaped ? base::percent_encoded(value) : value;
   }
   return expanded;
 }

@@ -160,9 +160,9 @@ std::vector<Egress::Stuck> Dispatcher::stuck(std::uint32_t lane) {
   for (const auto& [source, channel] : info.provider->channels) {
     if (options_.sources != nullptr) {
       const auto& members = options_.sources->pool(queue::pool_of_way(info.way)).members;
-      const bool is_member =
-          std::any_of(members.begin(), members.end(),
-                      [&](const PoolOptions::Member& member) { return member.source == source; });
+      const bool is_member = std::any_of(
+          members.begin(), members.end(),
+          [&name = source](const PoolOptions::Member& member) { return member.source == name; });
       if (!is_member) continue;
     }
     const shaping::Held held = channel->holds_transaction(moment());

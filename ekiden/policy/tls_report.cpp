@@ -6,6 +6,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "ekiden/base/percent.hpp"
 #include "ekiden/base/text.hpp"
 
 namespace ekiden::policy {
@@ -126,19 +127,9 @@ std::optional<TlsReportAddress> parse_address(std::string_view uri) {
     return TlsReportAddress{false, std::string(uri)};
   if (!base::starts_with_ignoring_case(uri, "mailto:")) return std::nullopt;
   uri.remove_prefix(7);
-  uri = uri.substr(0, uri.find('?'));
-  std::string address;
-  for (std::size_t i = 0; i < uri.size(); ++i) {
-    if (uri[i] != '%') {
-      address += uri[i];
-      continue;
-    }
-    const auto octet = base::decode_hex(uri.substr(i + 1, 2));
-    if (uri.size() - i < 3 || !octet || octet->size() != 1) return std::nullopt;
-    address += *octet;
-    i += 2;
-  }
-  return TlsReportAddress{true, std::move(address)};
+  std::optional<std::string> address = base::percent_decoded(uri.substr(0, uri.find('?')));
+  if (!address) return std::nullopt;
+  return TlsReportAddress{true, std::move(*address)};
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "ekiden/base/percent.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/webhook/payload.hpp"
 
@@ -52,22 +53,6 @@ std::string for_chatwork(std::string_view text) {
   return replaced(replaced(text, '[', "\uff3b"), ']', "\uff3d");
 }
 
-std::string form_encoded(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  std::string encoded;
-  for (const char c : text) {
-    const auto octet = static_cast<unsigned char>(c);
-    if (base::is_digit(c) || base::is_alpha(c) || c == '-' || c == '_' || c == '.') {
-      encoded += c;
-    } else {
-      encoded += '%';
-      encoded += kDigits[octet >> 4];
-      encoded += kDigits[octet & 15];
-    }
-  }
-  return encoded;
-}
-
 json::object teams_card(const std::vector<std::string>& lines) {
   // A RichTextBlock shows text as it is; a TextBlock would read Markdown in it.
   json::array blocks;
@@ -101,7 +86,7 @@ Payload compose_chat(WebhookFormat format, const std::vector<const events::Event
       return {"application/json", json::serialize(teams_card(lines))};
     case WebhookFormat::Chatwork:
       return {"application/x-www-form-urlencoded",
-              "self_unread=1&body=" + form_encoded(for_chatwork(text))};
+              "self_unread=1&body=" + base::percent_encoded(for_chatwork(text))};
     default:
       return {"application/json",
               json::serialize(json::object{{"title", "ekiden"}, {"body", {{"text", text}}}})};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ekiden/base/percent.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/smtp/address.hpp"
 
@@ -17,22 +18,6 @@ bool is_plain(char c) {
   const auto octet = static_cast<unsigned char>(c);
   return octet > 0x20 && octet < 0x7f && c != '\\' && c != '"' && c != '<' && c != '>' &&
          c != '^' && c != '`' && c != '{' && c != '|' && c != '}';
-}
-
-/// RFC 3986 §2.1. Nothing for a percent sign without its two digits.
-std::optional<std::string> decode_percent(std::string_view text) {
-  std::string decoded;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      decoded += text[i];
-      continue;
-    }
-    const auto octet = base::decode_hex(text.substr(i + 1, 2));
-    if (text.size() - i < 3 || !octet || octet->size() != 1) return std::nullopt;
-    decoded += *octet;
-    i += 2;
-  }
-  return decoded;
 }
 
 /// Whether other programs would take the name for a number, and so for an address: "127.1",
@@ -113,7 +98,7 @@ std::optional<Target> parse_target(std::string_view url, std::string& why) {
     target.path += path;
   }
   if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos) {
-    const auto user = decode_percent(authority.substr(0, at));
+    const auto user = base::percent_decoded(authority.substr(0, at));
     // A second "@" is where readers of URLs part ways about which host is meant.
     if (!user || authority.find('@') != at || user->find(':') == std::string::npos) {
       why = "before the host stands user:password@, with %40 for an @ in them";

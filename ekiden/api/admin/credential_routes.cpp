@@ -3,6 +3,7 @@
 #include "ekiden/api/admin/grant.hpp"
 #include "ekiden/api/admin/limits.hpp"
 #include "ekiden/api/admin/routes.hpp"
+#include "ekiden/base/percent.hpp"
 #include "ekiden/base/text.hpp"
 
 namespace ekiden::api::admin {
@@ -150,7 +151,7 @@ Answer create(StoreCall& on) {
   auto object = describe(on, credential);
   if (!object) return problem_of(object.error(), name);
   if (!made.api_key.empty()) (*object)["api_key"] = made.api_key;
-  return created(*object, "/v1/credentials/" + percent_encoded(name));
+  return created(*object, "/v1/credentials/" + base::percent_encoded(name, "@"));
 }
 
 Answer show(StoreCall& on) {

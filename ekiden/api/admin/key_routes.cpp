@@ -4,6 +4,7 @@
 #include "ekiden/account/shapes.hpp"
 #include "ekiden/api/admin/grant.hpp"
 #include "ekiden/api/admin/routes.hpp"
+#include "ekiden/base/percent.hpp"
 #include "ekiden/base/text.hpp"
 
 namespace ekiden::api::admin {
@@ -122,7 +123,7 @@ Answer create(StoreCall& on) {
   key.created = on.now();
   json::object object = account::to_json(key);
   object["key"] = made.secret;
-  return created(object, "/v1/keys/" + percent_encoded(key.name));
+  return created(object, "/v1/keys/" + base::percent_encoded(key.name, "@"));
 }
 
 Answer show(StoreCall& on) {
