@@ -296,6 +296,18 @@ TEST(ServerDialogue, ClosesAfterTooManyErrors) {
   EXPECT_NE(all.find("421 4.7.0"), std::string::npos);
 }
 
+TEST(ServerDialogue, AChunkThatIsTheLastErrorHasItsAnswerBeforeTheEnd) {
+  Peer peer;
+  peer.say(std::string(kHello) + std::string(kEnvelope));
+  for (int i = 0; i < 20; ++i) peer.say("FOO\r\n");
+  peer.say("BDAT 8\r\na\nb");  // refused for what came so far
+  EXPECT_FALSE(peer.is_closed);
+  const std::string all = peer.say("cdefg");
+  EXPECT_TRUE(all.starts_with("554 5.5.2 ")) << all;
+  EXPECT_NE(all.find("\r\n421 4.7.0 "), std::string::npos) << all;
+  EXPECT_TRUE(peer.is_closed);
+}
+
 TEST(ServerDialogue, StopsAHundredThousandRecipients) {
   ServerOptions options = Peer::default_options();
   options.recipients_max = 100;
