@@ -254,7 +254,7 @@ class SmtpApi(SendGrid):
         relay, peer, client, smtp = self.session()
         for value in ("{", "[]", "", '{"to": "x"}', '{"to": ["nobody"]}', '{"to": [1]}',
                       '{"category": 1}', '{"unique_args": []}', '{"send_at": "soon"}',
-                      '{"send_at": 4102444800}', '{"asm_group_id": -1}', '{"sub": {"-name-": ["A"]}}',
+                      '{"send_at": 4102444800}', '{"asm_group_id": -1}', '{"sub": {"-name-": "A"}}',
                       '{"to": [' + ",".join(['"a@dest.test"'] * 1001) + "]}", "[" * 5000):
             with self.assertRaises(smtplib.SMTPDataError) as refused:
                 smtp.sendmail("a@client.test", ["b@dest.test"],
