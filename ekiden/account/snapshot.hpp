@@ -33,7 +33,7 @@ struct Credential {
   std::string certificate_sha256;  ///< lower-case hex, or empty
   base::Time expires{};            ///< of an API key's; zero: never
   bool may_submit = true;          ///< false for an API key without that scope
-  bool may_release = false;        ///< an API key's that may take addresses off the suppression list
+  bool may_release = false;  ///< an API key's that may take addresses off the suppression list
 };
 
 /// Whether a credential may submit mail now: an API key may have expired, or lack the scope.

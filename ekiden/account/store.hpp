@@ -211,7 +211,7 @@ class Store final : public SnapshotSource {
                                         const Author& author);
 
   /// A batch of scheduled mail is paused or cancelled.
-  /// Errors: UnknownTenant, DuplicateName (it is already), TooMany (kScheduledSendsMax of a tenant).
+  /// Errors: UnknownTenant, DuplicateName, TooMany (kScheduledSendsMax of a tenant).
   Result<void> add_scheduled_send(const ScheduledSend& send, const Author& author);
   /// The oldest first; of one tenant, and of one batch unless it is empty.
   Result<std::vector<ScheduledSend>> scheduled_sends(std::string_view tenant,

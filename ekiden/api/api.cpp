@@ -46,9 +46,8 @@ Api::Api(Parts parts)
       originals_({parts_.worker, parts_.pool, parts_.services, parts_.shared, sender_, messages_}),
       streams_({parts_.worker, parts_.shared, parts_.metrics}),
       queue_({parts_.worker, [this] { return parts_.shared.find_node(); }, parts_.shared.store()}) {
-  frame_.set_finish([this](const Call& call, HttpResponse& response) {
-    sender_.tell_allowance(call, response);
-  });
+  frame_.set_finish(
+      [this](const Call& call, HttpResponse& response) { sender_.tell_allowance(call, response); });
   add_key_routes(frame_);
   add_sending_routes(frame_, sender_, jobs_);
   jobs::add_routes(frame_, jobs_);

@@ -90,8 +90,7 @@ TEST_F(ApiStatistics, BouncesAreClassifiedAsSendGridDoes) {
   EXPECT_EQ(json::serialize(all.at("result").at(0).at("stats")),
             R"([{"classification":"Content","count":1},{"classification":"Invalid Address",)"
             R"("count":1},{"classification":"Unclassified","count":1}])");
-  const json::object one =
-      parsed(ask("GET", path + "/invalid address", "start_date=" + today()));
+  const json::object one = parsed(ask("GET", path + "/invalid address", "start_date=" + today()));
   EXPECT_EQ(json::serialize(one.at("result").at(0).at("stats")),
             R"([{"domain":"dest.test","count":1}])");
   EXPECT_EQ(parsed(ask("GET", path)).at("result").as_array().size(), 30u);

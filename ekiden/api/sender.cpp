@@ -277,8 +277,7 @@ base::Task<HttpResponse> do_once(Sender& sender, std::shared_ptr<Call> call, End
   if (claimed.answer) co_return std::move(*claimed.answer);
   HttpResponse response = co_await endpoint(call);
   std::string body = response.body;
-  const auto outcome =
-      response.status < 300 ? Sender::Outcome::Done : Sender::Outcome::Nothing;
+  const auto outcome = response.status < 300 ? Sender::Outcome::Done : Sender::Outcome::Nothing;
   co_await sender.settle(std::move(claimed.request), response.status, std::move(body), outcome);
   co_return response;
 }

@@ -229,8 +229,8 @@ Result<std::int64_t> Store::add_report(const Report& report) {
   const std::lock_guard lock(mutex_);
   auto transaction = account::Transaction::begin(database_);
   if (!transaction) return transaction.error();
-  auto insert = database_.prepare(
-      "INSERT INTO reports(tenant, kind, question, created_us) VALUES(?,?,?,?)");
+  auto insert =
+      database_.prepare("INSERT INTO reports(tenant, kind, question, created_us) VALUES(?,?,?,?)");
   if (!insert) return insert.error();
   insert->bind(report.tenant).bind(report.kind).bind(report.question);
   if (const auto done = insert->bind(base::to_unix_us(report.created)).run(); !done)

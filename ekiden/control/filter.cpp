@@ -16,15 +16,15 @@ struct TextField {
   std::string Filter::*member;
 };
 constexpr std::array<TextField, 10> kTexts{{{"domain", &Filter::domain},
-                                           {"tenant", &Filter::tenant},
-                                           {"stream", &Filter::stream},
-                                           {"sender", &Filter::sender},
-                                           {"recipient", &Filter::recipient},
-                                           {"provider", &Filter::provider},
-                                           {"source", &Filter::source},
-                                           {"site", &Filter::site},
-                                           {"reply", &Filter::reply},
-                                           {"paused_batch", &Filter::paused_batch}}};
+                                            {"tenant", &Filter::tenant},
+                                            {"stream", &Filter::stream},
+                                            {"sender", &Filter::sender},
+                                            {"recipient", &Filter::recipient},
+                                            {"provider", &Filter::provider},
+                                            {"source", &Filter::source},
+                                            {"site", &Filter::site},
+                                            {"reply", &Filter::reply},
+                                            {"paused_batch", &Filter::paused_batch}}};
 
 bool contains_ignoring_case(std::string_view text, std::string_view part) {
   if (part.size() > text.size()) return false;

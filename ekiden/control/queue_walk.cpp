@@ -95,8 +95,8 @@ Sieve::Sieve(Filter filter, base::Time now) : filter_(std::move(filter)), now_(n
     address_key_ = queue::address_key(filter_.recipient);
     address_hash_ = queue::address_hash(filter_.recipient);
   }
-  needs_meta_ = !filter_.sender.empty() || !filter_.recipient.empty() ||
-                !filter_.paused_batch.empty();
+  needs_meta_ =
+      !filter_.sender.empty() || !filter_.recipient.empty() || !filter_.paused_batch.empty();
 }
 
 bool Sieve::may_match(const delivery::Dispatcher& dispatcher, std::uint32_t slot) const {

@@ -72,7 +72,7 @@ class Dispatcher final : public queue::Intake {
     Neighbours& neighbours;
     base::Metrics& metrics;
     RunConnection run;
-    policy::TlsObserver observe_tls = nullptr;  ///< null: nobody reports (RFC 8460)
+    policy::TlsObserver observe_tls = nullptr;          ///< null: nobody reports (RFC 8460)
     const account::SnapshotSource* accounts = nullptr;  ///< null: no batch is ever stopped
   };
   Dispatcher(Parts parts, DispatcherOptions options, SettlementOptions settlement);

@@ -50,7 +50,8 @@ bool Dispatcher::is_stopped(const queue::Pick& pick,
   std::vector<Verdict> verdicts;
   for (const std::uint32_t recipient : pick.recipients) {
     const std::uint32_t slot = scheduler_.find(pick.id, recipient);
-    if (slot == queue::kNone || scheduler_.recipient(slot).place != queue::Place::InFlight) continue;
+    if (slot == queue::kNone || scheduler_.recipient(slot).place != queue::Place::InFlight)
+      continue;
     if (*stop == account::SendStop::Cancel) {
       verdicts.push_back(Verdict{.recipient = recipient,
                                  .state = spool::State::Cancelled,

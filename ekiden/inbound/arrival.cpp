@@ -466,8 +466,7 @@ void Arrival::hand_over() {
   instruments.suppressed.add(suppressed_.size());
   // What goes to nobody is over.
   if (mailed() > 0) {
-    if (services_.keep_copy &&
-        account::is_archived(made_->client.tenant, meta_->details.stream))
+    if (services_.keep_copy && account::is_archived(made_->client.tenant, meta_->details.stream))
       services_.keep_copy(services_.port, id_, *meta_, made_->body);
     queue::Accepted accepted{id_, meta_, std::move(made_->body), std::move(made_->progress)};
     services_.intake.take(std::move(accepted));

@@ -6,6 +6,7 @@
 
 #include "ekiden/base/log.hpp"
 #include "ekiden/base/pool_task.hpp"
+#include "ekiden/base/text.hpp"
 #include "ekiden/feedback/part_text.hpp"
 #include "ekiden/inbound/submission.hpp"
 #include "ekiden/inbound/text_mould.hpp"

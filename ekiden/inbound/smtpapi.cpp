@@ -186,7 +186,8 @@ std::optional<SmtpApi> parse_smtpapi(std::string_view value, std::string& proble
     if (!read_substitutions(*sub, api))
       return fail("sub is no object of lists of texts, or has too many");
   if (const json::value* section = object->if_contains("section"); !is_empty(section))
-    if (!read_sections(*section, api)) return fail("section is no object of texts, or has too many");
+    if (!read_sections(*section, api))
+      return fail("section is no object of texts, or has too many");
   if (const json::value* batch = object->if_contains("batch_id"); !is_empty(batch)) {
     if (!batch->is_string() || !account::send_batch_time(view(batch->get_string())))
       return fail("batch_id is none that was given here");

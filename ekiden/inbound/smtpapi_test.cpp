@@ -41,7 +41,8 @@ TEST(SmtpApiValue, HasABatchAndWhatItPassesOver) {
   EXPECT_EQ(api->batch, batch);
   EXPECT_TRUE(api->bypass.passes(account::SuppressionReason::Bounce, false));
   EXPECT_FALSE(api->bypass.passes(account::SuppressionReason::Complaint, false));
-  const auto all = parsed(R"({"filters": {"bypass_list_management": {"settings": {"enable": 1}}}})");
+  const auto all =
+      parsed(R"({"filters": {"bypass_list_management": {"settings": {"enable": 1}}}})");
   EXPECT_EQ(all->bypass.reasons, account::SuppressionBypass::kAll);
 }
 
@@ -105,17 +106,16 @@ TEST(TextMould, FindsWordsInEncodedPartsAndLeavesAttachmentsAlone) {
 }
 
 TEST(TextMould, JapaneseMailBecomesUtf8) {
-  const std::string out = cast(
-      "Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n\x1b$B$3$s$K$A$O\x1b(B -name-\r\n",
-      {{"-name-", "太郎"}});
+  const std::string out =
+      cast("Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n\x1b$B$3$s$K$A$O\x1b(B -name-\r\n",
+           {{"-name-", "太郎"}});
   EXPECT_NE(out.find("charset=utf-8"), std::string::npos);
   EXPECT_EQ(out.find("\x1b$B"), std::string::npos);
 }
 
 TEST(TextMould, RefusesWhatWouldBeAnotherMessage) {
   std::string problem;
-  const auto mould =
-      TextMould::read("Subject: -name-\r\n\r\n-name-\r\n", kTags, problem);
+  const auto mould = TextMould::read("Subject: -name-\r\n\r\n-name-\r\n", kTags, problem);
   ASSERT_TRUE(mould);
   EXPECT_FALSE(mould->cast({{"-name-", "a\r\nBcc: b@x.test"}}, {}, 1 << 20, problem));
   EXPECT_NE(problem.find("control character"), std::string::npos);

@@ -14,8 +14,8 @@ using Casting = std::vector<std::pair<std::string, std::string>>;
 
 /// A message in whose subject and texts some words stand for what each recipient gets there. Texts
 /// are compared decoded, so that a word is found in base64 as in plain text; what is changed is
-/// encoded anew as UTF-8, and everything else keeps its octets. Attachments, and messages within the
-/// message, are left alone.
+/// encoded anew as UTF-8, and everything else keeps its octets. Attachments, and messages within
+/// the message, are left alone.
 ///
 /// Sharing: immutable; any thread.
 class TextMould {

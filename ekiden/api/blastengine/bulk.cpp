@@ -399,8 +399,8 @@ bool is_meant(const Call& call, const bulk::Job& job, const Asked& asked) {
 }
 
 bool is_sorting(std::string_view sorting) {
-  for (const std::string_view known : {"", "delivery_time:asc", "delivery_time:desc",
-                                       "updated_time:asc", "updated_time:desc"})
+  for (const std::string_view known :
+       {"", "delivery_time:asc", "delivery_time:desc", "updated_time:asc", "updated_time:desc"})
     if (sorting == known) return true;
   return false;
 }

@@ -1,6 +1,6 @@
-// Reports that blastengine's clients order and fetch as zip: /errors/list, /deliveries/{id}/analysis.
-// An order is what was asked, kept with the jobs; the report is made of the event store when it is
-// fetched, so it is always ready, and after a restart too.
+// Reports that blastengine's clients order and fetch as zip: /errors/list,
+// /deliveries/{id}/analysis. An order is what was asked, kept with the jobs; the report is made of
+// the event store when it is fetched, so it is always ready, and after a restart too.
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -52,9 +52,8 @@ json::object question_of(const LogQuery& query) {
 std::int64_t number_of(const json::object& object, const char* name) {
   const json::value* value = object.if_contains(name);
   json::error_code error;
-  const auto number = value != nullptr && value->is_number()
-                          ? value->to_number<std::int64_t>(error)
-                          : std::int64_t{0};
+  const auto number = value != nullptr && value->is_number() ? value->to_number<std::int64_t>(error)
+                                                             : std::int64_t{0};
   return error ? 0 : number;
 }
 
@@ -245,8 +244,8 @@ base::Task<HttpResponse> answer_analysis(EventDesk& events, JobDesk& desk,
   if (found.problem) co_return tell(*found.problem, call->caller);
   std::string tenant = call->caller.tenant();
   json::object question = found.question;
-  const auto opens = co_await find_opens(events, desk.sender().worker(), std::move(tenant),
-                                         std::move(question));
+  const auto opens =
+      co_await find_opens(events, desk.sender().worker(), std::move(tenant), std::move(question));
   if (!opens) co_return tell(too_busy(), call->caller);
   if (!is_download) {
     json::object told = describe(found, kAnalysis);
@@ -264,9 +263,8 @@ base::Task<HttpResponse> answer_analysis(EventDesk& events, JobDesk& desk,
 void add_report_routes(Frame& frame, EventDesk& events, JobDesk& desk) {
   const Access read{"messages:read"};
   frame.add("POST", "/api/v1/errors/list", read, once(desk, order_errors, "POST"));
-  frame.add("GET", "/api/v1/errors/list/{id}", read, [&desk](std::shared_ptr<Call> call) {
-    return show_errors(desk, std::move(call));
-  });
+  frame.add("GET", "/api/v1/errors/list/{id}", read,
+            [&desk](std::shared_ptr<Call> call) { return show_errors(desk, std::move(call)); });
   frame.add("GET", "/api/v1/errors/list/{id}/download", read,
             [&events, &desk](std::shared_ptr<Call> call) {
               return download_errors(events, desk, std::move(call));

@@ -169,10 +169,10 @@ void merge_fields(json::object& object, Findings& findings) {
       if (!made) return;
       std::optional<std::string> rendered = made->render(data, escape, missing, error);
       if (!rendered)
-        return findings.add(pointer, "bad_template",
-                            {error.sentence(), std::to_string(error.line) + "行" +
-                                                   std::to_string(error.column) +
-                                                   "文字目: " + error.text});
+        return findings.add(
+            pointer, "bad_template",
+            {error.sentence(), std::to_string(error.line) + "行" + std::to_string(error.column) +
+                                   "文字目: " + error.text});
       text = std::move(*rendered);
     }
     value = json::string(text);
