@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <set>
 
-#include "ekiden/account/scheduled_send.hpp"
 #include "ekiden/base/log.hpp"
+#include "ekiden/delivery/batch_stop.hpp"
 #include "ekiden/delivery/connection_feed.hpp"
 #include "ekiden/delivery/dispatcher.hpp"
 #include "ekiden/queue/domain_key.hpp"
@@ -39,11 +39,8 @@ Job Dispatcher::job_of(const queue::Pick& pick,
 /// restart, and can be undone until then.
 bool Dispatcher::is_stopped(const queue::Pick& pick,
                             const std::shared_ptr<const queue::Resident>& resident) {
-  const message::Details& details = resident->meta->details;
-  if (details.batch.empty() || parts_.accounts == nullptr) return false;
-  const auto stops = parts_.accounts->scheduled_sends();
-  const auto stop = stops == nullptr ? std::nullopt : stops->find(details.tenant, details.batch);
-  if (!stop || *stop == account::SendStop::Resuming) return false;
+  const auto stop = stop_of(parts_.accounts, resident->meta->details);
+  if (!stop) return false;
   Settlement::Context context;
   context.id = pick.id;
   context.meta = std::shared_ptr<const message::Meta>(resident, resident->meta.get());
@@ -53,11 +50,7 @@ bool Dispatcher::is_stopped(const queue::Pick& pick,
     if (slot == queue::kNone || scheduler_.recipient(slot).place != queue::Place::InFlight)
       continue;
     if (*stop == account::SendStop::Cancel) {
-      verdicts.push_back(Verdict{.recipient = recipient,
-                                 .state = spool::State::Cancelled,
-                                 .is_local = true,
-                                 .is_attempt = false,
-                                 .detail = "cancelled with its batch"});
+      verdicts.push_back(cancelled_with_batch(recipient));
       continue;
     }
     const std::uint8_t flags = scheduler_.recipient(slot).flags;

@@ -64,6 +64,19 @@ class Scheduled(SendGrid):
         relay.wait_for_event("back@dest.test", "delivered")
         self.assertEqual(peer.recipients(), ["back@dest.test"])
 
+    def test_a_cancel_counts_where_nobody_answers(self):
+        relay, peer, client = self.node()
+        relay.settings["route"].insert(0, {"domains": ["down.test"],
+                                           "next_hop": f"{support.LOOPBACK}:1"})
+        relay.restart()
+        batch = self.batch(client)
+        self.stop(client, batch, "cancel")
+        self.mail(client, "b@down.test", batch_id=batch)
+        self.mail(client, "waits@down.test")
+        relay.wait_for_event("b@down.test", "cancelled")
+        relay.wait_for_event("waits@down.test", "deferred")
+        self.assertEqual([r["recipient"] for r in relay.queue()], ["waits@down.test"])
+
     def test_what_is_held_is_cancelled_by_a_change_and_nothing_else_is_released(self):
         relay, peer, client = self.node()
         batch = self.batch(client)
