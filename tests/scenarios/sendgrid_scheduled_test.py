@@ -98,14 +98,7 @@ class Scheduled(SendGrid):
         self.assertEqual(client.get(SENDS).json, [{"batch_id": batch, "status": "cancel"}])
 
     def test_smtp_clients_name_a_batch_too(self):
-        relay, peer, client = self.node()
-        relay.use_tls(self.certificates())
-        port = relay.listener("submission", "starttls")
-        relay.restart()
-        smtp = relay.smtp(port)
-        self.addCleanup(smtp.close)
-        smtp.starttls()
-        smtp.login("apikey", client.key)
+        relay, peer, client, smtp = self.session()
         batch = self.batch(client)
         self.stop(client, batch, "cancel")
         smtp.sendmail("a@client.test", ["b@dest.test"],
