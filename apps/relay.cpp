@@ -52,7 +52,7 @@ struct Relay::Part {
              [this](std::shared_ptr<const delivery::Plan> plan, delivery::Feed& feed) {
                return delivery::run_connection(connection, std::move(plan), feed);
              },
-             relay.surroundings_.observe_tls},
+             relay.surroundings_.observe_tls, &relay.surroundings_.accounts},
             dispatcher_options(*relay.settings_, relay.rewriting_, relay.surroundings_.providers),
             settlement_options(*relay.settings_)),
         ids(node_id(*relay.settings_), static_cast<std::uint8_t>(at.worker.index),

@@ -236,6 +236,16 @@ CREATE TABLE unsubscribe_groups(
   UNIQUE(tenant, name)
 ) STRICT;
 )",
+    // 8: batches of scheduled mail that are paused or cancelled.
+    R"(
+CREATE TABLE scheduled_sends(
+  tenant TEXT NOT NULL,
+  batch TEXT NOT NULL,
+  stop TEXT NOT NULL,                    -- pause, cancel, resuming
+  created_us INTEGER NOT NULL,
+  PRIMARY KEY(tenant, batch)
+) STRICT, WITHOUT ROWID;
+)",
 };
 
 }  // namespace

@@ -12,6 +12,7 @@
 namespace ekiden::account {
 
 class SuppressionSet;
+class ScheduledSends;
 struct TenantRules;
 struct CredentialRules;
 
@@ -32,6 +33,7 @@ struct Credential {
   std::string certificate_sha256;  ///< lower-case hex, or empty
   base::Time expires{};            ///< of an API key's; zero: never
   bool may_submit = true;          ///< false for an API key without that scope
+  bool may_release = false;  ///< an API key's that may take addresses off the suppression list
 };
 
 /// Whether a credential may submit mail now: an API key may have expired, or lack the scope.
@@ -74,6 +76,8 @@ class SnapshotSource {
   virtual std::shared_ptr<const Snapshot> current() const = 0;
   /// Who gets no mail; null: nobody.
   virtual std::shared_ptr<const SuppressionSet> suppressions() const { return nullptr; }
+  /// Which batches of scheduled mail are stopped; null: none.
+  virtual std::shared_ptr<const ScheduledSends> scheduled_sends() const { return nullptr; }
 };
 
 }  // namespace ekiden::account

@@ -288,6 +288,8 @@ Result<void> Store::publish() {
   if (!rules) return rules.error();
   auto webhooks = read_webhooks({});
   if (!webhooks) return webhooks.error();
+  const auto sends = read_scheduled_sends();
+  if (!sends) return sends.error();
   if (is_live_) {
     if (const auto read = read_suppressions(); !read) return read;
   }
@@ -299,6 +301,9 @@ Result<void> Store::publish() {
   if (*webhooks != *webhooks_.load()) {
     webhooks_.store(std::make_shared<const std::vector<Webhook>>(std::move(*webhooks)));
   }
+  ScheduledSends stopped(*sends);
+  if (stopped != *scheduled_sends_.load())
+    scheduled_sends_.store(std::make_shared<const ScheduledSends>(std::move(stopped)));
   seen_version_ = *version;
   return {};
 }

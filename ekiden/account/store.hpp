@@ -16,6 +16,7 @@
 #include "ekiden/account/domain_key.hpp"
 #include "ekiden/account/error.hpp"
 #include "ekiden/account/password.hpp"
+#include "ekiden/account/scheduled_send.hpp"
 #include "ekiden/account/stored_snapshot.hpp"
 #include "ekiden/account/suppression_set.hpp"
 #include "ekiden/account/tenant.hpp"
@@ -209,6 +210,17 @@ class Store final : public SnapshotSource {
   Result<void> remove_unsubscribe_group(std::string_view tenant, std::int64_t id,
                                         const Author& author);
 
+  /// A batch of scheduled mail is paused or cancelled.
+  /// Errors: UnknownTenant, DuplicateName, TooMany (kScheduledSendsMax of a tenant).
+  Result<void> add_scheduled_send(const ScheduledSend& send, const Author& author);
+  /// The oldest first; of one tenant, and of one batch unless it is empty.
+  Result<std::vector<ScheduledSend>> scheduled_sends(std::string_view tenant,
+                                                     std::string_view batch);
+  /// Errors: NotFound.
+  Result<void> set_scheduled_send(const ScheduledSend& send, const Author& author);
+  /// Of one that is being resumed; another stays.
+  Result<void> remove_scheduled_send(std::string_view tenant, std::string_view batch);
+
   /// Adds an entry to the audit log, for what is changed elsewhere than here.
   Result<void> add_audit(std::string_view action, std::string_view subject, std::string_view detail,
                          const Author& author);
@@ -232,6 +244,9 @@ class Store final : public SnapshotSource {
   std::shared_ptr<const SuppressionSet> suppressions() const override {
     return suppressions_.load();
   }
+  std::shared_ptr<const ScheduledSends> scheduled_sends() const override {
+    return scheduled_sends_.load();
+  }
   /// The webhooks of the same picture, with their open orders; another pointer only when something
   /// of it has changed.
   std::shared_ptr<const std::vector<Webhook>> current_webhooks() const { return webhooks_.load(); }
@@ -247,6 +262,7 @@ class Store final : public SnapshotSource {
   Result<std::vector<DomainKey>> read_domain_keys(std::string_view domain);
   Result<std::vector<ApiKey>> read_api_keys(std::string_view tenant);
   Result<std::vector<Webhook>> read_webhooks(std::string_view tenant);
+  Result<std::vector<ScheduledSend>> read_scheduled_sends();
   Result<void> require_tenant(std::string_view name);
   Result<void> check_group(const UnsubscribeGroup& group);
   Result<Rules> read_rules(const std::vector<Credential>& credentials,
@@ -282,6 +298,8 @@ class Store final : public SnapshotSource {
   std::atomic<std::shared_ptr<const Snapshot>> snapshot_{std::make_shared<StoredSnapshot>()};
   std::atomic<std::shared_ptr<const std::vector<DomainKey>>> domain_keys_{
       std::make_shared<const std::vector<DomainKey>>()};
+  std::atomic<std::shared_ptr<const ScheduledSends>> scheduled_sends_{
+      std::make_shared<const ScheduledSends>()};
   std::atomic<std::shared_ptr<const std::vector<Webhook>>> webhooks_{
       std::make_shared<const std::vector<Webhook>>()};
 };

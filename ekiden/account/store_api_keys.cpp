@@ -42,6 +42,7 @@ std::optional<ApiKey> key_of(const Statement& row) {
   key.created = base::from_unix_us(row.integer(11));
   c.expires = base::from_unix_us(row.integer(12));
   c.may_submit = key.allows("messages:send");
+  c.may_release = key.allows("suppressions:write");
   if (!check_label(c.tenant) || !check_label(c.stream)) return std::nullopt;
   return key;
 }

@@ -112,7 +112,7 @@ Result<void> Store::remove_tenant(std::string_view name, const Author& author) {
        {"DELETE FROM suppressions WHERE tenant=?", "DELETE FROM soft_failures WHERE tenant=?",
         "DELETE FROM sender_domains WHERE tenant=?",
         "DELETE FROM unsubscribe_groups WHERE tenant=?",
-        "DELETE FROM tenant_settings WHERE tenant=?",
+        "DELETE FROM scheduled_sends WHERE tenant=?", "DELETE FROM tenant_settings WHERE tenant=?",
         "DELETE FROM usage WHERE subject='tenant '||?", "DELETE FROM tenants WHERE name=?"}) {
     auto erase = database_.prepare(sql);
     if (!erase) return erase.error();

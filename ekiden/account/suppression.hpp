@@ -22,6 +22,23 @@ inline constexpr std::size_t kSuppressionReasons = 6;
 std::string_view name_of(SuppressionReason reason);
 std::optional<SuppressionReason> parse_suppression_reason(std::string_view name);
 
+/// What of the suppression list one message passes over, because its sender says so.
+struct SuppressionBypass {
+  std::uint8_t reasons = 0;  ///< a bit for each reason
+  /// With Unsubscribe: only of those who left everything; who left this one stream stays out.
+  bool keeps_left_streams = false;
+
+  static constexpr std::uint8_t kAll = (1U << kSuppressionReasons) - 1;
+  bool is_any() const { return reasons != 0; }
+  void add(SuppressionReason reason) {
+    reasons = static_cast<std::uint8_t>(reasons | 1U << static_cast<unsigned>(reason));
+  }
+  bool passes(SuppressionReason reason, bool is_of_one_stream) const {
+    if ((reasons >> static_cast<unsigned>(reason) & 1U) == 0) return false;
+    return !(keeps_left_streams && is_of_one_stream && reason == SuppressionReason::Unsubscribe);
+  }
+};
+
 /// The scope of an entry beside the name of one stream, which never begins with a "+".
 inline constexpr std::string_view kAllStreams;
 inline constexpr std::string_view kBulkStreams = "+bulk";  ///< all but transactional ones

@@ -45,7 +45,8 @@ SuppressionSet::Entry entry_of(const Suppression& from, std::uint64_t key, std::
 std::optional<SuppressionReason> SuppressionSet::find(std::string_view tenant,
                                                       std::string_view address,
                                                       std::string_view stream, StreamKind kind,
-                                                      base::Time now) const {
+                                                      base::Time now,
+                                                      const SuppressionBypass& bypass) const {
   const std::uint64_t key = key_of(tenant, address, seed_);
   const auto& shard = shards_[key >> 56];
   if (shard == nullptr) return std::nullopt;
@@ -61,6 +62,7 @@ std::optional<SuppressionReason> SuppressionSet::find(std::string_view tenant,
     const bool spares_transactional = scope == kBulk || reason == SuppressionReason::Unsubscribe;
     if (spares_transactional && kind == StreamKind::Transactional) continue;
     if (scope != kEverywhere && scope != kBulk && scope != own) continue;
+    if (bypass.passes(reason, scope == own)) continue;
     if (!found || reason < *found) found = reason;
   }
   return found;

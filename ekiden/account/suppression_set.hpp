@@ -34,10 +34,10 @@ class SuppressionSet {
   explicit SuppressionSet(std::uint64_t seed) : seed_(seed) {}
 
   /// Why this recipient is to get nothing now. The strongest reason counts, in the order of the
-  /// enumerators.
+  /// enumerators. What `bypass` passes over does not count.
   std::optional<SuppressionReason> find(std::string_view tenant, std::string_view address,
-                                        std::string_view stream, StreamKind kind,
-                                        base::Time now) const;
+                                        std::string_view stream, StreamKind kind, base::Time now,
+                                        const SuppressionBypass& bypass = {}) const;
   std::size_t size() const { return size_; }
   bool is_empty() const { return size_ == 0; }
   std::uint64_t seed() const { return seed_; }

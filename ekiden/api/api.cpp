@@ -2,6 +2,7 @@
 
 #include "ekiden/api/admin/routes.hpp"
 #include "ekiden/api/blastengine/bulk.hpp"
+#include "ekiden/api/blastengine/logs.hpp"
 #include "ekiden/api/blastengine/transaction.hpp"
 #include "ekiden/api/postmark/email.hpp"
 #include "ekiden/api/resend/emails.hpp"
@@ -45,6 +46,8 @@ Api::Api(Parts parts)
       originals_({parts_.worker, parts_.pool, parts_.services, parts_.shared, sender_, messages_}),
       streams_({parts_.worker, parts_.shared, parts_.metrics}),
       queue_({parts_.worker, [this] { return parts_.shared.find_node(); }, parts_.shared.store()}) {
+  frame_.set_finish(
+      [this](const Call& call, HttpResponse& response) { sender_.tell_allowance(call, response); });
   add_key_routes(frame_);
   add_sending_routes(frame_, sender_, jobs_);
   jobs::add_routes(frame_, jobs_);
@@ -59,12 +62,13 @@ Api::Api(Parts parts)
   blastengine::add_routes(frame_, sender_, jobs_);
   blastengine::add_bulk_routes(frame_, jobs_, messages_);
   blastengine::add_recipient_routes(frame_, jobs_);
-  blastengine::add_log_routes(frame_, parts_.shared.events(), parts_.shared.reports());
+  blastengine::add_log_routes(frame_, parts_.shared.events());
+  blastengine::add_report_routes(frame_, parts_.shared.events(), jobs_);
   blastengine::add_usage_routes(frame_, parts_.shared.events());
   postmark::add_routes(frame_, sender_);
   resend::add_routes(frame_, sender_);
   sendgrid::add_routes(frame_, sender_, templates_);
-  sendgrid::add_admin_routes(frame_, parts_.shared.store(), parts_.shared.events());
+  sendgrid::add_admin_routes(frame_, parts_.shared.store(), parts_.shared.events(), queue_);
 }
 
 Api::~Api() = default;

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "ekiden/api/admin/queue_routes.hpp"
-#include "ekiden/api/blastengine/logs.hpp"
 #include "ekiden/api/event_desk.hpp"
 #include "ekiden/api/event_stream.hpp"
 #include "ekiden/api/frame.hpp"
@@ -56,7 +55,6 @@ struct Shared {
   StreamSlots& streams() { return streams_; }
   const Parts& parts() const { return parts_; }
   StoreDesk& store() { return store_; }
-  blastengine::ReportOrders& reports() { return reports_; }
   account::TemplateStore& templates() { return parts_.templates; }
   void stop();
 
@@ -67,7 +65,6 @@ struct Shared {
   IdempotencyBook idempotency_;
   StreamSlots streams_;
   StoreDesk store_;
-  blastengine::ReportOrders reports_;
 };
 
 /// The HTTP API of one worker: the frame and everything in it.

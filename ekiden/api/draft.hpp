@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "ekiden/account/suppression.hpp"
 #include "ekiden/api/problem.hpp"
 #include "ekiden/base/time.hpp"
 
@@ -45,6 +46,8 @@ struct Draft {
   std::optional<base::Time> send_at;
   Charset charset = Charset::Utf8;
   Unmappable unmappable = Unmappable::Refuse;
+  std::string batch;  ///< account::make_send_batch(), or empty
+  account::SuppressionBypass bypass;
 };
 
 // What one message may hold. What is over is refused.

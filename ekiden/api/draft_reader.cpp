@@ -142,6 +142,27 @@ void read_tags(const json::value& value, const std::string& pointer, Draft& draf
   }
 }
 
+/// Reasons by name, or "all" of them.
+void read_bypass(const json::value& value, const std::string& pointer, Draft& draft,
+                 Findings& findings) {
+  if (value.is_null()) return;
+  if (!value.is_array())
+    return findings.add(pointer, "wrong_type", wrong_type("an array of reasons", "理由の配列"));
+  for (const json::value& one : value.get_array()) {
+    const std::string_view name = one.is_string() ? view(one.get_string()) : std::string_view();
+    if (const auto reason = account::parse_suppression_reason(name)) {
+      draft.bypass.add(*reason);
+    } else if (name == "all") {
+      draft.bypass.reasons = account::SuppressionBypass::kAll;
+    } else {
+      findings.add(pointer, "bad_value",
+                   {"all, or of bounce, soft, complaint, unsubscribe, manual, import",
+                    "all、またはbounce・soft・complaint・unsubscribe・manual・importです"});
+      return;
+    }
+  }
+}
+
 }  // namespace
 
 std::string member(const std::string& base, std::string_view name) {
@@ -255,6 +276,8 @@ Draft read_draft(const json::object& object, Findings& findings) {
       } else if (name != "refuse") {
         findings.add(pointer, "bad_value", {"either refuse or replace", "refuseかreplaceです"});
       }
+    } else if (key == "bypass_suppressions") {
+      read_bypass(value, pointer, draft, findings);
     } else {
       findings.add(pointer, "unknown", {"there is no such field", "そのような項目はありません"});
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -9,6 +10,7 @@
 
 #include "ekiden/base/pool_task.hpp"
 #include "ekiden/events/reader.hpp"
+#include "ekiden/events/stats.hpp"
 
 namespace ekiden::api {
 
@@ -43,6 +45,24 @@ class EventDesk {
     };
     co_return co_await base::run_on<std::optional<T>>(state_->pool, worker, std::move(work));
   }
+
+  /// Rows that one slice of a scan looks at, events that it shows, and slices of one scan.
+  static constexpr std::size_t kSliceRows = 50'000;
+  static constexpr std::size_t kSliceEvents = 2000;
+  static constexpr std::size_t kSlicesMax = 400;
+  enum class Scan : std::uint8_t {
+    Done,  ///< everything was shown, or `see` ended it
+    Cut,   ///< after kSlicesMax
+    Busy,  ///< too many wait, or the store cannot be read
+  };
+  /// Shows what the query means, in its order, until `see` says false. Each slice is a question of
+  /// its own, so that others have a turn in between. `see` runs on the pool, never twice at once.
+  using See = std::function<bool(const events::Stored& stored)>;
+  base::Task<Scan> scan(base::Worker& worker, events::Query query, See see);
+
+  /// count_events, in steps that are questions of their own. Nothing: as `ask`, or the store
+  /// cannot be read.
+  base::Task<std::optional<events::Stats>> count(base::Worker& worker, events::StatsQuery query);
 
  private:
   struct State {

@@ -180,6 +180,7 @@ base::Task<HttpResponse> Frame::answer(HttpRequest request) {
   } else {
     response = co_await found.route->endpoint(call);
   }
+  if (finish_ && call->caller.key != nullptr) finish_(*call, response);
   response.headers.emplace_back("X-Request-Id", call->caller.request_id);
   co_return response;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,10 @@ class Frame {
   /// Paths that begin with `prefix` tell problems by `format`; the longest prefix wins.
   void add_family(std::string prefix, FormatProblem format);
 
+  /// Sees every answer to a valid key before it leaves.
+  using Finish = std::function<void(const Call& call, HttpResponse& response)>;
+  void set_finish(Finish finish) { finish_ = std::move(finish); }
+
   /// Serves "/v1/*" and the paths of the families from this server. The frame outlives it.
   void serve_from(HttpServer& server);
 
@@ -59,6 +64,7 @@ class Frame {
   Parts parts_;
   Router router_;
   std::vector<std::pair<std::string, FormatProblem>> families_;
+  Finish finish_;
   base::Counter& requests_;
   base::Counter& refused_;
 };

@@ -361,8 +361,9 @@ void add_message_routes(Frame& frame, MessageDesk& desk, jobs::JobDesk& jobs) {
   frame.add("GET", "/v1/messages/{id}", read, [&desk, &jobs](std::shared_ptr<Call> call) {
     return jobs.show_message(std::move(call), desk);
   });
+  Endpoint cancel = [&desk](std::shared_ptr<Call> call) { return desk.cancel(std::move(call)); };
   frame.add("POST", "/v1/messages/{id}/cancel", Access{"messages:cancel"},
-            [&desk](std::shared_ptr<Call> call) { return desk.cancel(std::move(call)); });
+            jobs.sender().once(std::move(cancel), own_problem));
   frame.add("GET", "/v1/events", Access{"events:read"},
             [&desk](std::shared_ptr<Call> call) { return desk.events(std::move(call)); });
   frame.add("GET", "/v1/stats", Access{"stats:read"},

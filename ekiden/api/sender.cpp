@@ -169,6 +169,8 @@ Prepared prepare(const Draft& draft, base::Time now, const std::string& base_poi
   prepared.octets = std::move(composed.octets);
   prepared.unmapped = std::move(composed.unmapped);
   if (draft.send_at && *draft.send_at > now) prepared.send_at = draft.send_at;
+  prepared.batch = draft.batch;
+  prepared.bypass = draft.bypass;
   return prepared;
 }
 
@@ -230,9 +232,9 @@ PreparedBatch prepare_one(const HttpRequest& request, const PrepareObject& prepa
 
 base::Task<HttpResponse> Sender::handle(std::shared_ptr<Call> call,
                                         base::Function<PreparedBatch()> prepare, MakeAnswer answer,
-                                        FormatProblem refuse) {
-  PreparedBatch batch =
-      co_await work_on<PreparedBatch>(call->request.body.size(), std::move(prepare));
+                                        FormatProblem refuse, Where where) {
+  const std::size_t octets = where == Where::Pool ? SIZE_MAX : call->request.body.size();
+  PreparedBatch batch = co_await work_on<PreparedBatch>(octets, std::move(prepare));
   if (batch.problem) co_return refuse(*batch.problem, call->caller);
   co_return co_await send_all(std::move(call), std::move(batch.messages), std::move(answer),
                               std::move(refuse));
@@ -247,15 +249,46 @@ void Sender::tell_allowance(const Call& call, HttpResponse& response) const {
   };
   const inbound::ClientLimits::Allowance allowance = parts_.services.limits.messages_left(
       call.caller.address, limits, parts_.worker.clock.steady());
-  response.headers.emplace_back("RateLimit-Policy",
-                                "\"messages\";q=" + std::to_string(limits.message_rate.count) +
-                                    ";w=" + seconds(limits.message_rate.per));
-  response.headers.emplace_back("RateLimit", "\"messages\";r=" + std::to_string(allowance.left) +
-                                                 ";t=" + seconds(allowance.next));
-  if (response.status != 429) return;
-  for (auto& [name, value] : response.headers) {
-    if (name == "Retry-After") value = seconds(allowance.next);
+  const std::string limit = std::to_string(limits.message_rate.count);
+  const std::string left = std::to_string(allowance.left), next = seconds(allowance.next);
+  const auto add = [&](const char* name, std::string value) {
+    response.headers.emplace_back(name, std::move(value));
+  };
+  add("RateLimit-Policy", "\"messages\";q=" + limit + ";w=" + seconds(limits.message_rate.per));
+  add("RateLimit", "\"messages\";r=" + left + ";t=" + next);
+  const std::string& path = call.request.path;
+  const bool is_sendgrid = path.starts_with("/v3/");
+  if (is_sendgrid || path.starts_with("/api/v1/")) add("X-RateLimit-Remaining", left);
+  if (is_sendgrid) {
+    add("X-RateLimit-Limit", limit);
+    const base::Time reset = parts_.worker.clock.now() + allowance.next;
+    add("X-RateLimit-Reset", std::to_string(base::to_unix_us(reset) / 1'000'000));
   }
+  if (response.status != 429) return;
+  for (auto& [name, value] : response.headers)
+    if (name == "Retry-After" || name == "X-Rate-Limit-Retry-After-Seconds") value = next;
+}
+
+namespace {
+
+base::Task<HttpResponse> do_once(Sender& sender, std::shared_ptr<Call> call, Endpoint endpoint,
+                                 FormatProblem refuse) {
+  Sender::Claimed claimed = co_await sender.claim(call, 0, std::move(refuse));
+  if (claimed.answer) co_return std::move(*claimed.answer);
+  HttpResponse response = co_await endpoint(call);
+  std::string body = response.body;
+  const auto outcome = response.status < 300 ? Sender::Outcome::Done : Sender::Outcome::Nothing;
+  co_await sender.settle(std::move(claimed.request), response.status, std::move(body), outcome);
+  co_return response;
+}
+
+}  // namespace
+
+Endpoint Sender::once(Endpoint endpoint, FormatProblem refuse) {
+  return [this, endpoint = std::move(endpoint),
+          refuse = std::move(refuse)](std::shared_ptr<Call> call) {
+    return do_once(*this, std::move(call), endpoint, refuse);
+  };
 }
 
 base::Task<bool> Sender::is_stored(base::MessageId id) {
@@ -291,6 +324,8 @@ base::Task<Sent> Sender::send(std::shared_ptr<Call> call, Prepared prepared, bas
   submission.client = call->caller.client();
   submission.origin = origin_of(*call);
   submission.id = id;
+  submission.batch = std::move(prepared.batch);
+  submission.bypass = prepared.bypass;
   std::shared_ptr<const inbound::ListenerOptions> options = parts_.submission();
   inbound::Submitted done =
       co_await inbound::submit_message(parts_.services, std::move(options), std::move(submission));
@@ -378,7 +413,6 @@ base::Task<HttpResponse> Sender::send_all(std::shared_ptr<Call> call,
     sent.push_back(std::move(one));
   }
   HttpResponse response = answer(*call, std::move(sent));
-  tell_allowance(*call, response);
   std::string body = response.body;
   co_await settle(std::move(claimed.request), response.status, std::move(body),
                   is_any_sent ? Outcome::Done : Outcome::Nothing);

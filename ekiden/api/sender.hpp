@@ -25,6 +25,8 @@ struct Prepared {
   std::vector<std::string> pointers;  ///< where each recipient stands in the request
   std::string octets;
   std::optional<base::Time> send_at;
+  std::string batch;
+  account::SuppressionBypass bypass;
   std::vector<Unmapped> unmapped;
   std::optional<Problem> problem;
 };
@@ -110,14 +112,20 @@ class Sender {
   base::Task<void> settle(std::optional<IdempotencyBook::Request> request, unsigned status,
                           std::string body, Outcome outcome);
 
+  /// An endpoint that claims no key itself, done once for an Idempotency-Key: an answer of success
+  /// is kept, any other leaves the key free.
+  Endpoint once(Endpoint endpoint, FormatProblem refuse);
+
   /// Whether the caller may send from these addresses on this stream; empty: the key's own.
   std::optional<Problem> may_send(const Call& call, const std::string& from,
                                   const std::string& return_path, const std::string& stream) const;
 
-  /// A whole request: prepares, on the pool when the request is large, then sends what came of it.
+  /// Where a request is prepared: a large one on the pool, and one that reads a store.
+  enum class Where : std::uint8_t { BySize, Pool };
+  /// A whole request: prepares it, then sends what came of it.
   base::Task<HttpResponse> handle(std::shared_ptr<Call> call,
                                   base::Function<PreparedBatch()> prepare, MakeAnswer answer,
-                                  FormatProblem refuse);
+                                  FormatProblem refuse, Where where = Where::BySize);
 
   base::Task<bool> is_stored(base::MessageId id);
 
@@ -128,9 +136,11 @@ class Sender {
   base::Time now() const { return parts_.worker.clock.now(); }
   const std::string& hostname() const { return hostname_ = parts_.submission()->hostname; }
 
- private:
+  /// How many more messages the caller may send now, where a rate is set: in the names that the
+  /// path's clients know.
   void tell_allowance(const Call& call, HttpResponse& response) const;
 
+ private:
   Parts parts_;
   mutable std::string hostname_;
 };

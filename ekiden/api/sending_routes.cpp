@@ -4,6 +4,7 @@
 
 #include "ekiden/api/api.hpp"
 #include "ekiden/api/draft_reader.hpp"
+#include "ekiden/api/jobs/content.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/message/trace.hpp"
 
@@ -40,21 +41,38 @@ HttpResponse answer_one(const Call& call, const std::vector<Sent>& sent,
   return response;
 }
 
-Prepared prepare_object(const json::object& object, base::Time now, const std::string& base) {
+/// Whose templates a message may name.
+struct Templates {
+  std::string tenant;
+  account::TemplateStore& store;
+};
+
+Draft read_merged(json::object object, const Templates& templates, Findings& findings) {
+  jobs::resolve_template(object, templates.tenant, templates.store, findings);
+  jobs::merge_fields(object, findings);
+  return read_draft(object, findings);
+}
+
+Prepared prepare_object(const json::object& object, base::Time now, const Templates& templates,
+                        const std::string& base) {
   Findings findings(base);
-  const Draft draft = read_draft(object, findings);
+  const Draft draft = jobs::has_merge_fields(object) ? read_merged(object, templates, findings)
+                                                     : read_draft(object, findings);
   if (findings.is_empty()) return prepare(draft, now, base);
   Prepared prepared;
   prepared.problem = invalid_request(findings.take());
   return prepared;
 }
 
-PreparedBatch prepare_message(const HttpRequest& request, base::Time now) {
-  return prepare_one(request,
-                     [&](const json::object& object) { return prepare_object(object, now, {}); });
+PreparedBatch prepare_message(const HttpRequest& request, base::Time now,
+                              const Templates& templates) {
+  return prepare_one(request, [&](const json::object& object) {
+    return prepare_object(object, now, templates, {});
+  });
 }
 
-PreparedBatch prepare_batch(const HttpRequest& request, base::Time now) {
+PreparedBatch prepare_batch(const HttpRequest& request, base::Time now,
+                            const Templates& templates) {
   JsonBody body = read_json_body(request);
   if (body.problem) return one_problem(std::move(*body.problem));
   const json::value* const list = body.object.if_contains("messages");
@@ -76,7 +94,7 @@ PreparedBatch prepare_batch(const HttpRequest& request, base::Time now) {
   for (std::size_t i = 0; i < messages.size(); ++i) {
     const std::string base = "/messages/" + std::to_string(i);
     if (messages[i].is_object()) {
-      batch.messages.push_back(prepare_object(messages[i].get_object(), now, base));
+      batch.messages.push_back(prepare_object(messages[i].get_object(), now, templates, base));
       continue;
     }
     Prepared wrong;
@@ -162,15 +180,23 @@ bool is_rfc822(const HttpRequest& request) {
   return base::equals_ignoring_case(type, "message/rfc822");
 }
 
-base::Task<HttpResponse> send_message(Sender& sender, std::shared_ptr<Call> call) {
-  base::Function<PreparedBatch()> work = [call, now = sender.now()] {
-    return prepare_message(call->request, now);
+/// A template is read from the store, which may block.
+Sender::Where where_to_prepare(const HttpRequest& request) {
+  const bool has_template = request.body.find("\"template\"") != std::string::npos;
+  return has_template ? Sender::Where::Pool : Sender::Where::BySize;
+}
+
+base::Task<HttpResponse> send_message(Sender& sender, account::TemplateStore& templates,
+                                      std::shared_ptr<Call> call) {
+  const Sender::Where where = where_to_prepare(call->request);
+  base::Function<PreparedBatch()> work = [call, now = sender.now(), &templates] {
+    return prepare_message(call->request, now, {call->caller.tenant(), templates});
   };
   Sender::MakeAnswer answer = [host = sender.hostname()](const Call& of,
                                                          const std::vector<Sent>& sent) {
     return answer_one(of, sent, host, false);
   };
-  return sender.handle(std::move(call), std::move(work), std::move(answer), own_problem);
+  return sender.handle(std::move(call), std::move(work), std::move(answer), own_problem, where);
 }
 
 base::Task<HttpResponse> send_raw(Sender& sender, std::shared_ptr<Call> call) {
@@ -208,31 +234,36 @@ HttpResponse answer_batch(const Call& call, const std::vector<Sent>& sent,
   return response;
 }
 
-base::Task<HttpResponse> send_batch(Sender& sender, std::shared_ptr<Call> call) {
-  base::Function<PreparedBatch()> work = [call, now = sender.now()] {
-    return prepare_batch(call->request, now);
+base::Task<HttpResponse> send_batch(Sender& sender, account::TemplateStore& templates,
+                                    std::shared_ptr<Call> call) {
+  const Sender::Where where = where_to_prepare(call->request);
+  base::Function<PreparedBatch()> work = [call, now = sender.now(), &templates] {
+    return prepare_batch(call->request, now, {call->caller.tenant(), templates});
   };
   Sender::MakeAnswer answer = [host = sender.hostname()](const Call& of,
                                                          const std::vector<Sent>& sent) {
     return answer_batch(of, sent, host);
   };
-  return sender.handle(std::move(call), std::move(work), std::move(answer), own_problem);
+  return sender.handle(std::move(call), std::move(work), std::move(answer), own_problem, where);
 }
 
 }  // namespace
 
 void add_sending_routes(Frame& frame, Sender& sender, jobs::JobDesk& jobs) {
   const Access access{"messages:send"};
-  frame.add("POST", "/v1/messages", access, [&sender](std::shared_ptr<Call> call) {
-    return send_message(sender, std::move(call));
+  account::TemplateStore& templates = jobs.templates();
+  frame.add("POST", "/v1/messages", access, [&sender, &templates](std::shared_ptr<Call> call) {
+    return send_message(sender, templates, std::move(call));
   });
   frame.add("POST", "/v1/messages/raw", access,
             [&sender](std::shared_ptr<Call> call) { return send_raw(sender, std::move(call)); });
   // With `recipients` it is one message for many, else many messages.
-  frame.add("POST", "/v1/messages/batch", access, [&sender, &jobs](std::shared_ptr<Call> call) {
-    return jobs::is_merge_batch(call->request.body) ? jobs.batch(std::move(call))
-                                                    : send_batch(sender, std::move(call));
-  });
+  frame.add("POST", "/v1/messages/batch", access,
+            [&sender, &templates, &jobs](std::shared_ptr<Call> call) {
+              return jobs::is_merge_batch(call->request.body)
+                         ? jobs.batch(std::move(call))
+                         : send_batch(sender, templates, std::move(call));
+            });
 }
 
 }  // namespace ekiden::api

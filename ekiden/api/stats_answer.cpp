@@ -88,22 +88,11 @@ base::Task<HttpResponse> MessageDesk::stats(std::shared_ptr<Call> call) {
   // Without a range, the last seven days.
   if (!query.filter.from)
     query.filter.from = parts_.worker.clock.now() - std::chrono::hours(24 * 7);
-  base::Function<std::optional<json::object>(events::Reader&)> question =
-      [query](events::Reader& reader) -> std::optional<json::object> {
-    const Result<events::Stats> stats = events::count_events(reader, query);
-    if (!stats) return std::nullopt;
-    return to_json(*stats, query);
-  };
-  const std::optional<std::optional<json::object>> counted =
-      co_await parts_.shared.events().ask<std::optional<json::object>>(parts_.worker,
-                                                                       std::move(question));
-  if (!counted) co_return own_problem(too_busy(), call->caller);
-  if (!*counted) {
-    const Problem problem =
-        unavailable({"The event store cannot be read now.", "現在イベントを読み出せません。"});
-    co_return own_problem(problem, call->caller);
-  }
-  co_return json_response(200, **counted);
+  events::StatsQuery counted = query;
+  const std::optional<events::Stats> stats =
+      co_await parts_.shared.events().count(parts_.worker, std::move(counted));
+  if (!stats) co_return own_problem(too_busy(), call->caller);
+  co_return json_response(200, to_json(*stats, query));
 }
 
 }  // namespace ekiden::api

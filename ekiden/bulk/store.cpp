@@ -58,6 +58,11 @@ CREATE TABLE IF NOT EXISTS import_errors(
 CREATE TABLE IF NOT EXISTS deliveries(
   id INTEGER PRIMARY KEY, tenant TEXT NOT NULL, message TEXT NOT NULL, created_us INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS reports(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  tenant TEXT NOT NULL, kind TEXT NOT NULL, question TEXT NOT NULL, created_us INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS reports_by_tenant ON reports(tenant, id);
 CREATE TABLE IF NOT EXISTS readers(name TEXT PRIMARY KEY, position TEXT NOT NULL) STRICT;
 PRAGMA application_id=)";
 
@@ -409,6 +414,7 @@ Result<void> Store::prune(base::Time now) {
   const std::string before = std::to_string(base::to_unix_us(now - kKept));
   return database_.run("DELETE FROM jobs WHERE state IN (6,7) AND changed_us<" + before +
                        ";DELETE FROM deliveries WHERE created_us<" + before +
+                       ";DELETE FROM reports WHERE created_us<" + before +
                        ";DELETE FROM imports WHERE created_us<" + before +
                        ";DELETE FROM import_errors WHERE import NOT IN (SELECT id FROM imports)");
 }

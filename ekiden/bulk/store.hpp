@@ -97,6 +97,21 @@ class Store {
   Result<void> remember_delivery(std::int64_t id, const Delivery& delivery);
   Result<std::optional<Delivery>> find_delivery(std::int64_t id, std::string_view tenant);
 
+  // Reports that another API's clients order: what is asked, made when it is fetched
+  // (store_rows.cpp).
+  struct Report {
+    std::int64_t id = 0;
+    std::string tenant, kind;
+    std::string question;  ///< a JSON object
+    base::Time created{};
+  };
+  /// Of one tenant; the oldest are forgotten.
+  static constexpr std::int64_t kReportsMax = 1000;
+  /// Gives its id.
+  Result<std::int64_t> add_report(const Report& report);
+  Result<std::optional<Report>> find_report(std::int64_t id, std::string_view tenant,
+                                            std::string_view kind);
+
   // What the reader of events counts.
   Result<std::string> reader_position();
   Result<void> take_counts(const std::map<base::MessageId, Counts>& counts,

@@ -225,4 +225,39 @@ Result<std::optional<Store::Delivery>> Store::find_delivery(std::int64_t id,
       Delivery{std::string(select->text(0)), *message, base::from_unix_us(select->integer(2))});
 }
 
+Result<std::int64_t> Store::add_report(const Report& report) {
+  const std::lock_guard lock(mutex_);
+  auto transaction = account::Transaction::begin(database_);
+  if (!transaction) return transaction.error();
+  auto insert =
+      database_.prepare("INSERT INTO reports(tenant, kind, question, created_us) VALUES(?,?,?,?)");
+  if (!insert) return insert.error();
+  insert->bind(report.tenant).bind(report.kind).bind(report.question);
+  if (const auto done = insert->bind(base::to_unix_us(report.created)).run(); !done)
+    return done.error();
+  const std::int64_t id = database_.last_row_id();
+  auto erase = database_.prepare(
+      "DELETE FROM reports WHERE tenant=?1 AND id<=(SELECT id FROM reports WHERE tenant=?1 "
+      "ORDER BY id DESC LIMIT 1 OFFSET ?2)");
+  if (!erase) return erase.error();
+  if (const auto done = erase->bind(report.tenant).bind(kReportsMax).run(); !done)
+    return done.error();
+  if (const auto done = transaction->commit(); !done) return done.error();
+  return id;
+}
+
+Result<std::optional<Store::Report>> Store::find_report(std::int64_t id, std::string_view tenant,
+                                                        std::string_view kind) {
+  const std::lock_guard lock(mutex_);
+  auto select = database_.prepare(
+      "SELECT question, created_us FROM reports WHERE id=? AND tenant=? AND kind=?");
+  if (!select) return select.error();
+  const auto step = select->bind(id).bind(tenant).bind(kind).step();
+  if (!step) return step.error();
+  if (*step == Statement::Step::End) return std::optional<Report>();
+  return std::optional<Report>(Report{id, std::string(tenant), std::string(kind),
+                                      std::string(select->text(0)),
+                                      base::from_unix_us(select->integer(1))});
+}
+
 }  // namespace ekiden::bulk

@@ -113,6 +113,20 @@ TEST_F(BulkStore, RemembersNumbersOfMessagesByTenant) {
   EXPECT_FALSE(*store->find_delivery(78, "acme"));
 }
 
+TEST_F(BulkStore, KeepsWhatReportsWereAskedFor) {
+  Store::Report report{0, "acme", "errors", R"({"email":"a@x.test"})", now};
+  const std::int64_t id = *store->add_report(report);
+  reopen();
+  const auto found = *store->find_report(id, "acme", "errors");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->question, report.question);
+  EXPECT_FALSE(*store->find_report(id, "other", "errors"));
+  EXPECT_FALSE(*store->find_report(id, "acme", "analysis"));
+  for (std::int64_t i = 0; i < Store::kReportsMax; ++i) ASSERT_TRUE(store->add_report(report));
+  EXPECT_FALSE(*store->find_report(id, "acme", "errors")) << "the oldest goes";
+  EXPECT_TRUE(*store->find_report(id + 1, "acme", "errors"));
+}
+
 TEST_F(BulkStore, ForgetsWhatIsOverForLong) {
   const Job open = add(), over = add();
   ASSERT_EQ(*store->move(over.id, {JobState::Draft}, JobState::Cancelled, now), Changed::Yes);

@@ -15,15 +15,16 @@ struct TextField {
   std::string_view name;
   std::string Filter::*member;
 };
-constexpr std::array<TextField, 9> kTexts{{{"domain", &Filter::domain},
-                                           {"tenant", &Filter::tenant},
-                                           {"stream", &Filter::stream},
-                                           {"sender", &Filter::sender},
-                                           {"recipient", &Filter::recipient},
-                                           {"provider", &Filter::provider},
-                                           {"source", &Filter::source},
-                                           {"site", &Filter::site},
-                                           {"reply", &Filter::reply}}};
+constexpr std::array<TextField, 10> kTexts{{{"domain", &Filter::domain},
+                                            {"tenant", &Filter::tenant},
+                                            {"stream", &Filter::stream},
+                                            {"sender", &Filter::sender},
+                                            {"recipient", &Filter::recipient},
+                                            {"provider", &Filter::provider},
+                                            {"source", &Filter::source},
+                                            {"site", &Filter::site},
+                                            {"reply", &Filter::reply},
+                                            {"paused_batch", &Filter::paused_batch}}};
 
 bool contains_ignoring_case(std::string_view text, std::string_view part) {
   if (part.size() > text.size()) return false;
@@ -81,6 +82,7 @@ bool matches_but(const Filter& f, const FilterSubject& s, Unknown unknown) {
     return false;
   }
   if (!f.recipient.empty() && !matches_pattern(f.recipient, s.recipient)) return false;
+  if (!f.paused_batch.empty() && f.paused_batch != s.paused_batch) return false;
   return f.reply.empty() || contains_ignoring_case(s.reply, f.reply);
 }
 

@@ -19,7 +19,8 @@ namespace ekiden::control {
 /// of its local part counts; a pattern needs every candidate's address read back.
 struct Filter {
   std::string domain, tenant, stream, sender, recipient, provider, source, site;
-  std::string reply;  ///< a part of the last reply's text
+  std::string reply;         ///< a part of the last reply's text
+  std::string paused_batch;  ///< held because its sender has paused this batch
   std::optional<base::MessageId> message;
   base::Duration older_than{};  ///< in the queue for longer than this; zero: any
 
@@ -30,6 +31,7 @@ struct Filter {
 /// A field of a recipient that a filter looks at.
 struct FilterSubject {
   std::string_view domain, tenant, stream, sender, recipient, provider, source, site, reply;
+  std::string_view paused_batch;
   base::MessageId message;
   base::Duration age{};
 };

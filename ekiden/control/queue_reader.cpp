@@ -36,7 +36,7 @@ struct Reading {
     Found& one = found[place];
     if (one.met.entry.index >= meta->envelope.recipients.size()) return;
     one.meta = meta;
-    is_meant[place] = sieve->means_addresses(one.sender(), one.recipient());
+    is_meant[place] = sieve->means_addresses(one.sender(), one.recipient(), meta->details.batch);
     if (!is_meant[place]) one.meta = nullptr;
   }
   void drop_unmeant() {

@@ -95,7 +95,8 @@ Sieve::Sieve(Filter filter, base::Time now) : filter_(std::move(filter)), now_(n
     address_key_ = queue::address_key(filter_.recipient);
     address_hash_ = queue::address_hash(filter_.recipient);
   }
-  needs_meta_ = !filter_.sender.empty() || !filter_.recipient.empty();
+  needs_meta_ =
+      !filter_.sender.empty() || !filter_.recipient.empty() || !filter_.paused_batch.empty();
 }
 
 bool Sieve::may_match(const delivery::Dispatcher& dispatcher, std::uint32_t slot) const {
@@ -104,6 +105,7 @@ bool Sieve::may_match(const delivery::Dispatcher& dispatcher, std::uint32_t slot
   if (address_hash_ && entry.address_hash != *address_hash_) return false;
   // Without an attempt there is no reply.
   if (!filter_.reply.empty() && entry.attempts == 0 && entry.reply_code == 0) return false;
+  if (!filter_.paused_batch.empty() && (entry.flags & queue::kBatchPaused) == 0) return false;
   const queue::MessageEntry& message = scheduler.message(entry.message);
   if (filter_.message && message.id != *filter_.message) return false;
   if (filter_.is_empty()) return true;
@@ -122,9 +124,11 @@ bool Sieve::may_match(const delivery::Dispatcher& dispatcher, std::uint32_t slot
   return matches_but(filter_, subject, Unknown::AddressesAndReply);
 }
 
-bool Sieve::means_addresses(std::string_view sender, std::string_view recipient) const {
+bool Sieve::means_addresses(std::string_view sender, std::string_view recipient,
+                            std::string_view batch) const {
   Filter rest;
   rest.sender = filter_.sender;
+  rest.paused_batch = filter_.paused_batch;
   if (address_hash_) {
     if (queue::address_key(recipient) != address_key_) return false;
   } else {
@@ -133,6 +137,7 @@ bool Sieve::means_addresses(std::string_view sender, std::string_view recipient)
   FilterSubject subject;
   subject.sender = sender;
   subject.recipient = recipient;
+  subject.paused_batch = batch;
   return matches(rest, subject);
 }
 

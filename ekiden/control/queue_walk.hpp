@@ -135,7 +135,8 @@ class Sieve {
   bool needs_meta() const { return needs_meta_; }
   bool needs_reply() const { return !filter_.reply.empty(); }
   /// Whether the rest of it is meant, once it is known. Any thread.
-  bool means_addresses(std::string_view sender, std::string_view recipient) const;
+  bool means_addresses(std::string_view sender, std::string_view recipient,
+                       std::string_view batch = {}) const;
   bool means_reply(std::string_view reply) const;
   const Filter& filter() const { return filter_; }
 

@@ -9,6 +9,7 @@
 
 #include "ekiden/base/log.hpp"
 #include "ekiden/base/text.hpp"
+#include "ekiden/delivery/batch_stop.hpp"
 #include "ekiden/delivery/connection_feed.hpp"
 #include "ekiden/delivery/protection.hpp"
 #include "ekiden/queue/address_hash.hpp"
@@ -350,6 +351,11 @@ void Dispatcher::settle_soon(base::MessageId id, std::shared_ptr<const queue::Re
             [this, boxed = std::move(boxed)](std::shared_ptr<const message::Meta> meta) {
               look_at_clock();
               boxed->first.meta = std::move(meta);
+              // What its sender has cancelled neither waits for a site nor fails.
+              const auto stop = stop_of(parts_.accounts, boxed->first.meta->details);
+              if (stop == account::SendStop::Cancel)
+                for (Verdict& verdict : boxed->second)
+                  verdict = cancelled_with_batch(verdict.recipient);
               std::vector<std::uint32_t> recipients;
               for (const Verdict& verdict : boxed->second) recipients.push_back(verdict.recipient);
               settlement_.settle(boxed->first, std::move(boxed->second));

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "ekiden/account/snapshot.hpp"
 #include "ekiden/base/metrics.hpp"
 #include "ekiden/base/task_group.hpp"
 #include "ekiden/base/worker.hpp"
@@ -71,7 +72,8 @@ class Dispatcher final : public queue::Intake {
     Neighbours& neighbours;
     base::Metrics& metrics;
     RunConnection run;
-    policy::TlsObserver observe_tls = nullptr;  ///< null: nobody reports (RFC 8460)
+    policy::TlsObserver observe_tls = nullptr;          ///< null: nobody reports (RFC 8460)
+    const account::SnapshotSource* accounts = nullptr;  ///< null: no batch is ever stopped
   };
   Dispatcher(Parts parts, DispatcherOptions options, SettlementOptions settlement);
   ~Dispatcher() override;
@@ -280,6 +282,7 @@ class Dispatcher final : public queue::Intake {
   Job job_of(const queue::Pick& pick, const std::shared_ptr<const queue::Resident>& resident) const;
 
   // The owner's side of a connection.
+  bool is_stopped(const queue::Pick& pick, const std::shared_ptr<const queue::Resident>& resident);
   void ask(std::uint64_t link, std::uint32_t wants);
   void serve(std::uint64_t id, Link& link, base::Time now);
   base::Task<void> load_and_grant(std::uint64_t link, std::vector<queue::Pick> picks);

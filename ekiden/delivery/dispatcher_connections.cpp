@@ -4,6 +4,7 @@
 #include <set>
 
 #include "ekiden/base/log.hpp"
+#include "ekiden/delivery/batch_stop.hpp"
 #include "ekiden/delivery/connection_feed.hpp"
 #include "ekiden/delivery/dispatcher.hpp"
 #include "ekiden/queue/domain_key.hpp"
@@ -14,6 +15,8 @@ namespace {
 /// Connections opened in one turn; the next turn goes on.
 constexpr unsigned kOpeningsPerTurn = 64;
 constexpr unsigned kDoublingsMax = 16;
+/// Messages of stopped batches that are set aside in one turn; the next turn goes on.
+constexpr unsigned kStoppedPerTurn = 64;
 
 }  // namespace
 
@@ -29,6 +32,35 @@ Job Dispatcher::job_of(const queue::Pick& pick,
       job.is_alignment_judged = true;
   }
   return job;
+}
+
+/// Whether the sender has paused or cancelled the batch: its recipients are held or cancelled then.
+/// It is asked when their turn comes, so that a stop holds for mail of whatever time, over any
+/// restart, and can be undone until then.
+bool Dispatcher::is_stopped(const queue::Pick& pick,
+                            const std::shared_ptr<const queue::Resident>& resident) {
+  const auto stop = stop_of(parts_.accounts, resident->meta->details);
+  if (!stop) return false;
+  Settlement::Context context;
+  context.id = pick.id;
+  context.meta = std::shared_ptr<const message::Meta>(resident, resident->meta.get());
+  std::vector<Verdict> verdicts;
+  for (const std::uint32_t recipient : pick.recipients) {
+    const std::uint32_t slot = scheduler_.find(pick.id, recipient);
+    if (slot == queue::kNone || scheduler_.recipient(slot).place != queue::Place::InFlight)
+      continue;
+    if (*stop == account::SendStop::Cancel) {
+      verdicts.push_back(cancelled_with_batch(recipient));
+      continue;
+    }
+    const std::uint8_t flags = scheduler_.recipient(slot).flags;
+    scheduler_.set_flags(slot, static_cast<std::uint8_t>(flags | queue::kBatchPaused));
+    scheduler_.hold(slot);
+    settlement_.record_hold(context, recipient, true, "paused with its batch");
+  }
+  if (!verdicts.empty()) settlement_.settle(context, std::move(verdicts));
+  orders_.carry_out(context, pick.recipients);
+  return true;
 }
 
 // --- the owner's side
@@ -129,6 +161,7 @@ void Dispatcher::serve(std::uint64_t id, Link& link, base::Time now) {
         return options_.rewriting->wants_single(tenant, stream, lanes_[link.lane].plan->route);
       };
     }
+    unsigned stopped = 0;
     while (link.wants > 0) {
       if (has_provider && scheduler_.ready(link.lane) > 0) {
         const Turn turn = turn_of(link);
@@ -144,6 +177,12 @@ void Dispatcher::serve(std::uint64_t id, Link& link, base::Time now) {
       }
       std::optional<queue::Pick> pick = scheduler_.pick(link.lane, now, wants_single, taking);
       if (!pick) break;
+      if (pick->resident && is_stopped(*pick, pick->resident)) {
+        if (++stopped < kStoppedPerTurn) continue;
+        stirred_.push_back(link.lane);
+        wake();
+        break;
+      }
       --link.wants;
       ++link.turns;
       // A body in a file is read back and checked before any of it is sent.

@@ -55,7 +55,8 @@ base::Task<void> Dispatcher::load_and_grant(std::uint64_t link, std::vector<queu
   }
 }
 
-/// Nothing: it cannot be read, now or ever, and its recipients are where they belong.
+/// Nothing: it cannot be read, now or ever, or its batch is stopped; its recipients are where they
+/// belong.
 base::Task<std::optional<Job>> Dispatcher::load_job(queue::Pick& pick, queue::Charge charge) {
   auto begin = [this, id = pick.id](base::Completion<Result<spool::Loaded>> done) {
     parts_.port.load(id, std::move(done));
@@ -75,6 +76,7 @@ base::Task<std::optional<Job>> Dispatcher::load_job(queue::Pick& pick, queue::Ch
   const auto resident = std::make_shared<const queue::Resident>(
       queue::Resident{std::make_shared<const message::Meta>(std::move(*meta)),
                       std::move(loaded->body), std::move(charge)});
+  if (is_stopped(pick, resident)) co_return std::nullopt;
   co_return job_of(pick, resident);
 }
 

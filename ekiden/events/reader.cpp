@@ -237,6 +237,7 @@ Result<DayReader*> Reader::reader_of(Day day) {
 Result<Page> Reader::find(const Query& query) {
   if (query.limit == 0) return Errc::BadQuery;
   const std::size_t limit = std::min(query.limit, kLimitMax);
+  const std::size_t rows_max = std::min(query.rows_max, kRowsMax);
   std::vector<Day> days = this->days();
   if (query.newest_first) std::reverse(days.begin(), days.end());
   DayReader::Range range;
@@ -269,7 +270,7 @@ Result<Page> Reader::find(const Query& query) {
               page.events.push_back({here, std::move(*event)});
             }
           }
-          if (page.events.size() < limit && ++rows < kRowsMax) return true;
+          if (page.events.size() < limit && ++rows < rows_max) return true;
           page.next = here;
           return false;
         });

@@ -58,7 +58,8 @@ struct Query {
   std::optional<base::Time> from, until;  ///< [from, until)
   bool newest_first = false;
   std::size_t limit = 100;
-  std::optional<Position> after;  ///< `next` of the page before
+  std::optional<Position> after;    ///< `next` of the page before
+  std::size_t rows_max = SIZE_MAX;  ///< that one call looks at, Reader::kRowsMax at most
   bool with_transcripts = false;
 };
 

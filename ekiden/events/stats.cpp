@@ -125,71 +125,138 @@ bool is_wanted(const StatsQuery& query, const Condition& condition, const TallyK
 
 }  // namespace
 
-Result<Stats> count_events(Reader& reader, const StatsQuery& asked) {
-  StatsQuery query = asked;
-  query.names_max = std::min(query.names_max, StatsQuery::kNamesMax);
-  Query& filter = query.filter;
-  const std::optional<Condition> condition = condition_of(query);
+struct StatsCount::State {
+  explicit State(const StatsQuery& asked)
+      : query(asked), condition(condition_of(query)), gathering(query) {}
+
+  /// What is left of a day whose events are looked at.
+  struct Hours {
+    Day day = 0;
+    int next = 0;
+  };
+
+  StatsQuery query;
+  std::optional<Condition> condition;
+  Gathering gathering;
   Stats stats;
-  if (filter.from && condition) {
+  std::optional<std::vector<Day>> days;  ///< that were there at the first step, ascending
+  std::size_t next_day = 0;
+  std::optional<Hours> hours;
+  std::size_t rows = 0;
+
+  bool is_in_time(Day day, int hour) const {
+    const base::Time begin = base::from_unix_us(day * kDayUs + hour * kHourUs);
+    return (!query.filter.from || begin >= *query.filter.from) &&
+           (!query.filter.until || begin < *query.filter.until);
+  }
+  bool may_have(Day day) const {
+    return (!query.filter.from || day >= day_of(*query.filter.from)) &&
+           (!query.filter.until || base::from_unix_us(day * kDayUs) < *query.filter.until);
+  }
+  Result<void> read_counts(DayReader& file, Day day);
+  Result<void> look_at_hour(Reader& reader);
+  Result<void> pass_over(Day day, Result<void> read) const;
+};
+
+StatsCount::StatsCount(const StatsQuery& asked) : state_(std::make_unique<State>(asked)) {
+  state_->query.names_max = std::min(asked.names_max, StatsQuery::kNamesMax);
+  Query& filter = state_->query.filter;
+  if (filter.from && state_->condition) {
     filter.from = base::from_unix_us(floor_to(base::to_unix_us(*filter.from), kHourUs));
   }
-  if (filter.until && condition) {
+  if (filter.until && state_->condition) {
     const std::int64_t until = base::to_unix_us(*filter.until);
     const std::int64_t floor = floor_to(until, kHourUs);
     filter.until = base::from_unix_us(floor == until ? until : floor + kHourUs);
   }
-  if (filter.from) stats.from = *filter.from;
-  if (filter.until) stats.until = *filter.until;
-  Gathering gathering(query);
+  if (filter.from) state_->stats.from = *filter.from;
+  if (filter.until) state_->stats.until = *filter.until;
+}
 
-  std::size_t rows = 0;
-  for (const Day day : reader.days()) {
-    if (filter.from && day < day_of(*filter.from)) continue;
-    if (filter.until && base::from_unix_us(day * kDayUs) >= *filter.until) continue;
+StatsCount::~StatsCount() = default;
+
+/// A damaged file is skipped.
+Result<void> StatsCount::State::pass_over(Day day, Result<void> read) const {
+  if (read || read.error() != make_error_code(Errc::Corrupt)) return read;
+  base::log::warning("event_file_skipped",
+                     {{"file", file_name_of(day)}, {"reason", read.error().message()}});
+  return {};
+}
+
+Result<void> StatsCount::State::read_counts(DayReader& file, Day day) {
+  const Query& filter = query.filter;
+  const auto see = [&](const TallyKey& key, const Counts& counts) {
+    if (!is_in_time(day, key.hour)) return;
+    if (is_wanted(query, *condition, key)) gathering.add(day, key, counts);
+    // Events without a name, and those with several tags, count once in the totals.
+    const bool is_total = condition->dimension != Dimension::All
+                              ? is_wanted(query, *condition, key)
+                              : key.dimension == Dimension::All &&
+                                    (filter.tenant.empty() || key.tenant == filter.tenant);
+    if (is_total) gathering.add_total(counts);
+  };
+  return pass_over(day, file.read_counts(see));
+}
+
+Result<void> StatsCount::State::look_at_hour(Reader& reader) {
+  const Day day = hours->day;
+  const base::Time begin = base::from_unix_us(day * kDayUs + hours->next * kHourUs);
+  const base::Time end = begin + base::Duration(kHourUs);
+  if (++hours->next == 24) hours.reset();
+  Query hour = query.filter;
+  if (!hour.from || *hour.from < begin) hour.from = begin;
+  if (!hour.until || *hour.until > end) hour.until = end;
+  if (*hour.from >= *hour.until) return {};
+  return pass_over(day, reader.visit_day(day, hour, [&](const KeyView& keys) {
+    Tally one;
+    one.add(keys);
+    const Condition none;
+    one.visit([&](const TallyKey& key, const Counts& counts) {
+      if (is_wanted(query, none, key)) gathering.add(day, key, counts);
+      if (key.dimension == Dimension::All) gathering.add_total(counts);
+    });
+    return ++rows < Reader::kRowsMax;
+  }));
+}
+
+Result<StatsCount::Step> StatsCount::step(Reader& reader) {
+  State& state = *state_;
+  if (!state.days) state.days = reader.days();
+  if (state.rows >= Reader::kRowsMax) {
+    state.stats.is_complete = false;
+    return Step::Done;
+  }
+  if (state.hours) {
+    if (const auto looked = state.look_at_hour(reader); !looked) return looked.error();
+    return Step::More;
+  }
+  for (std::size_t read = 0; state.next_day < state.days->size() && read < kDaysPerStep;) {
+    const Day day = (*state.days)[state.next_day++];
+    if (!state.may_have(day)) continue;
     const Result<DayReader*> file = reader.reader_of(day);
     if (!file) continue;
-    const auto is_in_time = [&](int hour) {
-      const base::Time begin = base::from_unix_us(day * kDayUs + hour * kHourUs);
-      return (!filter.from || begin >= *filter.from) && (!filter.until || begin < *filter.until);
-    };
-    const auto see = [&](const TallyKey& key, const Counts& counts) {
-      if (!is_in_time(key.hour)) return;
-      if (is_wanted(query, *condition, key)) gathering.add(day, key, counts);
-      // Events without a name, and those with several tags, count once in the totals.
-      const bool is_total = condition->dimension != Dimension::All
-                                ? is_wanted(query, *condition, key)
-                                : key.dimension == Dimension::All &&
-                                      (filter.tenant.empty() || key.tenant == filter.tenant);
-      if (is_total) gathering.add_total(counts);
-    };
-    Result<void> read;
-    if (condition && (*file)->has_counts()) {
-      read = (*file)->read_counts(see);
-    } else {
-      read = reader.visit_day(day, filter, [&](const KeyView& keys) {
-        Tally one;
-        one.add(keys);
-        Condition none;
-        one.visit([&](const TallyKey& key, const Counts& counts) {
-          if (is_wanted(query, none, key)) gathering.add(day, key, counts);
-          if (key.dimension == Dimension::All) gathering.add_total(counts);
-        });
-        return ++rows < Reader::kRowsMax;
-      });
+    if (!state.condition || !(*file)->has_counts()) {
+      state.hours = State::Hours{day, 0};
+      return Step::More;
     }
-    if (!read) {
-      if (read.error() != make_error_code(Errc::Corrupt)) return read.error();
-      base::log::warning("event_file_skipped",
-                         {{"file", file_name_of(day)}, {"reason", read.error().message()}});
-    }
-    if (rows >= Reader::kRowsMax) {
-      stats.is_complete = false;
-      break;
-    }
+    if (const auto counted = state.read_counts(**file, day); !counted) return counted.error();
+    ++read;
   }
-  gathering.finish(stats);
-  return stats;
+  return state.next_day < state.days->size() ? Step::More : Step::Done;
+}
+
+Stats StatsCount::finish() {
+  state_->gathering.finish(state_->stats);
+  return std::move(state_->stats);
+}
+
+Result<Stats> count_events(Reader& reader, const StatsQuery& query) {
+  StatsCount count(query);
+  while (true) {
+    const Result<StatsCount::Step> step = count.step(reader);
+    if (!step) return step.error();
+    if (*step == StatsCount::Step::Done) return count.finish();
+  }
 }
 
 }  // namespace ekiden::events

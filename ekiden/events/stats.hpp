@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,5 +47,25 @@ struct Stats {
 ///
 /// Errors: as of Reader::find. Sharing: as the reader.
 Result<Stats> count_events(Reader& reader, const StatsQuery& query);
+
+/// The same in steps, so that whoever shares the reader has a turn in between.
+///
+/// Sharing: one thread at a time.
+class StatsCount {
+ public:
+  explicit StatsCount(const StatsQuery& query);
+  ~StatsCount();
+
+  /// Days of one step where their counts are read; else it looks at the events of one hour.
+  static constexpr std::size_t kDaysPerStep = 16;
+  enum class Step : std::uint8_t { More, Done };
+  Result<Step> step(Reader& reader);
+  /// Of what was looked at.
+  Stats finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace ekiden::events

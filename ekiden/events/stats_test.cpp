@@ -139,6 +139,25 @@ TEST_F(StatsTest, ConditionsTimesAndScanningAgree) {
   EXPECT_EQ(second.from, hours.groups[1].time);
 }
 
+TEST_F(StatsTest, StepsComeToTheSame) {
+  write(0, 5000);
+  for (const StatsQuery& query :
+       {StatsQuery{.by = Dimension::Domain},
+        StatsQuery{.filter = {.tag = "tag0", .code = "550"}, .by = Dimension::Domain}}) {
+    Reader reader(directory);
+    StatsCount counting(query);
+    std::size_t steps = 1;
+    for (auto step = counting.step(reader); *step == StatsCount::Step::More;
+         step = counting.step(reader))
+      ++steps;
+    const Stats in_steps = counting.finish(), at_once = count(query);
+    EXPECT_EQ(in_steps.totals, at_once.totals);
+    EXPECT_EQ(in_steps.groups.size(), at_once.groups.size());
+    const bool is_scan = !query.filter.code.empty();
+    EXPECT_EQ(steps > 24, is_scan) << "an hour of the events each";
+  }
+}
+
 TEST_F(StatsTest, NamesPastTheLimitAreCountedTogether) {
   std::vector<std::string> batch;
   for (std::uint64_t n = 0; n < 17'000; ++n) {

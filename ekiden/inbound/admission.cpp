@@ -161,4 +161,9 @@ smtp::Reply Admission::admit_stream(const Client& client, const std::string& str
   return {550, {5, 7, 1}, {"This user may not use that stream"}};
 }
 
+smtp::Reply Admission::admit_bypass(const Client& client) const {
+  if (client.credential != nullptr && client.credential->may_release) return ok();
+  return {550, {5, 7, 1}, {"Passing the suppression list over needs suppressions:write"}};
+}
+
 }  // namespace ekiden::inbound

@@ -59,6 +59,10 @@ class Admission {
   /// when it is taken: see Arrival.
   smtp::Reply admit_volume(const Client& client, base::Time now, base::Steady steady) const;
 
+  /// Whether the client may pass the suppression list over for a message: who may take an address
+  /// off the list may leave it there and send all the same.
+  smtp::Reply admit_bypass(const Client& client) const;
+
   /// The addresses in From, against the credential's and the tenant's sender domains. Positive when
   /// they may.
   smtp::Reply admit_header_from(const Client& client, const std::vector<std::string>& from) const;

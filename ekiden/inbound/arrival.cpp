@@ -202,6 +202,8 @@ smtp::Reply Arrival::take_header(std::string_view octets, const Client& client,
     verdict = take_ekiden_headers(fixed->ekiden_headers, client);
     if (verdict.is_positive() && !fixed->smtpapi.empty())
       verdict = take_smtpapi(fixed->smtpapi, client);
+    if (verdict.is_positive() && wishes_ != nullptr)
+      verdict = take_wishes(std::move(*wishes_), client);
     if (!verdict.is_positive()) return verdict;
   }
   details.is_own = is_own;
@@ -464,8 +466,7 @@ void Arrival::hand_over() {
   instruments.suppressed.add(suppressed_.size());
   // What goes to nobody is over.
   if (mailed() > 0) {
-    if (services_.keep_copy &&
-        account::is_archived(made_->client.tenant, meta_->details.stream))
+    if (services_.keep_copy && account::is_archived(made_->client.tenant, meta_->details.stream))
       services_.keep_copy(services_.port, id_, *meta_, made_->body);
     queue::Accepted accepted{id_, meta_, std::move(made_->body), std::move(made_->progress)};
     services_.intake.take(std::move(accepted));
@@ -501,9 +502,16 @@ spool::Transaction Arrival::make_transaction(spool::Body body) {
   event.identity = details.identity;
   if (rewriting_ != nullptr) event.detail = rewrite::summary(rewriting_->acts);
   transaction.events.reserve(envelope.recipients.size());
+  const std::string detail = event.detail;
+  auto passed = passed_over_.begin();
   for (std::uint32_t i = 0; i < envelope.recipients.size(); ++i) {
     event.recipient_index = i;
     event.recipient = envelope.recipients[i].address;
+    event.detail = detail;
+    if (passed != passed_over_.end() && passed->first == i) {
+      event.detail += (detail.empty() ? "" : "; ") + std::string("suppression passed over: ");
+      event.detail += account::name_of((passed++)->second);
+    }
     event.id = events::event_id(id_, i, events::Kind::Accepted, 0);
     transaction.events.push_back(events::encode_event(event));
   }
@@ -531,8 +539,14 @@ void Arrival::find_suppressed(const Client& client) {
   for (std::uint32_t i = 0; i < recipients.size(); ++i) {
     const std::optional<std::string> address = account::suppression_address(recipients[i].address);
     if (!address) continue;
-    const auto reason = set->find(details.tenant, *address, details.stream, kind, details.received);
-    if (reason) suppressed_.emplace_back(i, *reason);
+    const auto find = [&](const account::SuppressionBypass& bypass) {
+      return set->find(details.tenant, *address, details.stream, kind, details.received, bypass);
+    };
+    if (const auto reason = find(bypass_)) {
+      suppressed_.emplace_back(i, *reason);
+    } else if (bypass_.is_any()) {
+      if (const auto passed = find({})) passed_over_.emplace_back(i, *passed);
+    }
   }
 }
 

@@ -10,6 +10,7 @@
 #include "ekiden/inbound/admission.hpp"
 #include "ekiden/inbound/authentication.hpp"
 #include "ekiden/inbound/services.hpp"
+#include "ekiden/inbound/smtpapi.hpp"
 #include "ekiden/message/convert.hpp"
 #include "ekiden/message/dsn.hpp"
 #include "ekiden/message/envelope.hpp"
@@ -48,6 +49,7 @@ class Arrival {
   /// `next_hop`: the recipient's own; empty: as the routes say.
   void add(const smtp::RcptCommand& rcpt, const std::string& next_hop);
   const message::Envelope& envelope() const { return meta_->envelope; }
+  bool wants_tls() const { return meta_->details.tls_demand == message::TlsDemand::Required; }
 
   /// What rewriting did with a recipient, for headers, events and reports. `recipients`: that
   /// stand for it now, which have been added; an alias that became several owes its sender a
@@ -60,6 +62,13 @@ class Arrival {
   /// Whoever asked for this message named it before: it is stored under that id, so that a request
   /// that is repeated after a crash finds it.
   void set_id(base::MessageId id) { id_ = id; }
+
+  void set_batch(std::string batch) { meta_->details.batch = std::move(batch); }
+  /// The client may (Admission::admit_bypass).
+  void set_bypass(const account::SuppressionBypass& bypass) { bypass_ = bypass; }
+
+  /// What X-SMTPAPI said of this recipient's message, which has no such field any more.
+  void set_wishes(SmtpApi wishes) { wishes_ = std::make_unique<SmtpApi>(std::move(wishes)); }
 
   /// Counts so many octets, in all, against the memory budget. False: 452 4.3.1.
   bool reserve(std::uint64_t octets);
@@ -82,6 +91,8 @@ class Arrival {
   /// Submits what `make` made, alone.
   base::Task<smtp::Reply> store();
 
+  /// Parts of it came already, and lie in a file.
+  bool has_file() const { return writer_ != nullptr; }
   /// Recipients that are not suppressed.
   std::size_t mailed() const { return meta_->envelope.recipients.size() - suppressed_.size(); }
   base::MessageId id() const { return id_; }
@@ -98,6 +109,7 @@ class Arrival {
   /// Whether X-SMTPAPI is this client's to say (arrival_smtpapi.cpp), and what it says.
   bool takes_smtpapi(const Origin& origin) const;
   smtp::Reply take_smtpapi(std::string_view value, const Client& client);
+  smtp::Reply take_wishes(SmtpApi api, const Client& client);
   /// Sender, header and details as the rules have them. Positive, or the refusal.
   smtp::Reply rewrite_message(std::string& header);
   /// The reports that aliases owe (RFC 3461), and `returned` events; into the transaction.
@@ -172,6 +184,10 @@ class Arrival {
   std::unique_ptr<AlignmentNote> alignment_;
   /// Recipients that get nothing, by index.
   std::vector<std::pair<std::uint32_t, account::SuppressionReason>> suppressed_;
+  account::SuppressionBypass bypass_;
+  std::unique_ptr<SmtpApi> wishes_;
+  /// Recipients that get it only because of that.
+  std::vector<std::pair<std::uint32_t, account::SuppressionReason>> passed_over_;
   base::MessageId id_;
   std::shared_ptr<message::Meta> meta_;
   std::unique_ptr<spool::LargeWriter> writer_;

@@ -8,6 +8,7 @@
 #include "ekiden/inbound/admission.hpp"
 #include "ekiden/inbound/arrival.hpp"
 #include "ekiden/inbound/options.hpp"
+#include "ekiden/inbound/personal_mail.hpp"
 #include "ekiden/inbound/services.hpp"
 #include "ekiden/net/stream.hpp"
 #include "ekiden/smtp/server_dialogue.hpp"
@@ -55,6 +56,7 @@ class Session {
   base::Task<Next> verify_recipient(smtp::RcptCommand rcpt, std::string next_hop);
   base::Task<Next> body_part();
   base::Task<Next> body_complete();
+  PersonalMail personal_mail(SmtpApi api, std::string octets) const;
   void admit_rcpt(smtp::AdmitRcpt& action, bool& needs_verification, std::string& next_hop);
   void admit_data();
 

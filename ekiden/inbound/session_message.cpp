@@ -180,6 +180,32 @@ base::Task<Session::Next> Session::body_part() {
   co_return Next::Resume;
 }
 
+/// The message that MAIL and RCPT began, as one that becomes many.
+PersonalMail Session::personal_mail(SmtpApi api, std::string octets) const {
+  const message::Envelope& envelope = arrival_->envelope();
+  PersonalMail personal;
+  personal.api = std::move(api);
+  personal.octets = std::move(octets);
+  smtp::MailCommand& mail = personal.mail;
+  if (auto sender = smtp::parse_address(envelope.reverse_path)) mail.reverse_path = *sender;
+  mail.body = static_cast<smtp::BodyKind>(envelope.body);
+  mail.smtputf8 = envelope.smtputf8;
+  mail.requiretls = arrival_->wants_tls();
+  mail.ret = static_cast<smtp::ReturnKind>(envelope.ret);
+  mail.envid = envelope.envid;
+  mail.auth = envelope.auth;
+  for (const message::Recipient& recipient : envelope.recipients) {
+    auto address = smtp::parse_address(recipient.address);
+    if (!address) continue;
+    smtp::RcptCommand rcpt;
+    rcpt.recipient = std::move(*address);
+    rcpt.notify = recipient.notify;
+    rcpt.orcpt = recipient.orcpt;
+    personal.recipients.push_back(std::move(rcpt));
+  }
+  return personal;
+}
+
 base::Task<Session::Next> Session::body_complete() {
   EKIDEN_ASSERT(arrival_ != nullptr, "a message that lost its arrival is refused, not completed");
   const base::Steady begun = now();
@@ -192,8 +218,18 @@ base::Task<Session::Next> Session::body_complete() {
   Origin from = origin();
   const std::size_t recipients = arrival_->envelope().recipients.size();
   smtp::Stored stored;
-  stored.reply =
-      co_await arrival_->complete(std::move(octets), seen, std::move(client), std::move(from));
+  std::optional<SmtpApi> personal;
+  if (!arrival_->has_file()) personal = find_personal(from, octets);
+  if (personal) {
+    PersonalMail mail = personal_mail(std::move(*personal), std::move(octets));
+    mail.client = std::move(client);
+    mail.origin = std::move(from);
+    std::shared_ptr<const ListenerOptions> options = options_;
+    stored.reply = co_await submit_personal(services_, std::move(options), std::move(mail));
+  } else {
+    stored.reply =
+        co_await arrival_->complete(std::move(octets), seen, std::move(client), std::move(from));
+  }
   if (stored.reply.is_positive()) {
     ++messages_;
     recipients_ += static_cast<std::uint32_t>(recipients);

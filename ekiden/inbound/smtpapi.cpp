@@ -4,6 +4,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "ekiden/account/scheduled_send.hpp"
 #include "ekiden/account/unsubscribe_group.hpp"
 #include "ekiden/message/header_scan.hpp"
 #include "ekiden/message/mailbox.hpp"
@@ -21,7 +22,7 @@ std::string_view view(const json::string& text) {
 }
 
 /// False: it is of a wrong type, or an address is none.
-bool read_recipients(const json::value& value, std::vector<smtp::Address>& to) {
+bool read_recipients(const json::value& value, SmtpApi& api) {
   const json::array* list = value.if_array();
   if (list == nullptr || list->size() > kSmtpApiRecipientsMax) return false;
   for (const json::value& one : *list) {
@@ -34,7 +35,8 @@ bool read_recipients(const json::value& value, std::vector<smtp::Address>& to) {
     Result<std::string> domain = smtp::canonical_domain(address->domain);
     if (!domain) return false;
     address->domain = std::move(*domain);
-    to.push_back(std::move(*address));
+    api.to.push_back(std::move(*address));
+    api.to_names.emplace_back(view(one.get_string()));
   }
   return true;
 }
@@ -59,6 +61,91 @@ bool is_empty(const json::value* value) {
          (value->is_object() && value->get_object().empty());
 }
 
+std::optional<base::Time> read_time(const json::value& value) {
+  constexpr std::int64_t kSecondsMax = 253'402'300'799;
+  json::error_code no_number;
+  const auto seconds = value.is_number() ? value.to_number<std::int64_t>(no_number) : 0;
+  if (no_number || seconds <= 0 || seconds > kSecondsMax) return std::nullopt;
+  return base::from_unix_us(seconds * 1'000'000);
+}
+
+bool read_times(const json::value& value, SmtpApi& api) {
+  const json::array* list = value.if_array();
+  if (list == nullptr || list->empty() || list->size() > kSmtpApiRecipientsMax) return false;
+  for (const json::value& one : *list) {
+    const auto time = read_time(one);
+    if (!time) return false;
+    api.send_each_at.push_back(*time);
+  }
+  return true;
+}
+
+bool is_tag(std::string_view tag) {
+  return !tag.empty() && tag.size() <= kSmtpApiTagOctetsMax;
+}
+
+bool read_substitutions(const json::value& value, SmtpApi& api) {
+  const json::object* tags = value.if_object();
+  if (tags == nullptr || tags->size() > kSmtpApiTagsMax) return false;
+  for (const auto& [name, values] : *tags) {
+    const json::array* list = values.if_array();
+    if (!is_tag({name.data(), name.size()}) || list == nullptr ||
+        list->size() > kSmtpApiRecipientsMax)
+      return false;
+    SmtpApi::Substitution substitution{std::string(name), {}};
+    for (const json::value& one : *list) {
+      if (one.is_object() || one.is_array() || one.is_null()) return false;
+      substitution.values.push_back(one.is_string() ? std::string(view(one.get_string()))
+                                                    : json::serialize(one));
+    }
+    api.substitutions.push_back(std::move(substitution));
+  }
+  return true;
+}
+
+bool read_sections(const json::value& value, SmtpApi& api) {
+  const json::object* sections = value.if_object();
+  if (sections == nullptr || sections->size() > kSmtpApiTagsMax) return false;
+  for (const auto& [name, text] : *sections) {
+    if (!is_tag({name.data(), name.size()}) || !text.is_string()) return false;
+    api.sections.emplace_back(name, view(text.get_string()));
+  }
+  return true;
+}
+
+/// {"filters": {NAME: {"settings": {"enable": 1}}}}
+bool is_on(const json::object& filters, const char* name) {
+  const json::value* filter = filters.if_contains(name);
+  const json::object* object = filter == nullptr ? nullptr : filter->if_object();
+  const json::value* settings = object == nullptr ? nullptr : object->if_contains("settings");
+  object = settings == nullptr ? nullptr : settings->if_object();
+  const json::value* enable = object == nullptr ? nullptr : object->if_contains("enable");
+  if (enable == nullptr) return false;
+  if (enable->is_bool()) return enable->get_bool();
+  return enable->is_number() ? *enable != 0 : enable->is_string() && enable->get_string() == "1";
+}
+
+/// False: what excludes each other is on.
+bool read_bypass(const json::object& object, account::SuppressionBypass& bypass) {
+  const json::value* given = object.if_contains("filters");
+  const json::object* filters = given == nullptr ? nullptr : given->if_object();
+  if (filters == nullptr) return true;
+  using account::SuppressionReason;
+  if (is_on(*filters, "bypass_spam_management")) bypass.add(SuppressionReason::Complaint);
+  if (is_on(*filters, "bypass_bounce_management")) {
+    bypass.add(SuppressionReason::Bounce);
+    bypass.add(SuppressionReason::Soft);
+  }
+  if (is_on(*filters, "bypass_unsubscribe_management")) {
+    bypass.add(SuppressionReason::Unsubscribe);
+    bypass.keeps_left_streams = true;
+  }
+  if (!is_on(*filters, "bypass_list_management")) return true;
+  if (bypass.is_any()) return false;
+  bypass.reasons = account::SuppressionBypass::kAll;
+  return true;
+}
+
 }  // namespace
 
 std::optional<SmtpApi> parse_smtpapi(std::string_view value, std::string& problem) {
@@ -76,11 +163,8 @@ std::optional<SmtpApi> parse_smtpapi(std::string_view value, std::string& proble
     return std::nullopt;
   };
   SmtpApi api;
-  for (const char* name : {"sub", "section", "send_each_at"})
-    if (!is_empty(object->if_contains(name)))
-      return fail(std::string(name) + " is for the API here: /v3/mail/send");
   if (const json::value* to = object->if_contains("to"))
-    if (!to->is_null() && !read_recipients(*to, api.to)) return fail("to is no list of addresses");
+    if (!to->is_null() && !read_recipients(*to, api)) return fail("to is no list of addresses");
   if (const json::value* category = object->if_contains("category"))
     if (!category->is_null() && !read_categories(*category, api.categories))
       return fail("category is no list of texts");
@@ -91,12 +175,26 @@ std::optional<SmtpApi> parse_smtpapi(std::string_view value, std::string& proble
       return fail("unique_args are too long");
   }
   if (const json::value* at = object->if_contains("send_at"); !is_empty(at)) {
-    json::error_code no_number;
-    const auto seconds = at->is_number() ? at->to_number<std::int64_t>(no_number) : 0;
-    constexpr std::int64_t kSecondsMax = 253'402'300'799;
-    if (no_number || seconds <= 0 || seconds > kSecondsMax) return fail("send_at is no Unix time");
-    api.send_at = base::from_unix_us(seconds * 1'000'000);
+    api.send_at = read_time(*at);
+    if (!api.send_at) return fail("send_at is no Unix time");
   }
+  if (const json::value* times = object->if_contains("send_each_at"); !is_empty(times)) {
+    if (!read_times(*times, api)) return fail("send_each_at is no list of Unix times");
+    if (api.send_at) return fail("send_at and send_each_at exclude each other");
+  }
+  if (const json::value* sub = object->if_contains("sub"); !is_empty(sub))
+    if (!read_substitutions(*sub, api))
+      return fail("sub is no object of lists of texts, or has too many");
+  if (const json::value* section = object->if_contains("section"); !is_empty(section))
+    if (!read_sections(*section, api))
+      return fail("section is no object of texts, or has too many");
+  if (const json::value* batch = object->if_contains("batch_id"); !is_empty(batch)) {
+    if (!batch->is_string() || !account::send_batch_time(view(batch->get_string())))
+      return fail("batch_id is none that was given here");
+    api.batch = view(batch->get_string());
+  }
+  if (!read_bypass(*object, api.bypass))
+    return fail("bypass_list_management cannot be combined with the other bypass filters");
   if (const json::value* group = object->if_contains("asm_group_id"); !is_empty(group)) {
     json::error_code no_number;
     account::UnsubscribeGroup of;

@@ -29,6 +29,7 @@ smtp::Reply admit(Services& services, const ListenerOptions& options,
     const base::Clock& clock = services.worker.clock;
     reply = admission.admit_volume(client, clock.now(), clock.steady());
   }
+  if (reply.is_positive() && submission.bypass.is_any()) reply = admission.admit_bypass(client);
   if (!reply.is_positive()) return reply;
   if (submission.recipients.empty()) return {554, {5, 5, 1}, {"No valid recipients"}};
   if (submission.recipients.size() > options.limits.recipients_per_message)
@@ -70,6 +71,9 @@ base::Task<Admitted> admit_message(Services& services,
   done.arrival = std::make_unique<Arrival>(services, rules, std::move(submission.mail));
   Arrival& arrival = *done.arrival;
   if (submission.id != base::MessageId{}) arrival.set_id(submission.id);
+  arrival.set_batch(std::move(submission.batch));
+  arrival.set_bypass(submission.bypass);
+  if (submission.wishes) arrival.set_wishes(std::move(*submission.wishes));
   for (std::size_t i = 0; i < submission.recipients.size(); ++i) {
     done.reply = admit_recipient(arrival, rules, submission.client, submission.recipients[i]);
     if (done.reply.is_positive()) continue;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,9 @@ struct Submission {
   Origin origin;
   base::MessageId id;       ///< zero: a new one
   bool counts_rate = true;  ///< against limits.message_rate of the client's address
+  std::string batch;        ///< of scheduled mail; empty: none
+  account::SuppressionBypass bypass;
+  std::optional<SmtpApi> wishes;  ///< of X-SMTPAPI, of this message alone
 };
 
 struct Submitted {

@@ -130,8 +130,12 @@ void write_details(std::string& out, const Details& details) {
       (details.tls_demand == TlsDemand::Optional ? kTlsOptional : 0)));
   w.varint(details.tags.size());
   for (const std::string& tag : details.tags) w.text(tag);
-  if (!details.listener.empty() || !details.alignment.empty()) w.text(details.listener);
-  if (!details.alignment.empty()) w.text(details.alignment);
+  // What stands at the end is written as far as something is there.
+  const bool has_batch = !details.batch.empty();
+  const bool has_alignment = has_batch || !details.alignment.empty();
+  if (has_alignment || !details.listener.empty()) w.text(details.listener);
+  if (has_alignment) w.text(details.alignment);
+  if (has_batch) w.text(details.batch);
 }
 
 /// `next_hop`: that of recipients without one of their own.
@@ -165,6 +169,7 @@ bool read_details(base::ByteReader r, Details& details, std::string_view& next_h
   for (std::string& tag : details.tags) tag = r.text();
   if (!r.at_end()) details.listener = r.text();
   if (!r.at_end()) details.alignment = r.text();
+  if (!r.at_end()) details.batch = r.text();
   return r.ok();
 }
 

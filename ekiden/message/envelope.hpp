@@ -83,6 +83,8 @@ struct Details {
   /// "unaligned: …", "unknown: …"; or "pending", with d= of the signatures that the message had,
   /// when it has to be decided before delivery. Empty: not looked at.
   std::string alignment;
+  /// Mail that is scheduled together, and may be paused and cancelled together; empty: none.
+  std::string batch;
 
   friend bool operator==(const Details&, const Details&) = default;
 };

@@ -38,6 +38,7 @@ enum ProgressFlag : std::uint8_t {
   kDelayNoticeSent = 2,
   kMayBeDuplicate = 4,   ///< an earlier attempt was lost after the final dot
   kAlignmentJudged = 8,  ///< held for its alignment once; who releases it wants it to leave
+  kBatchPaused = 16,     ///< held because its sender has paused its batch
 };
 
 /// One queued recipient, 72 octets.

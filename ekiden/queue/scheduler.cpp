@@ -399,7 +399,7 @@ void Scheduler::hold(std::uint32_t slot) {
 void Scheduler::release(std::uint32_t slot, base::Time now) {
   RecipientEntry& entry = recipients_[slot];
   if (entry.place != Place::Held) return;
-  entry.flags = static_cast<std::uint8_t>(entry.flags & ~kHeld);
+  entry.flags = static_cast<std::uint8_t>(entry.flags & ~(kHeld | kBatchPaused));
   make_due(slot, now);
 }
 

@@ -40,6 +40,9 @@ Payload compose_blastengine(const std::vector<const events::Event*>& events);
 Payload compose_chat(account::WebhookFormat format,
                      const std::vector<const events::Event*>& events);
 
+/// What SendGrid calls a bounce for this reason (docs/SHAPING.md): "Invalid Address", ….
+std::string_view sendgrid_classification(std::string_view reason);
+
 /// "2024-01-01T09:00:00+09:00", as blastengine tells times.
 std::string japan_time(base::Time time);
 

@@ -1,4 +1,6 @@
 // SendGrid's Event Webhook: a JSON array, names and fields as its receivers know them.
+#include <algorithm>
+#include <array>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
@@ -66,7 +68,7 @@ json::object object_of(const events::Event& event) {
       object["reason"] = json_text(reply_line(event));
       object["type"] = is_hard(event) ? "bounce" : "blocked";
       if (!event.enhanced_code.empty()) object["status"] = event.enhanced_code;
-      if (!event.reason.empty()) object["bounce_classification"] = json_text(event.reason);
+      object["bounce_classification"] = sendgrid_classification(event.reason);
       break;
     case Kind::Suppressed:
       object["reason"] = event.reason == "complaint"     ? "Spam Reporting Address"
@@ -84,7 +86,31 @@ json::object object_of(const events::Event& event) {
   return object;
 }
 
+/// Its words, and the reasons that we have for each.
+struct Classification {
+  std::string_view name;
+  std::array<std::string_view, 6> reasons;
+};
+constexpr Classification kClassifications[] = {
+    {"Invalid Address", {"user_unknown", "moved", "not_accepting"}},
+    {"Mailbox Unavailable", {"mailbox_full", "mailbox_disabled", "filtered", "on_hold"}},
+    {"Reputation", {"reputation_ip", "reputation_domain", "access_denied", "sender_rejected"}},
+    {"Content", {"spam_content", "virus", "content", "policy", "too_large"}},
+    {"Frequency or Volume Too High", {"rate_limited", "greylisted"}},
+    {"Technical Failure",
+     {"dns", "authentication", "reverse_dns", "relay_denied", "tls_required", "syntax"}},
+    {"Technical Failure", {"system", "system_full", "network"}},
+};
+
 }  // namespace
+
+std::string_view sendgrid_classification(std::string_view reason) {
+  for (const Classification& one : kClassifications)
+    if (!reason.empty() &&
+        std::find(one.reasons.begin(), one.reasons.end(), reason) != one.reasons.end())
+      return one.name;
+  return "Unclassified";
+}
 
 Payload compose_sendgrid(const std::vector<const events::Event*>& events) {
   json::array all;

@@ -24,6 +24,17 @@ class SendGrid(HttpApi):
         peer.on("RCPT", lambda s, line: "550 5.1.1 no such user" if "gone" in line else None)
         return relay, peer, client
 
+    def session(self):
+        relay, peer, client = self.node()
+        relay.use_tls(self.certificates())
+        port = relay.listener("submission", "starttls")
+        relay.restart()
+        smtp = relay.smtp(port)
+        self.addCleanup(smtp.close)
+        smtp.starttls()
+        smtp.login("apikey", client.key)
+        return relay, peer, client, smtp
+
     def assertError(self, answer, status, field=None):
         self.assertEqual(answer.status, status, answer)
         self.assertEqual(answer.json["errors"][0]["field"], field, answer)
@@ -219,17 +230,6 @@ class Settings(SendGrid):
 
 
 class SmtpApi(SendGrid):
-    def session(self):
-        relay, peer, client = self.node()
-        relay.use_tls(self.certificates())
-        port = relay.listener("submission", "starttls")
-        relay.restart()
-        smtp = relay.smtp(port)
-        self.addCleanup(smtp.close)
-        smtp.starttls()
-        smtp.login("apikey", client.key)
-        return relay, peer, client, smtp
-
     def test_the_header_is_applied_and_removed(self):
         relay, peer, client, smtp = self.session()
         value = json.dumps({"to": ["Ben <ben@dest.test>", "joe@dest.test"],
@@ -254,7 +254,7 @@ class SmtpApi(SendGrid):
         relay, peer, client, smtp = self.session()
         for value in ("{", "[]", "", '{"to": "x"}', '{"to": ["nobody"]}', '{"to": [1]}',
                       '{"category": 1}', '{"unique_args": []}', '{"send_at": "soon"}',
-                      '{"send_at": 4102444800}', '{"asm_group_id": -1}', '{"sub": {"-name-": ["A"]}}',
+                      '{"send_at": 4102444800}', '{"asm_group_id": -1}', '{"sub": {"-name-": "A"}}',
                       '{"to": [' + ",".join(['"a@dest.test"'] * 1001) + "]}", "[" * 5000):
             with self.assertRaises(smtplib.SMTPDataError) as refused:
                 smtp.sendmail("a@client.test", ["b@dest.test"],

@@ -7,12 +7,14 @@
 #include <map>
 
 #include "ekiden/api/blastengine/delivery.hpp"
+#include "ekiden/api/blastengine/logs.hpp"
 #include "ekiden/api/blastengine/transaction.hpp"
 #include "ekiden/api/draft_reader.hpp"
 #include "ekiden/api/jobs/content.hpp"
 #include "ekiden/api/json_fields.hpp"
 #include "ekiden/api/multipart.hpp"
 #include "ekiden/base/text.hpp"
+#include "ekiden/message/trace.hpp"
 #include "ekiden/webhook/payload.hpp"
 
 namespace ekiden::api::blastengine {
@@ -257,6 +259,13 @@ base::Task<HttpResponse> commit(JobDesk& desk, std::shared_ptr<Call> call, bool 
   co_return id_response(200, "delivery_id", id);
 }
 
+base::Task<HttpResponse> commit_later(JobDesk& desk, std::shared_ptr<Call> call) {
+  return commit(desk, std::move(call), false);
+}
+base::Task<HttpResponse> commit_now(JobDesk& desk, std::shared_ptr<Call> call) {
+  return commit(desk, std::move(call), true);
+}
+
 base::Task<HttpResponse> cancel(JobDesk& desk, std::shared_ptr<Call> call) {
   FoundDelivery found = co_await find_delivery(desk, call, number_in(*call, "id"));
   if (found.problem) co_return tell(*found.problem, call->caller);
@@ -345,11 +354,81 @@ bool is_asked_for(const Call& call, const char* name, std::string_view value) {
   return wanted.empty() || std::find(wanted.begin(), wanted.end(), value) != wanted.end();
 }
 
+base::Time delivery_time_of(const bulk::Job& job) {
+  if (job.message == base::MessageId{} && job.state != JobState::Scheduled) return {};
+  return std::max(job.committed, job.send_at);
+}
+
+/// When a delivery that is asked for went out, or will.
+struct Asked {
+  std::optional<base::Time> from, until;
+};
+
+std::optional<Problem> read_asked(const Call& call, Asked& asked) {
+  for (const auto& [name, into] :
+       {std::pair("delivery_start", &asked.from), std::pair("delivery_end", &asked.until)}) {
+    const std::string_view text = call.query.get(name);
+    if (text.empty()) continue;
+    *into = message::parse_date(text);
+    if (!*into)
+      return bad_field(name, {"a date such as 2026-11-22T09:00:00+09:00",
+                              "2026-11-22T09:00:00+09:00のような日時です"});
+  }
+  return std::nullopt;
+}
+
+bool is_meant(const Call& call, const bulk::Job& job, const Asked& asked) {
+  if (!is_asked_for(call, "status[]", status_of(job.state)) ||
+      !is_asked_for(call, "delivery_type[]", "BULK"))
+    return false;
+  const base::Time time = delivery_time_of(job);
+  if (asked.from && time < *asked.from) return false;
+  if (asked.until && (time == base::Time{} || time > *asked.until)) return false;
+  const json::object content = content_of(job);
+  const auto has = [&](const char* name, const std::string& text) {
+    const std::string_view part = call.query.get(name);
+    return part.empty() || text.find(part) != std::string::npos;
+  };
+  const json::object* from = object_of(content, "from");
+  const json::object* headers = object_of(content, "headers");
+  const std::string links = headers == nullptr ? "" : text_of(*headers, "List-Unsubscribe");
+  return has("subject", text_of(content, "subject")) &&
+         has("text_part", text_of(content, "text")) && has("html_part", text_of(content, "html")) &&
+         has("from", from == nullptr ? "" : text_of(*from, "email")) &&
+         has("list_unsubscribe_url", links) && has("list_unsubscribe_mailto", links);
+}
+
+bool is_sorting(std::string_view sorting) {
+  for (const std::string_view known :
+       {"", "delivery_time:asc", "delivery_time:desc", "updated_time:asc", "updated_time:desc"})
+    if (sorting == known) return true;
+  return false;
+}
+
+/// Without a word, the newest first.
+void sort(std::vector<const bulk::Job*>& jobs, std::string_view sorting) {
+  if (sorting.empty()) return;
+  const bool is_by_delivery = sorting.starts_with("delivery"), is_down = sorting.ends_with("desc");
+  const auto key = [&](const bulk::Job* job) {
+    return is_by_delivery ? delivery_time_of(*job) : job->changed;
+  };
+  std::stable_sort(jobs.begin(), jobs.end(), [&](const bulk::Job* a, const bulk::Job* b) {
+    return is_down ? key(b) < key(a) : key(a) < key(b);
+  });
+}
+
 base::Task<HttpResponse> list(JobDesk& desk, std::shared_ptr<Call> call) {
   const std::size_t size = static_cast<std::size_t>(std::clamp<std::uint64_t>(
       base::parse_u64(call->query.get("size")).value_or(kPageDefault), 1, kPageMax));
   const std::uint64_t page =
       std::clamp<std::uint64_t>(base::parse_u64(call->query.get("page")).value_or(1), 1, 100'000);
+  Asked asked;
+  std::optional<Problem> wrong = read_asked(*call, asked);
+  const std::string_view sorting = call->query.find("sort").value_or("");
+  if (!wrong && !is_sorting(sorting))
+    wrong = bad_field("sort", {"delivery_time or updated_time, :asc or :desc",
+                               "delivery_timeかupdated_timeに:ascか:descを付けます"});
+  if (wrong) co_return tell(*wrong, call->caller);
   bulk::Store::Listing listing;
   listing.tenant = call->caller.tenant();
   listing.origin = bulk::Origin::Blastengine;
@@ -363,44 +442,28 @@ base::Task<HttpResponse> list(JobDesk& desk, std::shared_ptr<Call> call) {
     const Problem problem = jobs::store_broken();
     co_return tell(problem, call->caller);
   }
+  std::vector<const bulk::Job*> meant;
+  for (const bulk::Job& job : *jobs)
+    if (is_meant(*call, job, asked)) meant.push_back(&job);
+  sort(meant, sorting);
   json::array data;
-  std::uint64_t skipped = (page - 1) * size;
-  for (const bulk::Job& job : *jobs) {
-    if (data.size() == size) break;
-    if (!is_asked_for(*call, "status[]", status_of(job.state)) ||
-        !is_asked_for(*call, "delivery_type[]", "BULK"))
-      continue;
-    json::object told = delivery_json(job);
-    const auto has = [&](const char* name) {
-      const std::string_view part = call->query.get(name);
-      return part.empty() || text_of(told, name).find(part) != std::string::npos;
-    };
-    if (!has("subject") || !has("text_part") || !has("html_part")) continue;
-    if (skipped > 0) {
-      --skipped;
-      continue;
-    }
-    data.push_back(std::move(told));
-  }
+  for (std::size_t i = (page - 1) * size; i < meant.size() && data.size() < size; ++i)
+    data.push_back(delivery_json(*meant[i]));
   co_return json_response(200, json::object{{"data", std::move(data)}});
 }
 
 }  // namespace
 
 void add_bulk_routes(Frame& frame, JobDesk& desk, MessageDesk& messages) {
-  using Work = base::Task<HttpResponse> (*)(JobDesk&, std::shared_ptr<Call>);
   const auto add = [&](const char* method, const char* path, const char* scope, Work work) {
-    frame.add(method, path, Access{scope},
-              [&desk, work](std::shared_ptr<Call> call) { return work(desk, std::move(call)); });
+    frame.add(method, path, Access{scope}, once(desk, work, method));
   };
   constexpr const char* kSend = "messages:send";
   constexpr const char* kRead = "messages:read";
   add("POST", "/api/v1/deliveries/bulk/begin", kSend, begin);
   add("PUT", "/api/v1/deliveries/bulk/update/{id}", kSend, update);
-  frame.add("PATCH", "/api/v1/deliveries/bulk/commit/{id}", Access{kSend},
-            [&desk](std::shared_ptr<Call> call) { return commit(desk, std::move(call), false); });
-  frame.add("PATCH", "/api/v1/deliveries/bulk/commit/{id}/immediate", Access{kSend},
-            [&desk](std::shared_ptr<Call> call) { return commit(desk, std::move(call), true); });
+  add("PATCH", "/api/v1/deliveries/bulk/commit/{id}", kSend, commit_later);
+  add("PATCH", "/api/v1/deliveries/bulk/commit/{id}/immediate", kSend, commit_now);
   add("PATCH", "/api/v1/deliveries/{id}/cancel", "messages:cancel", cancel);
   add("DELETE", "/api/v1/deliveries/{id}", kSend, remove);
   frame.add("GET", "/api/v1/deliveries/{id}", Access{kRead},

@@ -54,6 +54,13 @@ std::optional<bulk::Row> read_recipient(const json::object& object, const std::s
   return jobs::make_row(text_of(object, "email"), {}, std::move(data), {}, base, findings);
 }
 
+Endpoint once(JobDesk& desk, Work work, std::string_view method) {
+  Endpoint endpoint = [&desk, work](std::shared_ptr<Call> call) {
+    return work(desk, std::move(call));
+  };
+  return method == "GET" ? endpoint : desk.sender().once(std::move(endpoint), tell);
+}
+
 std::int64_t number_in(const Call& call, const char* name) {
   const auto number = base::parse_u64(call.path.get(name));
   return number && *number <= INT64_MAX ? static_cast<std::int64_t>(*number) : 0;

@@ -27,6 +27,10 @@ Given read_given(const HttpRequest& request);
 std::optional<bulk::Row> read_recipient(const boost::json::object& object, const std::string& base,
                                         Findings& findings);
 
+/// What a path does, once for an Idempotency-Key where it changes something.
+using Work = base::Task<HttpResponse> (*)(jobs::JobDesk&, std::shared_ptr<Call>);
+Endpoint once(jobs::JobDesk& desk, Work work, std::string_view method);
+
 /// A number in the path; 0 when there is none.
 std::int64_t number_in(const Call& call, const char* name);
 HttpResponse id_response(unsigned status, const char* name, std::int64_t id);

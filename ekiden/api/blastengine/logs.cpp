@@ -4,13 +4,9 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 
+#include "ekiden/api/blastengine/query_reader.hpp"
 #include "ekiden/api/blastengine/transaction.hpp"
 #include "ekiden/api/draft_reader.hpp"
-#include "ekiden/api/json_fields.hpp"
-#include "ekiden/api/zip_file.hpp"
-#include "ekiden/base/csv.hpp"
-#include "ekiden/base/text.hpp"
-#include "ekiden/message/trace.hpp"
 #include "ekiden/webhook/payload.hpp"
 
 namespace ekiden::api::blastengine {
@@ -25,18 +21,13 @@ namespace {
 constexpr std::size_t kCountDefault = 100, kCountMax = 1000;
 /// Acceptances that one page of logs looks at; errors likewise.
 constexpr std::size_t kLookedAtMax = 100'000;
-/// Lines of one report, and events that one answer looks at: others wait for it meanwhile.
-constexpr std::size_t kReportMax = 200'000;
-constexpr std::size_t kScannedMax = 2'000'000;
+/// Acceptances of one slice: of each its whole history is read.
+constexpr std::size_t kLogsPerSlice = 100;
 constexpr std::size_t kTimelineMax = 10'000;
 constexpr std::size_t kPageMax = 1000;
 
 constexpr std::string_view kStatuses[] = {"SENT", "RETRY", "HARDERROR", "SOFTERROR", "DROP", "ALL"};
 constexpr std::string_view kTypes[] = {"TRANSACTION", "BULK", "SMTP"};
-
-bool is_error(const Event& event) {
-  return event.kind == Kind::Bounced || event.kind == Kind::Expired || event.kind == Kind::Returned;
-}
 
 /// Empty for what changes nothing.
 std::string_view status_of(const Event& event) {
@@ -159,45 +150,6 @@ std::vector<std::string> list_of(const Parameters& query, const std::string& nam
   return items;
 }
 
-/// What of a query or a body names what is asked for.
-class QueryReader {
- public:
-  explicit QueryReader(const Caller& caller) { query.tenant = caller.tenant(); }
-
-  void time(std::string_view name, std::string_view text, std::optional<base::Time>& into) {
-    if (text.empty()) return;
-    into = message::parse_date(text);
-    if (!into)
-      wrong(name, {"a date such as 2026-11-22T09:00:00+09:00",
-                   "2026-11-22T09:00:00+09:00のような日時です"});
-  }
-  void code(std::string_view text) {
-    const auto number = base::parse_u64(text);
-    if (!number || *number > 999) return wrong("response_code", {"a reply code", "応答コードです"});
-    query.codes.push_back(static_cast<std::uint16_t>(*number));
-  }
-  template <std::size_t N>
-  void words(std::string_view name, std::vector<std::string> given,
-             const std::string_view (&known)[N], std::vector<std::string>& into) {
-    for (std::string& word : given) {
-      if (std::find(std::begin(known), std::end(known), word) == std::end(known))
-        return wrong(name, {"\"" + base::printable(word, 40) + "\" is not known",
-                            "「" + base::printable(word, 40) + "」は指定できません"});
-      if (word == "ALL") {
-        into.clear();
-        return;
-      }
-      into.push_back(std::move(word));
-    }
-  }
-  void wrong(std::string_view name, Text text) {
-    if (!problem) problem = bad_field(std::string(name), std::move(text));
-  }
-
-  LogQuery query;
-  std::optional<Problem> problem;
-};
-
 std::size_t read_number(QueryReader& reader, const Call& call, std::string_view name,
                         std::size_t otherwise, std::size_t most) {
   const auto given = call.query.find(name);
@@ -224,77 +176,38 @@ events::Query accepted_query(const LogQuery& query) {
   return of;
 }
 
-/// Logs past `anchor`, in the order of their numbers.
-json::object logs_page(events::Reader& reader, const LogQuery& query,
-                       std::optional<events::Position> anchor, std::size_t count) {
-  json::array data;
-  events::Query of = accepted_query(query);
-  of.after = anchor;
-  of.limit = 500;
-  for (std::size_t looked_at = 0; looked_at < kLookedAtMax && data.size() < count;) {
-    const Result<events::Page> page = reader.find(of);
-    if (!page) break;
-    looked_at += std::max<std::size_t>(page->events.size(), 1);
-    for (const events::Stored& stored : page->events) {
-      if (data.size() == count) break;
-      if (const auto log = log_of(reader, stored, query)) data.push_back(describe(*log));
-    }
-    if (!page->next) break;
-    of.after = page->next;
+/// Some acceptances and their logs, and where the next begin.
+struct LogSlice {
+  json::array logs;
+  std::size_t looked_at = 0;
+  std::optional<events::Position> next;
+  bool is_read = false;
+};
+
+/// Logs past `of.after`, in the order of their numbers; `room` of them at most.
+LogSlice logs_of(events::Reader& reader, const LogQuery& query, const events::Query& of,
+                 std::size_t room) {
+  LogSlice slice;
+  const Result<events::Page> page = reader.find(of);
+  if (!page) return slice;
+  slice.is_read = true;
+  slice.looked_at = std::max<std::size_t>(page->events.size(), 1);
+  for (const events::Stored& stored : page->events) {
+    if (slice.logs.size() == room) return slice;
+    if (const auto log = log_of(reader, stored, query)) slice.logs.push_back(describe(*log));
   }
-  return json::object{{"data", std::move(data)}};
+  slice.next = page->next;
+  return slice;
 }
 
-/// Calls `see` with each error that fits, newest first where `is_newest_first`, until it says no.
-template <class See>
-void visit_errors(events::Reader& reader, const LogQuery& query, bool is_newest_first, See see) {
-  events::Query of;
-  of.tenant = query.tenant;
-  of.recipient = query.email;
-  of.from = query.from;
-  of.until = query.until;
-  of.newest_first = is_newest_first;
-  of.limit = events::Reader::kLimitMax;
-  for (std::size_t looked_at = 0; looked_at < kScannedMax;) {
-    const Result<events::Page> page = reader.find(of);
-    if (!page) return;
-    looked_at += std::max<std::size_t>(page->events.size(), 1);
-    for (const events::Stored& stored : page->events) {
-      const Event& event = stored.event;
-      const bool is_meant = query.codes.empty() || std::find(query.codes.begin(), query.codes.end(),
-                                                             event.reply_code) != query.codes.end();
-      if (is_error(event) && is_meant && !see(stored)) return;
-    }
-    if (!page->next) return;
-    of.after = page->next;
-  }
-}
-
-json::object describe_error(const events::Stored& stored) {
-  const Event& event = stored.event;
-  return {{"id", log_id(stored.position)},
-          {"delivery_id", delivery_id(event.message)},
-          {"email", webhook::json_text(event.recipient)},
-          {"response_code",
-           event.reply_code == 0 ? json::value(nullptr) : json::value(event.reply_code)},
-          {"response_message", webhook::json_text(webhook::reply_line(event))},
-          {"error_time", japan_time(event.time)},
-          {"updated_time", japan_time(event.time)}};
-}
-
-/// The report as blastengine packs it: one CSV in a zip.
-std::string error_report(events::Reader& reader, const LogQuery& query, base::Time now) {
-  std::string csv = "id,date,email,response_code,error_message\r\n";
-  std::size_t lines = 0;
-  visit_errors(reader, query, false, [&](const events::Stored& stored) {
-    const Event& event = stored.event;
-    csv += std::to_string(log_id(stored.position)) + "," + japan_time(event.time) + "," +
-           base::format_csv_field(event.recipient) + "," +
-           (event.reply_code == 0 ? "" : std::to_string(event.reply_code)) + "," +
-           base::format_csv_field(webhook::json_text(webhook::reply_line(event))) + "\r\n";
-    return ++lines < kReportMax;
-  });
-  return zip_of({{"error_list.csv", std::move(csv), now}});
+json::object describe_error(const ErrorLine& line) {
+  return {{"id", log_id(line.position)},
+          {"delivery_id", line.delivery_id},
+          {"email", line.email},
+          {"response_code", line.code == 0 ? json::value(nullptr) : json::value(line.code)},
+          {"response_message", line.reply},
+          {"error_time", japan_time(line.time)},
+          {"updated_time", japan_time(line.time)}};
 }
 
 /// Asks the event store on the pool; problem 503 when too many wait.
@@ -305,10 +218,6 @@ base::Task<HttpResponse> ask(EventDesk& desk, base::Worker& worker, std::shared_
   std::optional<T> found = co_await desk.ask<T>(worker, std::move(question));
   if (!found) co_return tell(too_busy(), call->caller);
   co_return answer(*call, std::move(*found));
-}
-
-HttpResponse answer_object(const Call&, json::object found) {
-  return json_response(200, found);
 }
 
 base::Task<HttpResponse> list_logs(EventDesk& desk, base::Worker& worker,
@@ -337,11 +246,24 @@ base::Task<HttpResponse> list_logs(EventDesk& desk, base::Worker& worker,
   }
   const std::size_t count = read_number(reader, *call, "count", kCountDefault, kCountMax);
   if (reader.problem) co_return tell(*reader.problem, call->caller);
-  base::Function<json::object(events::Reader&)> question = [query = std::move(query), anchor,
-                                                            count](events::Reader& from) {
-    return logs_page(from, query, anchor, count);
-  };
-  co_return co_await ask<json::object>(desk, worker, call, std::move(question), answer_object);
+  events::Query of = accepted_query(query);
+  of.after = anchor;
+  of.limit = kLogsPerSlice;
+  of.rows_max = EventDesk::kSliceRows;
+  json::array data;
+  for (std::size_t looked_at = 0; looked_at < kLookedAtMax && data.size() < count;) {
+    base::Function<LogSlice(events::Reader&)> question =
+        [query, of, room = count - data.size()](events::Reader& from) {
+          return logs_of(from, query, of, room);
+        };
+    std::optional<LogSlice> slice = co_await desk.ask<LogSlice>(worker, std::move(question));
+    if (!slice || !slice->is_read) co_return tell(too_busy(), call->caller);
+    for (json::value& log : slice->logs) data.push_back(std::move(log));
+    if (!slice->next) break;
+    looked_at += slice->looked_at;
+    of.after = slice->next;
+  }
+  co_return json_response(200, json::object{{"data", std::move(data)}});
 }
 
 base::Task<HttpResponse> show_log(EventDesk& desk, base::Worker& worker,
@@ -384,71 +306,13 @@ base::Task<HttpResponse> list_errors(EventDesk& desk, base::Worker& worker,
                           "error_timeかupdated_timeに:ascか:descを付けます"});
   if (reader.problem) co_return tell(*reader.problem, call->caller);
   const bool is_newest_first = sort.ends_with(":desc");
-  base::Function<json::object(events::Reader&)> question =
-      [query = std::move(reader.query), size, page, is_newest_first](events::Reader& from) {
-        json::array data;
-        std::size_t to_skip = std::min(size * (page - 1), kLookedAtMax);
-        visit_errors(from, query, is_newest_first, [&](const events::Stored& stored) {
-          if (to_skip > 0) {
-            --to_skip;
-            return true;
-          }
-          data.push_back(describe_error(stored));
-          return data.size() < size;
-        });
-        return json::object{{"data", std::move(data)}};
-      };
-  co_return co_await ask<json::object>(desk, worker, call, std::move(question), answer_object);
-}
-
-base::Task<HttpResponse> order_report(ReportOrders& orders, std::shared_ptr<Call> call) {
-  JsonBody body;
-  if (!call->request.body.empty()) body = read_json_body(call->request);
-  if (body.problem) co_return tell(*body.problem, call->caller);
-  QueryReader reader(call->caller);
-  reader.query.email = text_of(body.object, "email");
-  reader.time("error_start", text_of(body.object, "error_start"), reader.query.from);
-  reader.time("error_end", text_of(body.object, "error_end"), reader.query.until);
-  if (const json::array* codes = array_of(body.object, "response_code"))
-    for (const json::value& code : *codes) reader.code(text_of(code));
-  if (reader.problem) co_return tell(*reader.problem, call->caller);
-  co_return json_response(201, json::object{{"job_id", orders.add(std::move(reader.query))}});
-}
-
-std::optional<LogQuery> find_order(const ReportOrders& orders, const Call& call) {
-  const auto id = base::parse_u64(call.path.get("id"));
-  if (!id || *id > (1ULL << 53)) return std::nullopt;
-  return orders.find(static_cast<std::int64_t>(*id), call.caller.tenant());
-}
-
-/// It is made when it is fetched, so it is always ready.
-base::Task<HttpResponse> show_report(ReportOrders& orders, std::shared_ptr<Call> call) {
-  if (!find_order(orders, *call)) co_return tell(no_data(), call->caller);
-  const std::string id(call->path.get("id"));
-  co_return json_response(
-      200, json::object{{"job_id", base::parse_u64(id).value_or(0)},
-                        {"percentage", 100},
-                        {"status", "FINISHED"},
-                        {"error_file_url", "/api/v1/errors/list/" + id + "/download"}});
-}
-
-base::Task<HttpResponse> download_report(EventDesk& desk, ReportOrders& orders,
-                                         base::Worker& worker, std::shared_ptr<Call> call) {
-  auto query = find_order(orders, *call);
-  if (!query) co_return tell(no_data(), call->caller);
-  base::Function<std::string(events::Reader&)> question =
-      [query = std::move(*query), now = worker.clock.now()](events::Reader& reader) {
-        return error_report(reader, query, now);
-      };
-  co_return co_await ask<std::string>(desk, worker, call, std::move(question),
-                                      [](const Call&, std::string zip) {
-                                        HttpResponse response;
-                                        // With another type blastengine's Node client unpacks
-                                        // nothing.
-                                        response.content_type = "application/zip";
-                                        response.body = std::move(zip);
-                                        return response;
-                                      });
+  const std::size_t to_skip = std::min(size * (page - 1), kLookedAtMax);
+  LogQuery query = std::move(reader.query);
+  const auto lines = co_await find_errors(desk, worker, query, is_newest_first, to_skip + size);
+  if (!lines) co_return tell(too_busy(), call->caller);
+  json::array data;
+  for (std::size_t i = to_skip; i < lines->size(); ++i) data.push_back(describe_error((*lines)[i]));
+  co_return json_response(200, json::object{{"data", std::move(data)}});
 }
 
 }  // namespace
@@ -474,21 +338,46 @@ Problem too_busy() {
   return unavailable({"Too many searches are under way.", "検索が混み合っています。"}, 2);
 }
 
-std::int64_t ReportOrders::add(LogQuery query) {
-  const std::lock_guard lock(mutex_);
-  orders_.emplace(next_, std::move(query));
-  if (orders_.size() > kKeptMax) orders_.erase(orders_.begin());
-  return next_++;
+bool is_error(const Event& event) {
+  return event.kind == Kind::Bounced || event.kind == Kind::Expired || event.kind == Kind::Returned;
 }
 
-std::optional<LogQuery> ReportOrders::find(std::int64_t id, const std::string& tenant) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = orders_.find(id);
-  if (found == orders_.end() || found->second.tenant != tenant) return std::nullopt;
-  return found->second;
+/// Each kind has an index; their lines are put in order here.
+base::Task<std::optional<std::vector<ErrorLine>>> find_errors(EventDesk& desk, base::Worker& worker,
+                                                              LogQuery query, bool newest_first,
+                                                              std::size_t lines_max) {
+  std::vector<ErrorLine> lines;
+  for (const Kind kind : {Kind::Bounced, Kind::Expired, Kind::Returned}) {
+    events::Query of;
+    of.tenant = query.tenant;
+    of.kind = kind;
+    of.recipient = query.email;
+    of.from = query.from;
+    of.until = query.until;
+    of.newest_first = newest_first;
+    auto found = std::make_shared<std::vector<ErrorLine>>();
+    EventDesk::See see = [found, lines_max, codes = query.codes](const events::Stored& stored) {
+      const Event& event = stored.event;
+      const bool is_meant =
+          codes.empty() || std::find(codes.begin(), codes.end(), event.reply_code) != codes.end();
+      if (is_meant)
+        found->push_back({stored.position, event.time, delivery_id(event.message), event.reply_code,
+                          webhook::json_text(event.recipient),
+                          webhook::json_text(webhook::reply_line(event))});
+      return found->size() < lines_max;
+    };
+    const EventDesk::Scan scan = co_await desk.scan(worker, std::move(of), std::move(see));
+    if (scan == EventDesk::Scan::Busy) co_return std::nullopt;
+    std::move(found->begin(), found->end(), std::back_inserter(lines));
+  }
+  std::sort(lines.begin(), lines.end(), [&](const ErrorLine& a, const ErrorLine& b) {
+    return newest_first ? b.position < a.position : a.position < b.position;
+  });
+  if (lines.size() > lines_max) lines.resize(lines_max);
+  co_return lines;
 }
 
-void add_log_routes(Frame& frame, EventDesk& desk, ReportOrders& orders) {
+void add_log_routes(Frame& frame, EventDesk& desk) {
   const Access read{"messages:read"};
   using Asking = base::Task<HttpResponse> (*)(EventDesk&, base::Worker&, std::shared_ptr<Call>);
   const auto add = [&](const char* path, Asking what) {
@@ -499,15 +388,6 @@ void add_log_routes(Frame& frame, EventDesk& desk, ReportOrders& orders) {
   add("/api/v1/logs/mails/results", list_logs);
   add("/api/v1/logs/mails/{id}", show_log);
   add("/api/v1/errors", list_errors);
-  frame.add("POST", "/api/v1/errors/list", read, [&orders](std::shared_ptr<Call> call) {
-    return order_report(orders, std::move(call));
-  });
-  frame.add("GET", "/api/v1/errors/list/{id}", read,
-            [&orders](std::shared_ptr<Call> call) { return show_report(orders, std::move(call)); });
-  frame.add("GET", "/api/v1/errors/list/{id}/download", read,
-            [&frame, &desk, &orders](std::shared_ptr<Call> call) {
-              return download_report(desk, orders, frame.worker(), std::move(call));
-            });
 }
 
 }  // namespace ekiden::api::blastengine

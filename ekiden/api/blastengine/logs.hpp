@@ -1,15 +1,14 @@
 #pragma once
 
-#include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "ekiden/api/event_desk.hpp"
 #include "ekiden/api/frame.hpp"
+#include "ekiden/api/jobs/job_desk.hpp"
 
-/// blastengine's logs, errors and usage, read from the event store.
+/// blastengine's logs, errors, reports and usage, read from the event store.
 namespace ekiden::api::blastengine {
 
 /// What a log is asked by; everything given must hold.
@@ -35,24 +34,26 @@ struct Log {
 std::int64_t log_id(events::Position position);
 std::optional<events::Position> position_of(std::int64_t log_id);
 
-/// Orders for reports, in memory: a client fetches its own within minutes. The oldest are
-/// forgotten, and a restart forgets all; what they report stays in the event store.
-///
-/// Sharing: any thread.
-class ReportOrders {
- public:
-  static constexpr std::size_t kKeptMax = 1000;
-  std::int64_t add(LogQuery query);
-  std::optional<LogQuery> find(std::int64_t id, const std::string& tenant) const;
+bool is_error(const events::Event& event);
 
- private:
-  mutable std::mutex mutex_;
-  std::int64_t next_ = 1;
-  std::map<std::int64_t, LogQuery> orders_;
+/// An error as lists and reports tell it.
+struct ErrorLine {
+  events::Position position;
+  base::Time time{};
+  std::int64_t delivery_id = 0;
+  std::uint16_t code = 0;  ///< zero: nobody answered
+  std::string email, reply;
 };
+/// In the order in which they were stored, or its reverse. Nothing: too many searches are under
+/// way.
+base::Task<std::optional<std::vector<ErrorLine>>> find_errors(EventDesk& desk, base::Worker& worker,
+                                                              LogQuery query, bool newest_first,
+                                                              std::size_t lines_max);
 
-/// GET /logs/mails/results, /logs/mails/{id}, /errors; POST /errors/list, its state and download.
-void add_log_routes(Frame& frame, EventDesk& desk, ReportOrders& orders);
+/// GET /logs/mails/results, /logs/mails/{id}, /errors.
+void add_log_routes(Frame& frame, EventDesk& desk);
+/// POST /errors/list and /deliveries/{id}/analysis/report, what became of them, their downloads.
+void add_report_routes(Frame& frame, EventDesk& desk, jobs::JobDesk& jobs);
 /// GET /usages, /usages/latest, /usages/{month}.
 void add_usage_routes(Frame& frame, EventDesk& desk);
 

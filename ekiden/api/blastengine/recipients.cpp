@@ -192,7 +192,9 @@ base::Task<HttpResponse> import_status(JobDesk& desk, std::shared_ptr<Call> call
 }
 
 base::Task<HttpResponse> import_errors(JobDesk& desk, std::shared_ptr<Call> call) {
-  const FoundImport found = co_await find_import(desk, call, true);
+  FoundImport found = co_await find_import(desk, call, true);
+  // Without errors there is no file; blastengine's Node client tells by that.
+  if (!found.problem && found.errors.empty()) found.problem = no_data();
   if (found.problem) co_return tell(*found.problem, call->caller);
   std::string csv = "line,email,code,message\r\n";
   for (const bulk::ImportError& error : found.errors)
@@ -211,10 +213,8 @@ base::Task<HttpResponse> import_errors(JobDesk& desk, std::shared_ptr<Call> call
 }  // namespace
 
 void add_recipient_routes(Frame& frame, JobDesk& desk) {
-  using Work = base::Task<HttpResponse> (*)(JobDesk&, std::shared_ptr<Call>);
   const auto add = [&](const char* method, const char* path, const char* scope, Work work) {
-    frame.add(method, path, Access{scope},
-              [&desk, work](std::shared_ptr<Call> call) { return work(desk, std::move(call)); });
+    frame.add(method, path, Access{scope}, once(desk, work, method));
   };
   constexpr const char* kSend = "messages:send";
   constexpr const char* kRead = "messages:read";

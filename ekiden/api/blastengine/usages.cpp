@@ -6,6 +6,7 @@
 #include "ekiden/api/blastengine/logs.hpp"
 #include "ekiden/api/blastengine/transaction.hpp"
 #include "ekiden/base/text.hpp"
+#include "ekiden/events/stats.hpp"
 #include "ekiden/webhook/payload.hpp"
 
 namespace ekiden::api::blastengine {
@@ -14,7 +15,6 @@ namespace {
 namespace json = boost::json;
 using Month = std::chrono::year_month;
 
-constexpr std::size_t kCountedMax = 5'000'000;
 constexpr std::uint64_t kMonthsMax = 24;
 
 Month month_of(base::Time time) {
@@ -26,24 +26,6 @@ Month month_of(base::Time time) {
 
 base::Time begin_of(Month month) {
   return base::Time(std::chrono::sys_days(month / 1).time_since_epoch());
-}
-
-std::uint64_t count(events::Reader& reader, const std::string& tenant, Month month) {
-  events::Query query;
-  query.tenant = tenant;
-  query.kind = events::Kind::Accepted;
-  query.from = begin_of(month);
-  query.until = begin_of(month + std::chrono::months(1));
-  query.limit = events::Reader::kLimitMax;
-  std::uint64_t counted = 0;
-  while (counted < kCountedMax) {
-    const Result<events::Page> page = reader.find(query);
-    if (!page) break;
-    counted += page->events.size();
-    if (!page->next) break;
-    query.after = page->next;
-  }
-  return counted;
 }
 
 /// What a tenant may send in a month; zero: no limit.
@@ -67,18 +49,21 @@ json::object describe(Month month, std::uint64_t counted, std::uint64_t quota, b
 base::Task<HttpResponse> answer(EventDesk& desk, base::Worker& worker, std::shared_ptr<Call> call,
                                 std::vector<Month> months, bool is_one) {
   const base::Time now = worker.clock.now();
-  base::Function<json::array(events::Reader&)> question =
-      [months = std::move(months), now, tenant = call->caller.tenant(),
-       quota = quota_of(call->caller)](events::Reader& reader) {
-        json::array data;
-        for (const Month month : months)
-          data.push_back(describe(month, count(reader, tenant, month), quota, now));
-        return data;
-      };
-  std::optional<json::array> data = co_await desk.ask<json::array>(worker, std::move(question));
-  if (!data) co_return tell(too_busy(), call->caller);
-  if (is_one) co_return json_response(200, data->front().as_object());
-  co_return json_response(200, json::object{{"data", std::move(*data)}});
+  const std::uint64_t quota = quota_of(call->caller);
+  json::array data;
+  for (const Month month : months) {
+    events::StatsQuery query;
+    query.filter.tenant = call->caller.tenant();
+    query.filter.kind = events::Kind::Accepted;
+    query.filter.from = begin_of(month);
+    query.filter.until = begin_of(month + std::chrono::months(1));
+    query.time = events::StatsQuery::Time::None;
+    const std::optional<events::Stats> stats = co_await desk.count(worker, std::move(query));
+    if (!stats) co_return tell(too_busy(), call->caller);
+    data.push_back(describe(month, events::sum_of(stats->totals), quota, now));
+  }
+  if (is_one) co_return json_response(200, data.front().get_object());
+  co_return json_response(200, json::object{{"data", std::move(data)}});
 }
 
 base::Task<HttpResponse> list(EventDesk& desk, base::Worker& worker, std::shared_ptr<Call> call) {

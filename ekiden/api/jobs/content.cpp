@@ -116,6 +116,11 @@ std::optional<Content> read_content(const json::object& given, base::Time now, F
         std::string("/") + name, "unknown",
         {"this stands beside the content, not in it", "これはcontentの中ではなく、外に指定します"});
   }
+  // Its messages are admitted when their turn comes, without the key that made the job.
+  if (object.erase("bypass_suppressions") != 0)
+    findings.add("/bypass_suppressions", "unknown",
+                 {"the suppression list is passed over for single messages only",
+                  "配信停止リストを無視できるのは単独のメッセージだけです"});
   content.draft = read_draft(object, findings);
   Draft probe = content.draft;
   probe.to.push_back({"probe@example.invalid", {}});
@@ -131,6 +136,57 @@ std::optional<Content> read_content(const json::object& given, base::Time now, F
   }
   if (!findings.is_empty()) return std::nullopt;
   return content;
+}
+
+bool has_merge_fields(const json::object& object) {
+  for (const char* name : {"template", "version", "data", "missing", "syntax"})
+    if (object.contains(name)) return true;
+  return false;
+}
+
+void merge_fields(json::object& object, Findings& findings) {
+  bool is_literal = false, is_error = false;
+  take_choice(object, "syntax", "handlebars", "literal", is_literal, findings);
+  take_choice(object, "missing", "empty", "error", is_error, findings);
+  json::object data;
+  if (const json::value* given = object.if_contains("data")) {
+    if (given->is_object()) {
+      data = given->get_object();
+    } else if (!given->is_null()) {
+      findings.add("/data", "wrong_type", wrong_type("an object", "オブジェクト"));
+    }
+    object.erase("data");
+  }
+  const auto missing = is_error ? Handlebars::Missing::Error : Handlebars::Missing::Empty;
+  const auto put = [&](json::value& value, const std::string& pointer, Handlebars::Escape escape) {
+    if (!value.is_string()) return;  // read_draft says so
+    std::string text = text_of(value);
+    if (is_literal) {
+      for (const auto& [name, with] : data) replace_all(text, view(name), text_of(with));
+    } else {
+      bulk::TemplateError error;
+      const std::optional<Handlebars> made = parse_template(text, pointer, findings);
+      if (!made) return;
+      std::optional<std::string> rendered = made->render(data, escape, missing, error);
+      if (!rendered)
+        return findings.add(
+            pointer, "bad_template",
+            {error.sentence(), std::to_string(error.line) + "行" + std::to_string(error.column) +
+                                   "文字目: " + error.text});
+      text = std::move(*rendered);
+    }
+    value = json::string(text);
+  };
+  for (const char* name : {"subject", "text", "html"}) {
+    const bool is_html = std::string_view(name) == "html";
+    if (json::value* value = object.if_contains(name))
+      put(*value, std::string("/") + name,
+          is_html ? Handlebars::Escape::Html : Handlebars::Escape::None);
+  }
+  json::value* const headers = object.if_contains("headers");
+  if (headers == nullptr || !headers->is_object()) return;
+  for (auto& [name, value] : headers->get_object())
+    put(value, member("/headers", view(name)), Handlebars::Escape::None);
 }
 
 bulk::ComposedRow compose_row(const Content& content, std::string_view line, base::Time now) {

@@ -36,6 +36,12 @@ struct Content {
 std::optional<Content> read_content(const boost::json::object& object, base::Time now,
                                     Findings& findings);
 
+/// Whether an object of POST /v1/messages says how its texts are made: `template`, `data`, …
+bool has_merge_fields(const boost::json::object& object);
+/// Takes `data`, `missing` and `syntax` out of it, and puts the texts with the data in the place of
+/// subject, text, html and headers. Its template is resolved already.
+void merge_fields(boost::json::object& object, Findings& findings);
+
 /// The message of one recipient, or why there is none.
 bulk::ComposedRow compose_row(const Content& content, std::string_view row, base::Time now);
 /// For bulk::Expander.

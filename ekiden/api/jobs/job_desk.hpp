@@ -83,6 +83,7 @@ class JobDesk {
   bulk::Job job_of(const Call& call) const;
 
   Sender& sender() { return sender_; }
+  account::TemplateStore& templates() { return templates_; }
   bulk::Desk& desk() { return desk_; }
   base::Time now() const { return sender_.now(); }
 

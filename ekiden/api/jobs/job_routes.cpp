@@ -459,18 +459,26 @@ void add_routes(Frame& frame, JobDesk& desk) {
       return (desk.*endpoint)(std::move(call));
     });
   };
+  // `create` and `import` claim their keys themselves: they have ids to keep.
+  const auto add_once = [&](const char* method, const char* path, const char* scope,
+                            Method endpoint) {
+    Endpoint work = [&desk, endpoint](std::shared_ptr<Call> call) {
+      return (desk.*endpoint)(std::move(call));
+    };
+    frame.add(method, path, Access{scope}, desk.sender().once(std::move(work), own_problem));
+  };
   add("POST", "/v1/jobs", "messages:send", &JobDesk::create);
   add("GET", "/v1/jobs", "messages:read", &JobDesk::list);
   add("GET", "/v1/jobs/{id}", "messages:read", &JobDesk::show);
-  add("PATCH", "/v1/jobs/{id}", "messages:send", &JobDesk::change);
-  add("DELETE", "/v1/jobs/{id}", "messages:send", &JobDesk::remove);
+  add_once("PATCH", "/v1/jobs/{id}", "messages:send", &JobDesk::change);
+  add_once("DELETE", "/v1/jobs/{id}", "messages:send", &JobDesk::remove);
   add("GET", "/v1/jobs/{id}/recipients", "messages:read", &JobDesk::recipients);
   add("POST", "/v1/jobs/{id}/recipients", "messages:send", &JobDesk::import);
   add("GET", "/v1/jobs/{id}/imports/{import}/errors", "messages:read", &JobDesk::import_errors);
-  add("POST", "/v1/jobs/{id}/commit", "messages:send", &JobDesk::commit);
-  add("POST", "/v1/jobs/{id}/pause", "messages:send", &JobDesk::pause);
-  add("POST", "/v1/jobs/{id}/resume", "messages:send", &JobDesk::resume);
-  add("POST", "/v1/jobs/{id}/cancel", "messages:cancel", &JobDesk::cancel);
+  add_once("POST", "/v1/jobs/{id}/commit", "messages:send", &JobDesk::commit);
+  add_once("POST", "/v1/jobs/{id}/pause", "messages:send", &JobDesk::pause);
+  add_once("POST", "/v1/jobs/{id}/resume", "messages:send", &JobDesk::resume);
+  add_once("POST", "/v1/jobs/{id}/cancel", "messages:cancel", &JobDesk::cancel);
 }
 
 }  // namespace ekiden::api::jobs

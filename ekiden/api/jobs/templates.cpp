@@ -449,9 +449,15 @@ void add_template_routes(Frame& frame, TemplateDesk& desk) {
   using Method =
       base::Task<HttpResponse> (TemplateDesk::*)(std::shared_ptr<Call>, const TemplateStyle&);
   const auto add = [&](const char* method, const char* path, const char* scope, Method endpoint) {
-    frame.add(method, path, Access{scope}, [&desk, endpoint](std::shared_ptr<Call> call) {
+    Endpoint work = [&desk, endpoint](std::shared_ptr<Call> call) {
       return (desk.*endpoint)(std::move(call), native_style());
-    });
+    };
+    // What makes something claims its key itself: it has ids to keep.
+    const bool is_once = endpoint == &TemplateDesk::rename || endpoint == &TemplateDesk::remove ||
+                         endpoint == &TemplateDesk::remove_version ||
+                         endpoint == &TemplateDesk::activate;
+    if (is_once) work = desk.sender().once(std::move(work), native_style().refuse);
+    frame.add(method, path, Access{scope}, std::move(work));
   };
   constexpr const char* kOne = "/v1/templates/{id}";
   constexpr const char* kVersion = "/v1/templates/{id}/versions/{version}";

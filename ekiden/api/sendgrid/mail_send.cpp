@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ekiden/account/scheduled_send.hpp"
 #include "ekiden/account/unsubscribe_group.hpp"
 #include "ekiden/api/draft_reader.hpp"
 #include "ekiden/api/json_fields.hpp"
@@ -78,6 +79,7 @@ struct Common {
   Draft draft;
   json::object custom_args;
   std::optional<account::TemplateVersion> version;
+  std::string footer_text, footer_html;
 };
 
 void read_attachments(const json::object& body, Draft& draft, Findings& findings) {
@@ -151,7 +153,64 @@ void read_asm(const json::object& body, Draft& draft, Findings& findings) {
   draft.stream = of.stream();
 }
 
-std::optional<Common> read_common(const json::object& body, Findings& findings) {
+/// Mail that is scheduled with others, to be paused or cancelled with them.
+void read_batch(const json::object& body, base::Time now, Draft& draft, Findings& findings) {
+  std::string batch = text_of(body, "batch_id");
+  if (batch.empty()) return;
+  if (account::is_live_send_batch(batch, now)) {
+    draft.batch = std::move(batch);
+  } else {
+    findings.add("/batch_id", "bad_value",
+                 {"The batch_id must be one that POST /v3/mail/batch gave within the last 10 days.",
+                  "batch_idはPOST /v3/mail/batchが10日以内に発行したものです。"});
+  }
+}
+
+bool is_enabled(const json::object* setting) {
+  const json::value* enable = setting == nullptr ? nullptr : setting->if_contains("enable");
+  return enable != nullptr && enable->is_bool() && enable->get_bool();
+}
+
+/// Text at the end of a body; in HTML before the end of what is shown.
+void append_footer(std::string& body, const std::string& footer, bool is_html) {
+  const std::size_t end = is_html ? base::lowered(body).rfind("</body>") : std::string::npos;
+  body.insert(std::min(end, body.size()), footer);
+}
+
+void put_footers(const Common& common, Draft& draft) {
+  if (draft.text) append_footer(*draft.text, common.footer_text, false);
+  if (draft.html) append_footer(*draft.html, common.footer_html, true);
+}
+
+void read_mail_settings(const json::object& body, Common& common, Findings& findings) {
+  const json::object* settings = object_of(body, "mail_settings");
+  if (settings == nullptr) return;
+  Draft& draft = common.draft;
+  using account::SuppressionReason;
+  const auto is_on = [&](const char* name) { return is_enabled(object_of(*settings, name)); };
+  const bool passes_all = is_on("bypass_list_management");
+  if (is_on("bypass_spam_management")) draft.bypass.add(SuppressionReason::Complaint);
+  if (is_on("bypass_bounce_management")) {
+    draft.bypass.add(SuppressionReason::Bounce);
+    draft.bypass.add(SuppressionReason::Soft);
+  }
+  if (is_on("bypass_unsubscribe_management")) {
+    draft.bypass.add(SuppressionReason::Unsubscribe);
+    // Global unsubscribes only: who left this group stays out.
+    draft.bypass.keeps_left_streams = true;
+  }
+  if (passes_all && draft.bypass.is_any())
+    findings.add("/mail_settings/bypass_list_management", "conflict",
+                 {"bypass_list_management cannot be combined with the other bypass settings.",
+                  "bypass_list_managementは他のbypass設定と併用できません。"});
+  if (passes_all) draft.bypass.reasons = account::SuppressionBypass::kAll;
+  const json::object* footer = object_of(*settings, "footer");
+  if (!is_enabled(footer)) return;
+  common.footer_text = text_of(*footer, "text");
+  common.footer_html = text_of(*footer, "html");
+}
+
+std::optional<Common> read_common(const json::object& body, base::Time now, Findings& findings) {
   Common common;
   Draft& draft = common.draft;
   if (const json::value* from = body.if_contains("from")) draft.from = mailbox_of(*from);
@@ -164,14 +223,18 @@ std::optional<Common> read_common(const json::object& body, Findings& findings) 
   read_categories(body, draft, findings);
   add_headers(body, draft);
   read_asm(body, draft, findings);
+  read_batch(body, now, draft, findings);
+  read_mail_settings(body, common, findings);
   if (const json::value* send_at = body.if_contains("send_at")) draft.send_at = read_time(*send_at);
   if (const json::object* args = object_of(body, "custom_args")) common.custom_args = *args;
-  for (const std::string_view name : {"batch_id", "ip_pool_name"}) {
-    if (!text_of(body, name).empty())
-      findings.add("/" + std::string(name), "unknown",
-                   {"This server does not have " + std::string(name) + ".",
-                    "このサーバは" + std::string(name) + "に対応していません。"});
-  }
+  if (body.contains("reply_to") && body.contains("reply_to_list"))
+    findings.add("/reply_to", "conflict",
+                 {"The reply_to and reply_to_list parameters cannot be used together.",
+                  "reply_toとreply_to_listは併用できません。"});
+  if (!text_of(body, "ip_pool_name").empty())
+    findings.add("/ip_pool_name", "unknown",
+                 {"This server does not have ip_pool_name.",
+                  "このサーバはip_pool_nameに対応していません。"});
   if (!findings.is_empty()) return std::nullopt;
   return common;
 }
@@ -215,10 +278,7 @@ Draft personalized(const Common& common, const json::object& one) {
 
 bool is_sandboxed(const json::object& body) {
   const json::object* settings = object_of(body, "mail_settings");
-  const json::object* sandbox =
-      settings == nullptr ? nullptr : object_of(*settings, "sandbox_mode");
-  const json::value* enable = sandbox == nullptr ? nullptr : sandbox->if_contains("enable");
-  return enable != nullptr && enable->is_bool() && enable->get_bool();
+  return settings != nullptr && is_enabled(object_of(*settings, "sandbox_mode"));
 }
 
 PreparedBatch prepare_all(const HttpRequest& request, base::Time now, const std::string& tenant,
@@ -230,7 +290,7 @@ PreparedBatch prepare_all(const HttpRequest& request, base::Time now, const std:
   if (list->size() > kPersonalizationsMax)
     return refuse("At most 1000 personalizations are allowed.", "personalizations");
   Findings findings;
-  std::optional<Common> common = read_common(body.object, findings);
+  std::optional<Common> common = read_common(body.object, now, findings);
   const std::string template_id = text_of(body.object, "template_id");
   if (common && !template_id.empty()) {
     common->version = jobs::TemplateDesk::find(templates, tenant, template_id, {});
@@ -248,6 +308,7 @@ PreparedBatch prepare_all(const HttpRequest& request, base::Time now, const std:
     const json::object* one = (*list)[i].if_object();
     Draft draft = personalized(*common, one == nullptr ? json::object() : *one);
     if (common->version && one != nullptr) put_template(*common, *one, draft, findings);
+    put_footers(*common, draft);
     if (!findings.is_empty()) return one_problem(invalid_request(findings.take()));
     if (draft.to.empty())
       return refuse(

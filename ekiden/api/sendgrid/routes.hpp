@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ekiden/api/admin/queue_routes.hpp"
 #include "ekiden/api/event_desk.hpp"
 #include "ekiden/api/store_desk.hpp"
 
@@ -14,10 +15,17 @@ void add_group_routes(Frame& frame, StoreDesk& desk);
 void add_webhook_routes(Frame& frame, StoreDesk& desk);
 /// /v3/scopes, /v3/api_keys.
 void add_key_routes(Frame& frame, StoreDesk& desk);
-/// /v3/stats, /v3/categories/stats.
+/// /v3/mail/batch, /v3/user/scheduled_sends: scheduled mail that is paused or cancelled together.
+void add_scheduled_routes(Frame& frame, admin::QueueDesk& desk);
+/// /v3/stats and its like, by category, mailbox provider and what bounces are called.
 void add_stats_routes(Frame& frame, EventDesk& desk);
 
-inline void add_admin_routes(Frame& frame, StoreDesk& store, EventDesk& events) {
+/// /v3/suppression/bounces/classifications: what bounces are called, day by day.
+void add_classification_routes(Frame& frame, EventDesk& desk);
+
+inline void add_admin_routes(Frame& frame, StoreDesk& store, EventDesk& events,
+                             admin::QueueDesk& queue) {
+  add_scheduled_routes(frame, queue);
   add_suppression_routes(frame, store);
   add_group_routes(frame, store);
   add_webhook_routes(frame, store);
@@ -38,5 +46,16 @@ Window read_window(const Call& call);
 /// Texts of a list in the body: {"emails": ["a@b"]}.
 std::vector<std::string> read_addresses(const boost::json::object& body, std::string_view name);
 std::int64_t unix_seconds(base::Time time);
+
+using Days = std::chrono::sys_days;
+Days day_of(base::Time time);
+base::Time time_of(Days day);
+/// `start_date` and `end_date`: [from, until). A problem when they are no days, or too many.
+struct DayRange {
+  Days from, until;
+  std::optional<Problem> problem;
+};
+/// Without a start so many days are meant; nothing: it is needed.
+DayRange read_days(const Call& call, base::Time now, std::optional<int> days_without_start);
 
 }  // namespace ekiden::api::sendgrid

@@ -79,6 +79,71 @@ clients.blastengine_asks = (given) => {
   return ({ ask, argument }) => asks[ask](argument);
 };
 
+// Bulk deliveries of blastengine's package, step by step: {of, step, argument}.
+clients.blastengine_bulk = (given) => {
+  clients.blastengine(given);
+  const { Bulk, Mail } = require("blastengine");
+  const made = {};
+  const steps = {
+    async begin(bulk, { from, name, subject, text, html, file }) {
+      bulk.setFrom(from, name).setSubject(subject).setText(text);
+      if (html) bulk.setHtml(html);
+      if (file) bulk.addAttachment(file);
+      return (await bulk.register()).delivery_id;
+    },
+    async update(bulk, { to }) {
+      for (const [address, codes] of to) bulk.addTo(address, codes);
+      return (await bulk.update()).delivery_id;
+    },
+    async import(bulk, { path }) {
+      const job = await bulk.import(path);
+      do await job.get();
+      while (job.percentage < 100);
+      const { status, successCount, failedCount, totalCount } = job;
+      const errors = failedCount > 0 ? await job.download() : "";
+      return { status, successCount, failedCount, totalCount, errors };
+    },
+    send: (bulk) => bulk.send(),
+    cancel: (bulk) => bulk.cancel(),
+    delete: (bulk) => bulk.delete(),
+    async get(bulk) {
+      await bulk.get();
+      const { status, subject, totalCount, sentCount, hardErrorCount } = bulk;
+      return { status, subject, totalCount, sentCount, hardErrorCount };
+    },
+    // One recipient: made, read back, changed, taken out again.
+    async email(bulk, { address, codes }) {
+      const email = bulk.email();
+      email.address = address;
+      email.insertCode = codes;
+      await email.save();
+      const seen = bulk.email();
+      seen.emailId = email.emailId;
+      await seen.get();
+      const read = seen.address;
+      email.address = "changed-" + address;
+      await email.save();
+      await seen.get();
+      const changed = seen.address;
+      return { read, changed, gone: await email.delete() };
+    },
+    async analysis(bulk) {
+      const report = bulk.report();
+      while (!(await report.finished()));
+      return { url: report.mailOpenFileUrl, csv: await report.download() };
+    },
+    async find(bulk, conditions) {
+      const found = await Mail.find(conditions);
+      return found.map((one) => ({ id: one.deliveryId, status: one.status }));
+    },
+  };
+  return ({ of, step, argument, id }) => {
+    made[of] = made[of] || new Bulk();
+    if (id) made[of].deliveryId = id;
+    return steps[step](made[of], argument || {});
+  };
+};
+
 async function main() {
   const given = JSON.parse(fs.readFileSync(0, "utf8"));
   const send = clients[given.client](given);
