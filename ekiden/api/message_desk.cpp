@@ -7,6 +7,7 @@
 #include "ekiden/api/api.hpp"
 #include "ekiden/api/composer.hpp"
 #include "ekiden/api/event_query.hpp"
+#include "ekiden/api/once.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/events/key.hpp"
 
@@ -237,16 +238,18 @@ std::vector<Event> timeline(events::Reader& reader, base::MessageId id, const st
   return found;
 }
 
-base::Task<bool> MessageDesk::was_stored(base::MessageId id) {
+base::Task<bool> MessageDesk::was_stored(base::MessageId id, std::string tenant) {
   for (int i = 0; i < kCatchUpTries && parts_.spool.status().events_waiting > 0; ++i)
     co_await sleep(parts_.worker.clock, kCatchUpPause);
-  base::Function<bool(events::Reader&)> question = [id](events::Reader& reader) {
-    events::Query query;
-    query.message = id;
-    query.limit = 1;
-    const Result<events::Page> page = reader.find(query);
-    return page && !page->events.empty();
-  };
+  base::Function<bool(events::Reader&)> question =
+      [id, tenant = std::move(tenant)](events::Reader& reader) {
+        events::Query query;
+        query.message = id;
+        query.tenant = tenant;
+        query.limit = 1;
+        const Result<events::Page> page = reader.find(query);
+        return page && !page->events.empty();
+      };
   const std::optional<bool> found =
       co_await parts_.shared.events().ask<bool>(parts_.worker, std::move(question));
   co_return found.value_or(false);
@@ -297,7 +300,9 @@ base::Task<HttpResponse> MessageDesk::cancel(std::shared_ptr<Call> call) {
       waiting += is_final(one.state) || one.state == control::kUnknownEnd ? 0 : 1;
   }
   if (waiting == 0) {
-    const bool is_known = queued || co_await was_stored(*id);
+    // Another tenant's is not known, whether it is queued or long gone.
+    std::string tenant = call->caller.tenant();
+    const bool is_known = queued || co_await was_stored(*id, std::move(tenant));
     const Problem problem = is_known
                                 ? make_problem(409, "conflict",
                                                {"Nothing of the message waits any more.",
@@ -361,8 +366,9 @@ void add_message_routes(Frame& frame, MessageDesk& desk, jobs::JobDesk& jobs) {
   frame.add("GET", "/v1/messages/{id}", read, [&desk, &jobs](std::shared_ptr<Call> call) {
     return jobs.show_message(std::move(call), desk);
   });
+  Endpoint cancel = [&desk](std::shared_ptr<Call> call) { return desk.cancel(std::move(call)); };
   frame.add("POST", "/v1/messages/{id}/cancel", Access{"messages:cancel"},
-            [&desk](std::shared_ptr<Call> call) { return desk.cancel(std::move(call)); });
+            once(jobs.sender(), std::move(cancel)));
   frame.add("GET", "/v1/events", Access{"events:read"},
             [&desk](std::shared_ptr<Call> call) { return desk.events(std::move(call)); });
   frame.add("GET", "/v1/stats", Access{"stats:read"},

@@ -160,7 +160,8 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& data_dir, std::str
   if (!made) return made.error();
   // An import that a crash cut short has imported nothing.
   const Result<void> swept = database->run(
-      "DELETE FROM rows WHERE import IN (SELECT id FROM imports WHERE is_done=0);"
+      "DELETE FROM rows WHERE job IN (SELECT job FROM imports WHERE is_done=0) AND import IN "
+      "(SELECT id FROM imports WHERE is_done=0);"
       "UPDATE jobs SET rows=(SELECT count(*) FROM rows WHERE job=jobs.id) WHERE id IN "
       "(SELECT job FROM imports WHERE is_done=0) AND state=0;"
       "DELETE FROM imports WHERE is_done=0");

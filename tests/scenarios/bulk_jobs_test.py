@@ -6,6 +6,7 @@ import email
 import email.policy
 import io
 import random
+import threading
 import zipfile
 
 import support
@@ -252,6 +253,29 @@ class BulkJobs(HttpApi):
         self.assertEqual(relay.run("job", "pause", job).returncode, 1)
         self.assertEqual(relay.run("job", "show", "999").returncode, 1)
         eventually(lambda: relay.metric("ekiden_recipients_unaccounted") == 0)
+
+    def test_transactional_mail_passes_what_waits_of_a_job(self):
+        """Not by the clock, but by order: a job fills the queue of a site that takes nothing, then a
+        password reset comes to the same site; once it takes mail again, only what was on its
+        connections already comes before it."""
+        relay, peer, client = self.relay_with_api()
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        peer.on("EOD", lambda *_: gate.wait(60) and None)
+        job = client.post("/v1/messages/batch", {"content": CONTENT, "recipients": rows(8000),
+                                                 "stream": "bulk"}).json["job"]
+        eventually(lambda: relay.metric("ekiden_bulk_rows_untried") >= 5000, 60, "a full queue")
+        relay.send(recipients=["reset@dest.test"])
+        posted = client.send(to="posted@dest.test", stream="transactional")
+        self.assertEqual(posted.status, 202, posted)
+        gate.set()
+        self.until_done(client, job, 120)
+        relay.wait_for_event("reset@dest.test", "delivered")
+        relay.wait_for_event("posted@dest.test", "delivered")
+        order = peer.recipients()
+        self.assertEqual(len(order), 8002)
+        for address in ("reset@dest.test", "posted@dest.test"):
+            self.assertLess(order.index(address), 250, address)
 
     def test_a_suppressed_recipient_gets_nothing_and_says_so(self):
         relay, peer, client = self.relay_with_api()

@@ -12,6 +12,7 @@
 #include "ekiden/api/jobs/content.hpp"
 #include "ekiden/api/json_fields.hpp"
 #include "ekiden/api/multipart.hpp"
+#include "ekiden/api/once.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/webhook/payload.hpp"
 
@@ -390,17 +391,25 @@ base::Task<HttpResponse> list(JobDesk& desk, std::shared_ptr<Call> call) {
 void add_bulk_routes(Frame& frame, JobDesk& desk, MessageDesk& messages) {
   using Work = base::Task<HttpResponse> (*)(JobDesk&, std::shared_ptr<Call>);
   const auto add = [&](const char* method, const char* path, const char* scope, Work work) {
+    Endpoint endpoint = [&desk, work](std::shared_ptr<Call> call) {
+      return work(desk, std::move(call));
+    };
+    const bool is_write = std::string_view(method) != "GET";
     frame.add(method, path, Access{scope},
-              [&desk, work](std::shared_ptr<Call> call) { return work(desk, std::move(call)); });
+              is_write ? once(desk.sender(), std::move(endpoint), tell) : std::move(endpoint));
   };
   constexpr const char* kSend = "messages:send";
   constexpr const char* kRead = "messages:read";
   add("POST", "/api/v1/deliveries/bulk/begin", kSend, begin);
   add("PUT", "/api/v1/deliveries/bulk/update/{id}", kSend, update);
-  frame.add("PATCH", "/api/v1/deliveries/bulk/commit/{id}", Access{kSend},
-            [&desk](std::shared_ptr<Call> call) { return commit(desk, std::move(call), false); });
-  frame.add("PATCH", "/api/v1/deliveries/bulk/commit/{id}/immediate", Access{kSend},
-            [&desk](std::shared_ptr<Call> call) { return commit(desk, std::move(call), true); });
+  for (const bool is_immediate : {false, true}) {
+    Endpoint endpoint = [&desk, is_immediate](std::shared_ptr<Call> call) {
+      return commit(desk, std::move(call), is_immediate);
+    };
+    const std::string path = "/api/v1/deliveries/bulk/commit/{id}";
+    frame.add("PATCH", is_immediate ? path + "/immediate" : path, Access{kSend},
+              once(desk.sender(), std::move(endpoint), tell));
+  }
   add("PATCH", "/api/v1/deliveries/{id}/cancel", "messages:cancel", cancel);
   add("DELETE", "/api/v1/deliveries/{id}", kSend, remove);
   frame.add("GET", "/api/v1/deliveries/{id}", Access{kRead},

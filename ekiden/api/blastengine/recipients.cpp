@@ -6,6 +6,7 @@
 #include "ekiden/api/blastengine/delivery.hpp"
 #include "ekiden/api/blastengine/transaction.hpp"
 #include "ekiden/api/json_fields.hpp"
+#include "ekiden/api/once.hpp"
 #include "ekiden/api/zip_file.hpp"
 #include "ekiden/base/csv.hpp"
 
@@ -50,9 +51,9 @@ base::Task<HttpResponse> add_email(JobDesk& desk, std::shared_ptr<Call> call) {
   if (found.problem) co_return tell(*found.problem, call->caller);
   base::Function<Result<std::int64_t>(bulk::Store&)> add =
       [id = found.job.id, row = *row](bulk::Store& store) -> Result<std::int64_t> {
-    const auto known = store.add_rows(id, 0, {row});
-    if (!known) return known.error();
-    if (!known->empty()) return 0;
+    const auto added = store.add_rows(id, 0, {row});
+    if (!added) return added.error();
+    if (added->taken == 0) return 0;
     const auto rows = store.find_row(id, row.address);
     if (!rows) return rows.error();
     return *rows ? (*rows)->id : 0;
@@ -213,8 +214,12 @@ base::Task<HttpResponse> import_errors(JobDesk& desk, std::shared_ptr<Call> call
 void add_recipient_routes(Frame& frame, JobDesk& desk) {
   using Work = base::Task<HttpResponse> (*)(JobDesk&, std::shared_ptr<Call>);
   const auto add = [&](const char* method, const char* path, const char* scope, Work work) {
+    Endpoint endpoint = [&desk, work](std::shared_ptr<Call> call) {
+      return work(desk, std::move(call));
+    };
+    const bool is_write = std::string_view(method) != "GET";
     frame.add(method, path, Access{scope},
-              [&desk, work](std::shared_ptr<Call> call) { return work(desk, std::move(call)); });
+              is_write ? once(desk.sender(), std::move(endpoint), tell) : std::move(endpoint));
   };
   constexpr const char* kSend = "messages:send";
   constexpr const char* kRead = "messages:read";

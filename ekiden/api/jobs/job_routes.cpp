@@ -8,6 +8,7 @@
 #include "ekiden/api/jobs/job_desk.hpp"
 #include "ekiden/api/jobs/templates.hpp"
 #include "ekiden/api/json_fields.hpp"
+#include "ekiden/api/once.hpp"
 #include "ekiden/base/text.hpp"
 
 namespace ekiden::api::jobs {
@@ -304,9 +305,7 @@ base::Task<HttpResponse> JobDesk::import(std::shared_ptr<Call> call) {
                         base::equals_ignoring_case(type, "application/jsonl");
   FormatProblem format = own_problem;
   std::string octets;
-  if (is_csv || is_lines) {
-    octets = call->request.body;
-  } else {
+  if (!is_csv && !is_lines) {
     JsonBody body = read_json_body(call->request);
     if (body.problem) co_return refuse(*body.problem, *call);
     std::optional<std::string> lines = lines_of(body.object);
@@ -319,6 +318,8 @@ base::Task<HttpResponse> JobDesk::import(std::shared_ptr<Call> call) {
   }
   Sender::Claimed claimed = co_await sender_.claim(call, 1, std::move(format));
   if (claimed.answer) co_return std::move(*claimed.answer);
+  // A list may be as large as the largest request: there is one copy of it.
+  if (is_csv || is_lines) octets = std::move(call->request.body);
   bulk::Job job = std::move(*found.job);
   Imported done = co_await take_list(std::move(job), std::move(octets),
                                      is_csv ? ListFormat::Csv : ListFormat::JsonLines);
@@ -459,18 +460,26 @@ void add_routes(Frame& frame, JobDesk& desk) {
       return (desk.*endpoint)(std::move(call));
     });
   };
+  // Those that make something claim its id with their Idempotency-Key themselves.
+  const auto add_once = [&](const char* method, const char* path, const char* scope,
+                            Method endpoint) {
+    Endpoint work = [&desk, endpoint](std::shared_ptr<Call> call) {
+      return (desk.*endpoint)(std::move(call));
+    };
+    frame.add(method, path, Access{scope}, once(desk.sender(), std::move(work)));
+  };
   add("POST", "/v1/jobs", "messages:send", &JobDesk::create);
   add("GET", "/v1/jobs", "messages:read", &JobDesk::list);
   add("GET", "/v1/jobs/{id}", "messages:read", &JobDesk::show);
-  add("PATCH", "/v1/jobs/{id}", "messages:send", &JobDesk::change);
-  add("DELETE", "/v1/jobs/{id}", "messages:send", &JobDesk::remove);
+  add_once("PATCH", "/v1/jobs/{id}", "messages:send", &JobDesk::change);
+  add_once("DELETE", "/v1/jobs/{id}", "messages:send", &JobDesk::remove);
   add("GET", "/v1/jobs/{id}/recipients", "messages:read", &JobDesk::recipients);
   add("POST", "/v1/jobs/{id}/recipients", "messages:send", &JobDesk::import);
   add("GET", "/v1/jobs/{id}/imports/{import}/errors", "messages:read", &JobDesk::import_errors);
-  add("POST", "/v1/jobs/{id}/commit", "messages:send", &JobDesk::commit);
-  add("POST", "/v1/jobs/{id}/pause", "messages:send", &JobDesk::pause);
-  add("POST", "/v1/jobs/{id}/resume", "messages:send", &JobDesk::resume);
-  add("POST", "/v1/jobs/{id}/cancel", "messages:cancel", &JobDesk::cancel);
+  add_once("POST", "/v1/jobs/{id}/commit", "messages:send", &JobDesk::commit);
+  add_once("POST", "/v1/jobs/{id}/pause", "messages:send", &JobDesk::pause);
+  add_once("POST", "/v1/jobs/{id}/resume", "messages:send", &JobDesk::resume);
+  add_once("POST", "/v1/jobs/{id}/cancel", "messages:cancel", &JobDesk::cancel);
 }
 
 }  // namespace ekiden::api::jobs

@@ -48,6 +48,7 @@ class TemplateDesk {
                                                       const std::string& id,
                                                       const std::string& version);
   account::TemplateStore& store() { return store_; }
+  Sender& sender() { return sender_; }
 
  private:
   struct Found {

@@ -1,6 +1,7 @@
 // /v3/templates: dynamic templates, which are ours under SendGrid's names.
 #include <boost/json/array.hpp>
 
+#include "ekiden/api/once.hpp"
 #include "ekiden/api/sendgrid/mail_send.hpp"
 
 namespace ekiden::api::sendgrid {
@@ -67,20 +68,28 @@ void add_sendgrid_templates(Frame& frame, TemplateDesk& desk) {
       return (desk.*endpoint)(std::move(call), style());
     });
   };
+  // Those that make something claim its id with their Idempotency-Key themselves.
+  const auto add_once = [&](const char* method, const char* path, const char* scope,
+                            Method endpoint) {
+    Endpoint work = [&desk, endpoint](std::shared_ptr<Call> call) {
+      return (desk.*endpoint)(std::move(call), style());
+    };
+    frame.add(method, path, Access{scope}, once(desk.sender(), std::move(work), style().refuse));
+  };
   constexpr const char* kOne = "/v3/templates/{id}";
   constexpr const char* kVersion = "/v3/templates/{id}/versions/{version}";
   frame.add("GET", "/v3/templates", Access{"templates:read"},
             [&desk](std::shared_ptr<Call> call) { return list(desk, std::move(call)); });
   add("POST", "/v3/templates", "templates:write", &TemplateDesk::create);
   add("GET", kOne, "templates:read", &TemplateDesk::show);
-  add("PATCH", kOne, "templates:write", &TemplateDesk::rename);
-  add("DELETE", kOne, "templates:write", &TemplateDesk::remove);
+  add_once("PATCH", kOne, "templates:write", &TemplateDesk::rename);
+  add_once("DELETE", kOne, "templates:write", &TemplateDesk::remove);
   add("POST", "/v3/templates/{id}/versions", "templates:write", &TemplateDesk::put_version);
   add("GET", kVersion, "templates:read", &TemplateDesk::show_version);
   add("PATCH", kVersion, "templates:write", &TemplateDesk::put_version);
-  add("DELETE", kVersion, "templates:write", &TemplateDesk::remove_version);
-  add("POST", "/v3/templates/{id}/versions/{version}/activate", "templates:write",
-      &TemplateDesk::activate);
+  add_once("DELETE", kVersion, "templates:write", &TemplateDesk::remove_version);
+  add_once("POST", "/v3/templates/{id}/versions/{version}/activate", "templates:write",
+           &TemplateDesk::activate);
 }
 
 }  // namespace ekiden::api::sendgrid
