@@ -21,6 +21,9 @@ enum class Changed : std::uint8_t { No, Yes };
 class Store {
  public:
   static Result<std::unique_ptr<Store>> open(const std::string& data_dir, std::string* problem);
+  /// Forgets imports that a crash cut short. The relay's own, before anybody imports: a command may
+  /// have the store open beside it.
+  Result<void> forget_unfinished_imports();
 
   /// Jobs of one tenant that are no batch and not over.
   static constexpr std::int64_t kOpenJobsMax = 1000;
@@ -87,6 +90,10 @@ class Store {
 
   /// Jobs that have rows here and need none: a crash came before the last was removed.
   Result<std::vector<std::int64_t>> jobs_with_rows_left();
+
+  /// Takes an address (as rows have it) out of every job whose rows are here, and lines that name
+  /// `shown` out of imports' reports. SQLite overwrites them. How many there were.
+  Result<std::uint64_t> erase(std::string_view address, std::string_view shown);
 
   Result<std::int64_t> begin_import(std::int64_t job, base::Time now);
   Result<void> note_import(std::int64_t import, std::uint64_t taken, std::uint64_t lines,

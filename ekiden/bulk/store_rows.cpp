@@ -159,6 +159,30 @@ Result<std::vector<std::int64_t>> Store::jobs_with_rows_left() {
   }
 }
 
+Result<std::uint64_t> Store::erase(std::string_view address, std::string_view shown) {
+  const std::lock_guard lock(mutex_);
+  if (const auto wiped = database_.run("PRAGMA secure_delete=ON"); !wiped) return wiped.error();
+  auto transaction = account::Transaction::begin(database_);
+  if (!transaction) return transaction.error();
+  auto count = database_.prepare(
+      "UPDATE jobs SET rows=rows-1 WHERE state<=2 AND id IN (SELECT job FROM rows WHERE "
+      "address=?)");
+  if (!count) return count.error();
+  if (const auto done = count->bind(address).run(); !done) return done.error();
+  auto erase = database_.prepare("DELETE FROM rows WHERE address=?");
+  if (!erase) return erase.error();
+  if (const auto done = erase->bind(address).run(); !done) return done.error();
+  auto erased = static_cast<std::uint64_t>(database_.rows_changed());
+  auto lines = database_.prepare("DELETE FROM import_errors WHERE address=? COLLATE NOCASE");
+  if (!lines) return lines.error();
+  if (const auto done = lines->bind(shown).run(); !done) return done.error();
+  erased += static_cast<std::uint64_t>(database_.rows_changed());
+  if (const auto done = transaction->commit(); !done) return done.error();
+  // The log of changes forgets it too; where a relay is reading just now, with its own next turn.
+  (void)database_.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  return erased;
+}
+
 Result<std::int64_t> Store::begin_import(std::int64_t job, base::Time now) {
   const std::lock_guard lock(mutex_);
   auto insert = database_.prepare(

@@ -1,11 +1,13 @@
 // Jobs on their way through states, their rows, and counts that are counted once.
 #include "ekiden/bulk/store.hpp"
-#include "ekiden/bulk/job_id.hpp"
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
+
+#include "ekiden/bulk/job_id.hpp"
 
 namespace ekiden::bulk {
 namespace {
@@ -89,6 +91,8 @@ TEST_F(BulkStore, HasEachAddressOnceAndForgetsAnImportThatWasCutShort) {
   EXPECT_EQ(find(job.id).rows, 2u);
   EXPECT_EQ(*store->commit(job.id, now, now), Changed::No) << "while an import is under way";
   reopen();
+  EXPECT_EQ(find(job.id).rows, 2u) << "a command opens the store beside the relay that imports";
+  ASSERT_TRUE(store->forget_unfinished_imports());
   EXPECT_EQ(find(job.id).rows, 0u);
   EXPECT_TRUE(store->rows(job.id, 0, 10)->empty());
 
@@ -146,6 +150,28 @@ TEST_F(BulkStore, FindsRowsThatACrashLeftBehind) {
   EXPECT_EQ(*store->remove_rows(sent.id, 10), Changed::Yes);
   EXPECT_EQ(*store->jobs_with_rows_left(), std::vector<std::int64_t>{gone.id});
   EXPECT_EQ(store->rows(draft.id, 0, 10)->size(), 1u);
+}
+
+TEST_F(BulkStore, ErasesAPersonFromEveryListAndReport) {
+  const Job first = add(), second = add();
+  const std::int64_t import = *store->begin_import(first.id, now);
+  for (const Job& job : {first, second})
+    ASSERT_TRUE(
+        store->add_rows(job.id, import, {{0, 0, "a@x.test", "me@x"}, {0, 0, "b@x.test", "{}"}}));
+  ASSERT_TRUE(store->note_import(
+      import, 2, 4, {{3, "A@x.test", "duplicate", "it is there"}, {4, "c", "bad_address", "no"}},
+      true));
+  EXPECT_EQ(*store->erase("a@x.test", "a@X.test"), 3u);
+  EXPECT_EQ(find(first.id).rows, 1u);
+  EXPECT_EQ(find(second.id).rows, 1u);
+  EXPECT_EQ(store->import_errors(import, 0, 10)->size(), 1u);
+  EXPECT_EQ(*store->erase("a@x.test", "a@x.test"), 0u);
+  store.reset();
+  for (const auto& file : std::filesystem::directory_iterator(dir)) {
+    std::ifstream in(file.path(), std::ios::binary);
+    const std::string octets((std::istreambuf_iterator<char>(in)), {});
+    EXPECT_EQ(octets.find("me@x"), std::string::npos) << file.path();
+  }
 }
 
 TEST_F(BulkStore, RemembersNumbersOfMessagesByTenant) {
