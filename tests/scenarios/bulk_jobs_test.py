@@ -277,6 +277,29 @@ class BulkJobs(HttpApi):
         for address in ("reset@dest.test", "posted@dest.test"):
             self.assertLess(order.index(address), 250, address)
 
+    def test_commands_beside_an_import_take_nothing_but_whom_they_erase(self):
+        relay, peer, client = self.relay_with_api()
+        made = client.post("/v1/jobs", {"content": CONTENT}).json["id"]
+        path = f"/v1/jobs/{made}/recipients"
+        csv = "email,name\n" + "".join(f"i{i}@dest.test,N{i}\n" for i in range(100_000))
+        answers = []
+        importing = threading.Thread(target=lambda: answers.append(client.ask(
+            "POST", path, raw=(csv + "I7@DEST.test,x\n").encode(),
+            headers={"Content-Type": "text/csv"})))
+        importing.start()
+        while importing.is_alive():
+            relay.records("job", "list")
+        self.assertEqual((answers[0].status, answers[0].json["imported"]), (200, 99_999 + 1),
+                         answers)
+        self.assertEqual(relay.json("job", "show", made)["recipients"], 100_000)
+        erased = relay.json("events", "erase", "--recipient", "i7@dest.test")
+        self.assertEqual(erased["job_lines"], 1, erased)
+        self.assertEqual(client.get(f"/v1/jobs/{made}").json["recipients"], 99_999)
+        first = client.get(path + "?limit=10").json["recipients"]
+        self.assertNotIn("i7@dest.test", [r["to"] for r in first])
+        for file in relay.data.glob("jobs.db*"):
+            self.assertNotIn(b"i7@dest.test", file.read_bytes(), file)
+
     def test_a_suppressed_recipient_gets_nothing_and_says_so(self):
         relay, peer, client = self.relay_with_api()
         self.assertEqual(relay.run("suppression", "add", "r1@dest.test").returncode, 0)
