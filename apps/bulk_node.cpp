@@ -12,6 +12,10 @@ bool BulkNode::open(const std::string& data_dir, std::string& problem) {
     return false;
   }
   store_ = std::move(*store);
+  if (const Result<void> swept = store_->forget_unfinished_imports(); !swept) {
+    problem = "the bulk jobs in " + data_dir + "/jobs.db: " + swept.error().message();
+    return false;
+  }
   return true;
 }
 

@@ -53,6 +53,26 @@ class Http : public testing::Test {
       heard.append(chunk, *octets);
     }
   }
+  /// Says `head`, then an octet whenever five seconds have brought no answer.
+  static base::Task<void> drip(Http& test, std::string head, std::string& heard) {
+    net::ConnectOptions options;
+    auto stream = co_await test.network_.connect(test.endpoint_, options, test.loop_.soon());
+    if (!stream) co_return;
+    (void)co_await net::write_all(**stream, head, test.loop_.soon());
+    char chunk[4096];
+    const std::span<char> into(chunk);
+    while (true) {
+      const base::Steady until = test.loop_.worker().clock.steady() + std::chrono::seconds(5);
+      const auto octets = co_await net::read_some(**stream, into, until);
+      if (octets) {
+        heard.append(chunk, *octets);
+      } else if (octets.error() == net::Errc::TimedOut) {
+        (void)co_await net::write_all(**stream, "x", test.loop_.soon());
+      } else {
+        co_return;
+      }
+    }
+  }
   std::string say(std::string text, std::string enough = {}) {
     std::string heard;
     loop_.spawn(speak(*this, std::move(text), std::move(enough), heard));
@@ -127,6 +147,22 @@ TEST_F(Http, RefusesWhatIsTooLongOrNoHttp) {
                      "HTTP/1.1 400 "));
 }
 
+// RFC 9112 §6.3: what follows such a header is never read as a request.
+TEST_F(Http, RefusesATransferCodingThatDoesNotEndTheBody) {
+  begin();
+  const std::string smuggled = "0\r\n\r\nGET /echo HTTP/1.1\r\nHost: x\r\n\r\n";
+  for (const char* const coding : {"chunked, identity", "identity", "gzip", "xchunked",
+                                   "chunked\r\nTransfer-Encoding: gzip"}) {
+    const std::string heard =
+        say("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + std::string(coding) +
+            "\r\n\r\n" + smuggled);
+    EXPECT_TRUE(starts(heard, "HTTP/1.1 501 ")) << coding << heard;
+    EXPECT_EQ(heard.find("HTTP/1.1", 1), std::string::npos) << coding << heard;
+  }
+  EXPECT_TRUE(starts(say("POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n" + smuggled),
+                     "HTTP/1.1 501 "));
+}
+
 TEST_F(Http, DropsASlowClientAndSaysSo) {
   begin();
   std::string heard;
@@ -138,6 +174,27 @@ TEST_F(Http, DropsASlowClientAndSaysSo) {
   }
   loop_.run();
   EXPECT_TRUE(starts(heard, "HTTP/1.1 408 ")) << heard;
+}
+
+TEST_F(Http, ABodyThatDripsIsRefusedInTheFormOfItsPath) {
+  begin();
+  server_->set_refusal([](const HttpRequest& head, HttpResponse plain) {
+    plain.body = "refused " + head.path;
+    return plain;
+  });
+  std::string heard;
+  loop_.spawn(drip(*this, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", heard));
+  loop_.run_until([&] { return loop_.clock().size() > 0; });
+  for (int i = 0; i < 30; ++i) {
+    loop_.settle();
+    loop_.clock().advance(std::chrono::seconds(5));
+  }
+  loop_.run();
+  EXPECT_TRUE(starts(heard, "HTTP/1.1 408 ")) << heard;
+  EXPECT_TRUE(heard.ends_with("refused /echo")) << heard;
+  const std::string large = say("POST /echo HTTP/1.1\r\nContent-Length: 1001\r\n\r\n");
+  EXPECT_TRUE(starts(large, "HTTP/1.1 413 ")) << large;
+  EXPECT_TRUE(large.ends_with("refused /echo")) << large;
 }
 
 TEST_F(Http, TurnsAwayConnectionsPastItsLimit) {

@@ -100,6 +100,9 @@ void Frame::serve_from(HttpServer& server) {
     server.route(kAnyMethod, prefix + "/*", handler);
   }
   server.set_gate([this](const HttpRequest& head) { return judge(head); });
+  server.set_refusal([this](const HttpRequest& head, HttpResponse plain) {
+    return refuse_unread(head, std::move(plain));
+  });
 }
 
 std::string Frame::request_id_of(const HttpRequest& request) {
@@ -162,6 +165,33 @@ std::optional<HttpResponse> Frame::judge(const HttpRequest& head) {
   refused_.add();
   HttpResponse response = refuse(head.path, *found.problem, found.call->caller);
   response.headers.emplace_back("X-Request-Id", found.call->caller.request_id);
+  return response;
+}
+
+HttpResponse Frame::refuse_unread(const HttpRequest& head, HttpResponse plain) {
+  // Who may not ask is told that, whatever the size.
+  if (std::optional<HttpResponse> refusal = judge(head)) return std::move(*refusal);
+  Problem problem = make_problem(
+      plain.status, "no-http",
+      {"The body cannot be told from what follows it.", "リクエスト本文の範囲を特定できません。"});
+  if (plain.status == 413) {
+    problem.code = "too-large";
+    problem.detail = {"The body is larger than limits.message_size allows.",
+                      "本文がlimits.message_sizeの上限を超えています。"};
+  } else if (plain.status == 408) {
+    problem.code = "too-slow";
+    problem.detail = {"The body did not come in time.", "本文が時間内に届きませんでした。"};
+  } else if (plain.status == 503) {
+    problem.code = "unavailable";
+    problem.detail = {"Too many large requests are under way.",
+                      "大きなリクエストが混み合っています。"};
+  }
+  Caller caller;
+  caller.language = choose_language(head.header("accept-language"));
+  caller.request_id = request_id_of(head);
+  HttpResponse response = refuse(head.path, problem, caller);
+  for (auto& header : plain.headers) response.headers.push_back(std::move(header));
+  response.headers.emplace_back("X-Request-Id", caller.request_id);
   return response;
 }
 

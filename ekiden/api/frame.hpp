@@ -45,6 +45,8 @@ class Frame {
 
   /// Before the body is read: a request that nobody may make is refused without it.
   std::optional<HttpResponse> judge(const HttpRequest& head);
+  /// What the server refuses by itself, in the form of the path's family.
+  HttpResponse refuse_unread(const HttpRequest& head, HttpResponse plain);
   base::Task<HttpResponse> answer(HttpRequest request);
 
   const Router& router() const { return router_; }

@@ -58,6 +58,14 @@ HttpResponse response_for(const boost::system::error_code& error) {
   return problem(400, "this is no HTTP request");
 }
 
+/// RFC 9112 §6.1, §6.3: a request whose last transfer coding is not "chunked", or that has one in
+/// HTTP/1.0, ends nowhere that two readers agree upon.
+bool is_endless(const Parser& parser) {
+  const auto& message = parser.get();
+  if (message.count(http::field::transfer_encoding) == 0) return false;
+  return !parser.chunked() || message.version() < 11;
+}
+
 /// The client behind our proxies: the last address of X-Forwarded-For that is none of them.
 net::Address client_of(const HttpRequest& request, const std::vector<net::AddressBlock>& proxies) {
   const auto is_proxy = [&](const net::Address& address) {
@@ -239,6 +247,12 @@ base::Task<void> HttpServer::converse(net::Stream& stream) {
     base::Steady deadline = worker_.clock.steady() + options_.idle_max;
     bool is_started = false, is_in_body = false, is_continue_due = true, is_too_full = false;
     Reserved reserved(budget_);
+    // Where the path is known, its API says how a refusal is told.
+    const auto formed = [&](HttpResponse plain) {
+      if (!refusal_ || !parser->is_header_done()) return plain;
+      const HttpRequest head = request_of(*parser, stream.remote(), options_.trusted_proxies);
+      return refusal_(head, std::move(plain));
+    };
     while (!parser->is_done()) {
       if (!input.empty()) {
         if (!is_started) deadline = worker_.clock.steady() + options_.header_max;
@@ -253,8 +267,10 @@ base::Task<void> HttpServer::converse(net::Stream& stream) {
         if (!error && !parser->is_header_done() && input.size() > options_.header_octets_max) {
           error = http::error::header_limit;
         }
+        if (!error && !is_in_body && parser->is_header_done() && is_endless(*parser))
+          error = http::error::bad_transfer_encoding;
         if (error) {
-          HttpResponse refusal = response_for(error);
+          HttpResponse refusal = formed(response_for(error));
           co_await refuse(stream, std::move(refusal));
           co_return;
         }
@@ -275,6 +291,7 @@ base::Task<void> HttpServer::converse(net::Stream& stream) {
         if (is_too_full) {
           HttpResponse refusal = problem(503, "too many large requests are under way");
           refusal.headers.emplace_back("Retry-After", "5");
+          refusal = formed(std::move(refusal));
           co_await refuse(stream, std::move(refusal));
           co_return;
         }
@@ -297,7 +314,7 @@ base::Task<void> HttpServer::converse(net::Stream& stream) {
       const Result<std::size_t> octets = co_await net::read_some(stream, into, deadline);
       if (!octets) {
         if (octets.error() == net::Errc::TimedOut && is_started) {
-          HttpResponse late = problem(408, "the request took too long");
+          HttpResponse late = formed(problem(408, "the request took too long"));
           co_await refuse(stream, std::move(late));
         }
         co_return;

@@ -59,6 +59,10 @@ using HttpHandler = std::function<base::Task<HttpResponse>(HttpRequest request)>
 /// connection ends.
 using HttpGate = std::function<std::optional<HttpResponse>(const HttpRequest& head)>;
 
+/// Gives a refusal that the server makes by itself the form of the path's API: 408, 413, 503, or
+/// 400 for a body that cannot be framed.
+using HttpRefusal = std::function<HttpResponse(const HttpRequest& head, HttpResponse plain)>;
+
 /// Counts octets of bodies that are being read against a budget of somebody else. Every success
 /// of `reserve` is given back by `release`.
 struct BodyBudget {
@@ -108,6 +112,7 @@ class HttpServer {
   /// HEAD. Before the first connection.
   void route(std::string method, std::string path, HttpHandler handler);
   void set_gate(HttpGate gate) { gate_ = std::move(gate); }
+  void set_refusal(HttpRefusal refusal) { refusal_ = std::move(refusal); }
   void set_body_budget(BodyBudget budget) { budget_ = std::move(budget); }
 
   /// May be called for several addresses. Errors: of net::Network::listen.
@@ -134,6 +139,7 @@ class HttpServer {
   base::TaskGroup tasks_;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   HttpGate gate_;
+  HttpRefusal refusal_;
   BodyBudget budget_;
   /// Every connection reads into it and eats it before it waits.
   std::vector<char> scratch_;

@@ -32,8 +32,9 @@ class MessageDesk {
   base::Task<HttpResponse> events(std::shared_ptr<Call> call);
   base::Task<HttpResponse> stats(std::shared_ptr<Call> call);
 
-  /// The event store has its acceptance; waits until the store has caught up with the spool.
-  base::Task<bool> was_stored(base::MessageId id);
+  /// The event store has its acceptance by this tenant (empty: any); waits until the store has
+  /// caught up with the spool.
+  base::Task<bool> was_stored(base::MessageId id, std::string tenant = {});
 
  private:
   Parts parts_;

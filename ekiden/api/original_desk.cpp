@@ -8,6 +8,7 @@
 #include "ekiden/archive/copies.hpp"
 #include "ekiden/base/log.hpp"
 #include "ekiden/base/text.hpp"
+#include "ekiden/bulk/job_id.hpp"
 #include "ekiden/events/key.hpp"
 
 namespace ekiden::api {
@@ -146,7 +147,9 @@ base::Task<Problem> OriginalDesk::why_gone(std::shared_ptr<Call> call, base::Mes
 base::Task<OriginalDesk::Original> OriginalDesk::find(std::shared_ptr<Call> call) {
   Original original;
   const std::optional<base::MessageId> id = base::parse_message_id(call->path.get("id"));
-  if (!id) {
+  // A job lies in the spool as messages do, and is none: its rows become some.
+  const bool is_job = id && bulk::is_of_job(*id) && bulk::row_of(*id) == 0;
+  if (!id || is_job) {
     original.problem = no_such_message();
     co_return original;
   }

@@ -23,6 +23,8 @@ const std::map<std::string_view, Text>& titles() {
       {"invalid-request", {"Fields of the request are wrong", "リクエストの項目に誤りがあります"}},
       {"invalid-header", {"A header of the request is wrong", "リクエストヘッダに誤りがあります"}},
       {"too-large", {"The request is too large", "リクエストが大きすぎます"}},
+      {"too-slow", {"The request took too long", "リクエストが時間内に届きませんでした"}},
+      {"no-http", {"The request is no HTTP that can be taken", "HTTPリクエストとして読めません"}},
       {"refused", {"The message is refused", "メッセージは受け付けられません"}},
       {"no-such-message", {"There is no such message", "該当するメッセージがありません"}},
       {"no-such-object", {"There is no such object", "該当するものがありません"}},

@@ -371,7 +371,9 @@ base::Task<Sender::Claimed> Sender::claim(std::shared_ptr<Call> call, std::size_
     claimed.answer = refuse(bad_idempotency_key(), call->caller);
     co_return claimed;
   }
-  IdempotencyBook::Request request{call->caller.tenant(), key, fingerprint_of(call->request)};
+  IdempotencyBook::Request request{call->caller.tenant(), key, {}};
+  base::Function<std::string()> digest = [call] { return fingerprint_of(call->request); };
+  request.fingerprint = co_await work_on<std::string>(call->request.body.size(), std::move(digest));
   IdempotencyBook::Claim claim =
       co_await parts_.idempotency.claim(parts_.worker, request, std::move(claimed.ids));
   if (claim.kind == IdempotencyBook::Claim::Kind::Replay) {

@@ -222,6 +222,11 @@ struct Desk::State : std::enable_shared_from_this<Desk::State> {
     self->launching.erase(job.id);
   }
 
+  static base::Task<void> forget_rows_of(std::shared_ptr<State> self,
+                                         std::vector<std::int64_t> jobs) {
+    for (const std::int64_t job : jobs) co_await self->forget_rows(job);
+  }
+
   base::Task<void> forget_rows(std::int64_t job) {
     bool is_any = true;
     while (is_any && !is_stopped) {
@@ -291,10 +296,15 @@ void Desk::start() {
           resumed = std::vector<Resumed>();
           for (const RecoveredJob& one : found) resumed->push_back({one.id, Expander::Wish::Go});
         }
+        Result<std::vector<std::int64_t>> left = self->parts.store.jobs_with_rows_left();
+        if (!left) left = std::vector<std::int64_t>();
         base::Executor& home = self->parts.worker.executor;
-        home.post([self = std::move(self), resumed = std::move(*resumed)] {
+        home.post([self = std::move(self), resumed = std::move(*resumed),
+                   left = std::move(*left)]() mutable {
+          if (self->is_stopped) return;
           for (const Resumed& one : resumed)
             self->expander.take(one.id, one.wish, Expander::Came::Recovered);
+          if (!left.empty()) self->tasks.spawn(State::forget_rows_of(self, std::move(left)));
           self->look();
         });
       });

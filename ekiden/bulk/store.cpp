@@ -163,14 +163,17 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& data_dir, std::str
   if (!database) return database.error();
   const Result<void> made = database->run(kSchema + std::to_string(kApplicationId));
   if (!made) return made.error();
-  // An import that a crash cut short has imported nothing.
-  const Result<void> swept = database->run(
-      "DELETE FROM rows WHERE import IN (SELECT id FROM imports WHERE is_done=0);"
+  return std::unique_ptr<Store>(new Store(std::move(*database)));
+}
+
+Result<void> Store::forget_unfinished_imports() {
+  const std::lock_guard lock(mutex_);
+  return database_.run(
+      "DELETE FROM rows WHERE job IN (SELECT job FROM imports WHERE is_done=0) AND import IN "
+      "(SELECT id FROM imports WHERE is_done=0);"
       "UPDATE jobs SET rows=(SELECT count(*) FROM rows WHERE job=jobs.id) WHERE id IN "
       "(SELECT job FROM imports WHERE is_done=0) AND state=0;"
       "DELETE FROM imports WHERE is_done=0");
-  if (!swept) return swept.error();
-  return std::unique_ptr<Store>(new Store(std::move(*database)));
 }
 
 Result<Store::Added> Store::add(Job& job) {

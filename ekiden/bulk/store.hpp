@@ -21,6 +21,9 @@ enum class Changed : std::uint8_t { No, Yes };
 class Store {
  public:
   static Result<std::unique_ptr<Store>> open(const std::string& data_dir, std::string* problem);
+  /// Forgets imports that a crash cut short. The relay's own, before anybody imports: a command may
+  /// have the store open beside it.
+  Result<void> forget_unfinished_imports();
 
   /// Jobs of one tenant that are no batch and not over.
   static constexpr std::int64_t kOpenJobsMax = 1000;
@@ -70,9 +73,13 @@ class Store {
   Result<Changed> remove(std::int64_t id);
 
   // Rows of drafts (store_rows.cpp).
-  /// Adds what is no address of the job already; says which are, by their place in `rows`.
-  Result<std::vector<std::size_t>> add_rows(std::int64_t job, std::int64_t import,
-                                            const std::vector<Row>& rows);
+  /// Adds what is no address of the job already, up to kRowsMax in all, whoever else adds some.
+  struct AddedRows {
+    std::size_t taken = 0;
+    std::vector<std::size_t> known, over;  ///< places in `rows`: there already, no room
+    bool is_draft = true;                  ///< false: nothing was added
+  };
+  Result<AddedRows> add_rows(std::int64_t job, std::int64_t import, const std::vector<Row>& rows);
   Result<std::vector<Row>> rows(std::int64_t job, std::int64_t after, std::size_t limit);
   Result<std::optional<Row>> row(std::int64_t id);
   Result<std::optional<Row>> find_row(std::int64_t job, std::string_view address);
@@ -81,9 +88,18 @@ class Store {
   /// Some of a job's rows; No: none was left.
   Result<Changed> remove_rows(std::int64_t job, std::size_t count_max);
 
+  /// Jobs that have rows here and need none: a crash came before the last was removed.
+  Result<std::vector<std::int64_t>> jobs_with_rows_left();
+
+  /// Takes an address (as rows have it) out of every job whose rows are here, and lines that name
+  /// `shown` out of imports' reports. SQLite overwrites them. How many there were.
+  Result<std::uint64_t> erase(std::string_view address, std::string_view shown);
+
   Result<std::int64_t> begin_import(std::int64_t job, base::Time now);
   Result<void> note_import(std::int64_t import, std::uint64_t taken, std::uint64_t lines,
                            const std::vector<ImportError>& errors, bool is_done);
+  /// Takes back what an import that failed has added, and forgets it.
+  Result<void> drop_import(std::int64_t import);
   Result<std::optional<Import>> find_import(std::int64_t import);
   Result<std::vector<ImportError>> import_errors(std::int64_t import, std::uint64_t after_line,
                                                  std::size_t limit);
@@ -122,7 +138,6 @@ class Store {
  private:
   explicit Store(account::Database database) : database_(std::move(database)) {}
   Result<std::vector<Job>> read_jobs(account::Statement& select);
-  Result<void> count_rows(std::int64_t job);
 
   std::mutex mutex_;
   account::Database database_;

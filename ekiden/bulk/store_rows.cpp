@@ -2,7 +2,10 @@
 // store.cpp for what holds of all of it.
 #include "ekiden/bulk/store.hpp"
 
+#include <string>
 #include <utility>
+
+#include "ekiden/bulk/job_id.hpp"
 
 namespace ekiden::bulk {
 namespace {
@@ -19,35 +22,42 @@ Changed changed(const account::Database& database) {
 
 }  // namespace
 
-Result<void> Store::count_rows(std::int64_t job) {
-  auto update = database_.prepare(
-      "UPDATE jobs SET rows=(SELECT count(*) FROM rows WHERE job=?1) WHERE id=?1 AND state=0");
-  if (!update) return update.error();
-  return update->bind(job).run();
-}
-
-Result<std::vector<std::size_t>> Store::add_rows(std::int64_t job, std::int64_t import,
-                                                 const std::vector<Row>& rows) {
+Result<Store::AddedRows> Store::add_rows(std::int64_t job, std::int64_t import,
+                                         const std::vector<Row>& rows) {
   const std::lock_guard lock(mutex_);
   auto transaction = account::Transaction::begin(database_);
   if (!transaction) return transaction.error();
+  AddedRows added;
+  auto select = database_.prepare("SELECT rows FROM jobs WHERE id=? AND state=0");
+  if (!select) return select.error();
+  const auto step = select->bind(job).step();
+  if (!step) return step.error();
+  added.is_draft = *step == Statement::Step::Row;
+  if (!added.is_draft) return added;
+  const auto before = static_cast<std::uint64_t>(select->integer(0));
+  select->reset();
   auto insert = database_.prepare(
-      "INSERT OR IGNORE INTO rows(job, import, address, data) SELECT ?1, ?2, ?3, ?4 "
-      "WHERE EXISTS (SELECT 1 FROM jobs WHERE id=?1 AND state=0)");
+      "INSERT OR IGNORE INTO rows(job, import, address, data) VALUES(?1, ?2, ?3, ?4)");
   if (!insert) return insert.error();
-  std::vector<std::size_t> known;
   for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (before + added.taken >= kRowsMax) {
+      added.over.push_back(i);
+      continue;
+    }
     insert->bind(job).bind(import).bind(rows[i].address).bind(rows[i].data);
     if (const auto done = insert->run(); !done) return done.error();
-    if (database_.rows_changed() == 0) known.push_back(i);
+    if (database_.rows_changed() == 0)
+      added.known.push_back(i);
+    else
+      ++added.taken;
     insert->reset();
   }
   auto update = database_.prepare("UPDATE jobs SET rows=rows+? WHERE id=?");
   if (!update) return update.error();
-  update->bind(static_cast<std::int64_t>(rows.size() - known.size())).bind(job);
+  update->bind(static_cast<std::int64_t>(added.taken)).bind(job);
   if (const auto done = update->run(); !done) return done.error();
   if (const auto done = transaction->commit(); !done) return done.error();
-  return known;
+  return added;
 }
 
 Result<std::vector<Row>> Store::rows(std::int64_t job, std::int64_t after, std::size_t limit) {
@@ -110,7 +120,9 @@ Result<Changed> Store::remove_row(std::int64_t id) {
   if (*step == Statement::Step::End) return Changed::No;
   const std::int64_t job = erase->integer(0);
   erase->reset();
-  if (const auto done = count_rows(job); !done) return done.error();
+  auto update = database_.prepare("UPDATE jobs SET rows=rows-1 WHERE id=?");
+  if (!update) return update.error();
+  if (const auto done = update->bind(job).run(); !done) return done.error();
   if (const auto done = transaction->commit(); !done) return done.error();
   return Changed::Yes;
 }
@@ -131,6 +143,44 @@ Result<Changed> Store::remove_rows(std::int64_t job, std::size_t count_max) {
   if (const auto done = update->run(); !done) return done.error();
   if (const auto done = transaction->commit(); !done) return done.error();
   return any;
+}
+
+Result<std::vector<std::int64_t>> Store::jobs_with_rows_left() {
+  const std::lock_guard lock(mutex_);
+  auto select = database_.prepare(
+      "SELECT DISTINCT job FROM rows WHERE job NOT IN (SELECT id FROM jobs WHERE state<=2)");
+  if (!select) return select.error();
+  std::vector<std::int64_t> jobs;
+  while (true) {
+    const auto step = select->step();
+    if (!step) return step.error();
+    if (*step == Statement::Step::End) return jobs;
+    jobs.push_back(select->integer(0));
+  }
+}
+
+Result<std::uint64_t> Store::erase(std::string_view address, std::string_view shown) {
+  const std::lock_guard lock(mutex_);
+  if (const auto wiped = database_.run("PRAGMA secure_delete=ON"); !wiped) return wiped.error();
+  auto transaction = account::Transaction::begin(database_);
+  if (!transaction) return transaction.error();
+  auto count = database_.prepare(
+      "UPDATE jobs SET rows=rows-1 WHERE state<=2 AND id IN (SELECT job FROM rows WHERE "
+      "address=?)");
+  if (!count) return count.error();
+  if (const auto done = count->bind(address).run(); !done) return done.error();
+  auto erase = database_.prepare("DELETE FROM rows WHERE address=?");
+  if (!erase) return erase.error();
+  if (const auto done = erase->bind(address).run(); !done) return done.error();
+  auto erased = static_cast<std::uint64_t>(database_.rows_changed());
+  auto lines = database_.prepare("DELETE FROM import_errors WHERE address=? COLLATE NOCASE");
+  if (!lines) return lines.error();
+  if (const auto done = lines->bind(shown).run(); !done) return done.error();
+  erased += static_cast<std::uint64_t>(database_.rows_changed());
+  if (const auto done = transaction->commit(); !done) return done.error();
+  // The log of changes forgets it too; where a relay is reading just now, with its own next turn.
+  (void)database_.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  return erased;
 }
 
 Result<std::int64_t> Store::begin_import(std::int64_t job, base::Time now) {
@@ -165,6 +215,21 @@ Result<void> Store::note_import(std::int64_t import, std::uint64_t taken, std::u
   update->bind(static_cast<std::int64_t>(taken)).bind(static_cast<std::int64_t>(errors.size()));
   update->bind(static_cast<std::int64_t>(lines)).bind(std::int64_t{is_done}).bind(import);
   if (const auto done = update->run(); !done) return done.error();
+  return transaction->commit();
+}
+
+Result<void> Store::drop_import(std::int64_t import) {
+  const std::lock_guard lock(mutex_);
+  auto transaction = account::Transaction::begin(database_);
+  if (!transaction) return transaction.error();
+  const std::string id = std::to_string(import);
+  const std::string job = "(SELECT job FROM imports WHERE id=" + id + ")";
+  const Result<void> dropped = database_.run(
+      "DELETE FROM rows WHERE job=" + job + " AND import=" + id +
+      ";UPDATE jobs SET rows=(SELECT count(*) FROM rows WHERE job=jobs.id) WHERE id=" + job +
+      " AND state=0;DELETE FROM import_errors WHERE import=" + id +
+      ";DELETE FROM imports WHERE id=" + id);
+  if (!dropped) return dropped.error();
   return transaction->commit();
 }
 

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
+
+#include "ekiden/bulk/job_id.hpp"
 
 namespace ekiden::bulk {
 namespace {
@@ -81,12 +84,15 @@ TEST_F(BulkStore, FindsTheJobOfARepeatedRequest) {
 TEST_F(BulkStore, HasEachAddressOnceAndForgetsAnImportThatWasCutShort) {
   const Job job = add();
   const std::int64_t import = *store->begin_import(job.id, now);
-  const auto known = store->add_rows(
+  const auto added = store->add_rows(
       job.id, import, {{0, 0, "a@x.test", "1"}, {0, 0, "b@x.test", "2"}, {0, 0, "a@x.test", "3"}});
-  EXPECT_EQ(*known, std::vector<std::size_t>{2});
+  EXPECT_EQ(added->known, std::vector<std::size_t>{2});
+  EXPECT_EQ(added->taken, 2u);
   EXPECT_EQ(find(job.id).rows, 2u);
   EXPECT_EQ(*store->commit(job.id, now, now), Changed::No) << "while an import is under way";
   reopen();
+  EXPECT_EQ(find(job.id).rows, 2u) << "a command opens the store beside the relay that imports";
+  ASSERT_TRUE(store->forget_unfinished_imports());
   EXPECT_EQ(find(job.id).rows, 0u);
   EXPECT_TRUE(store->rows(job.id, 0, 10)->empty());
 
@@ -103,6 +109,69 @@ TEST_F(BulkStore, HasEachAddressOnceAndForgetsAnImportThatWasCutShort) {
   EXPECT_EQ(*store->remove_row(row.id), Changed::Yes);
   EXPECT_EQ(*store->remove_row(row.id), Changed::No);
   EXPECT_EQ(find(job.id).rows, 0u);
+}
+
+TEST_F(BulkStore, TakesBackAnImportThatFailedAndLeavesTheOthers) {
+  const Job job = add();
+  ASSERT_TRUE(store->add_rows(job.id, 0, {{0, 0, "a@x.test", "1"}}));
+  const std::int64_t import = *store->begin_import(job.id, now);
+  ASSERT_TRUE(store->add_rows(job.id, import, {{0, 0, "b@x.test", "2"}, {0, 0, "c@x.test", "3"}}));
+  ASSERT_TRUE(store->note_import(import, 2, 2, {{3, "x", "bad_address", "no"}}, false));
+  ASSERT_TRUE(store->drop_import(import));
+  EXPECT_EQ(find(job.id).rows, 1u);
+  EXPECT_EQ(store->rows(job.id, 0, 10)->front().address, "a@x.test");
+  EXPECT_FALSE(*store->find_import(import));
+  EXPECT_TRUE(store->import_errors(import, 0, 10)->empty());
+  EXPECT_EQ(*store->commit(job.id, now, now), Changed::Yes) << "nothing is under way";
+  EXPECT_FALSE(store->add_rows(job.id, 0, {{0, 0, "d@x.test", "4"}})->is_draft);
+  EXPECT_EQ(find(job.id).rows, 1u);
+}
+
+TEST_F(BulkStore, HasAtMostAMillionRowsWhoeverAddsThem) {
+  const Job job = add();
+  std::vector<Row> rows;
+  for (std::uint32_t i = 0; i < kRowsMax - 1; ++i)
+    rows.push_back({0, 0, std::to_string(i) + "@x.test", "{}"});
+  ASSERT_EQ(store->add_rows(job.id, 0, rows)->taken, kRowsMax - 1);
+  const auto last = store->add_rows(
+      job.id, 0, {{0, 0, "1@x.test", "{}"}, {0, 0, "a@x.test", "{}"}, {0, 0, "b@x.test", "{}"}});
+  EXPECT_EQ(last->known, std::vector<std::size_t>{0});
+  EXPECT_EQ(last->over, std::vector<std::size_t>{2});
+  EXPECT_EQ(find(job.id).rows, kRowsMax);
+}
+
+TEST_F(BulkStore, FindsRowsThatACrashLeftBehind) {
+  const Job draft = add(), sent = add(), gone = add();
+  for (const Job& job : {draft, sent, gone})
+    ASSERT_TRUE(store->add_rows(job.id, 0, {{0, 0, "a@x.test", "1"}}));
+  ASSERT_EQ(*store->move(sent.id, {JobState::Draft}, JobState::Sending, now), Changed::Yes);
+  ASSERT_EQ(*store->remove(gone.id), Changed::Yes);
+  EXPECT_EQ(*store->jobs_with_rows_left(), (std::vector<std::int64_t>{sent.id, gone.id}));
+  EXPECT_EQ(*store->remove_rows(sent.id, 10), Changed::Yes);
+  EXPECT_EQ(*store->jobs_with_rows_left(), std::vector<std::int64_t>{gone.id});
+  EXPECT_EQ(store->rows(draft.id, 0, 10)->size(), 1u);
+}
+
+TEST_F(BulkStore, ErasesAPersonFromEveryListAndReport) {
+  const Job first = add(), second = add();
+  const std::int64_t import = *store->begin_import(first.id, now);
+  for (const Job& job : {first, second})
+    ASSERT_TRUE(
+        store->add_rows(job.id, import, {{0, 0, "a@x.test", "me@x"}, {0, 0, "b@x.test", "{}"}}));
+  ASSERT_TRUE(store->note_import(
+      import, 2, 4, {{3, "A@x.test", "duplicate", "it is there"}, {4, "c", "bad_address", "no"}},
+      true));
+  EXPECT_EQ(*store->erase("a@x.test", "a@X.test"), 3u);
+  EXPECT_EQ(find(first.id).rows, 1u);
+  EXPECT_EQ(find(second.id).rows, 1u);
+  EXPECT_EQ(store->import_errors(import, 0, 10)->size(), 1u);
+  EXPECT_EQ(*store->erase("a@x.test", "a@x.test"), 0u);
+  store.reset();
+  for (const auto& file : std::filesystem::directory_iterator(dir)) {
+    std::ifstream in(file.path(), std::ios::binary);
+    const std::string octets((std::istreambuf_iterator<char>(in)), {});
+    EXPECT_EQ(octets.find("me@x"), std::string::npos) << file.path();
+  }
 }
 
 TEST_F(BulkStore, RemembersNumbersOfMessagesByTenant) {

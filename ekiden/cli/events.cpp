@@ -12,6 +12,7 @@
 
 #include "ekiden/archive/copies.hpp"
 #include "ekiden/base/text.hpp"
+#include "ekiden/bulk/store.hpp"
 #include "ekiden/cli/context.hpp"
 #include "ekiden/cli/event_export.hpp"
 #include "ekiden/cli/event_filter.hpp"
@@ -19,6 +20,7 @@
 #include "ekiden/cli/store_access.hpp"
 #include "ekiden/events/erasure.hpp"
 #include "ekiden/events/reader.hpp"
+#include "ekiden/smtp/address.hpp"
 
 namespace ekiden::cli {
 
@@ -162,6 +164,14 @@ void export_events(Context& context, const ExportOptions& options) {
   }
 }
 
+/// From lists that wait for their jobs, and reports of what was left out of them.
+Result<std::uint64_t> erase_from_jobs(const std::string& data_dir, const std::string& recipient) {
+  const auto store = bulk::Store::open(data_dir, nullptr);
+  if (!store) return store.error();
+  const auto parsed = smtp::parse_address(recipient);
+  return (*store)->erase(parsed ? smtp::comparison_key(*parsed) : recipient, recipient);
+}
+
 void erase(Context& context, const std::string& recipient) {
   if (recipient.find('@') == std::string::npos) {
     return context.fail(kUsage, "\"" + base::printable(recipient, 100) + "\" is no address");
@@ -183,22 +193,32 @@ void erase(Context& context, const std::string& recipient) {
                << "; run it again: what is erased stays so\n";
       return static_cast<int>(kFailed);
     }
+    const auto rows = erase_from_jobs(loaded->settings.node.data_dir, recipient);
+    if (!rows) {
+      user.err << "ekiden: the bulk jobs: " << rows.error().message()
+               << "; run it again: what is erased stays so\n";
+      return static_cast<int>(kFailed);
+    }
     // The log names the person by a keyed hash only: it must not keep what was erased.
     const std::string name =
         base::encode_hex(user.node_key.hash("erased recipient", recipient)).substr(0, 16);
-    const auto noted = user.store.add_audit(
-        "events.erase", "recipient " + name,
-        std::to_string(*erased) + " events, " + std::to_string(*copies) + " archived messages",
-        user.author);
+    const auto noted =
+        user.store.add_audit("events.erase", "recipient " + name,
+                             std::to_string(*erased) + " events, " + std::to_string(*copies) +
+                                 " archived messages, " + std::to_string(*rows) + " lines of jobs",
+                             user.author);
     if (!noted) {
       user.err << "ekiden: the audit log: " << noted.error().message() << '\n';
       return static_cast<int>(kFailed);
     }
     if (user.is_json) {
-      user.out << json::serialize(json::object{{"erased", *erased}, {"archived", *copies}}) << '\n';
+      user.out << json::serialize(json::object{
+                      {"erased", *erased}, {"archived", *copies}, {"job_lines", *rows}})
+               << '\n';
     } else {
       user.out << *erased << " events do not name " << base::printable(recipient, 300)
-               << " any more; " << *copies << " archived messages are gone\n";
+               << " any more; " << *copies << " archived messages and " << *rows
+               << " lines of bulk jobs are gone\n";
     }
     return static_cast<int>(kDone);
   });

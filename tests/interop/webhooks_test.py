@@ -10,7 +10,8 @@ import sys
 import unittest
 
 import interop
-from support import ROOT, SLOW, eventually, message
+import nodemailer_test
+from support import LOOPBACK, ROOT, SLOW, eventually, message
 
 sys.path.insert(0, str(ROOT / "tests/scenarios"))
 from receiver import Receiver  # noqa: E402
@@ -44,7 +45,7 @@ class Webhooks(interop.Interop):
         self.node = installed()
         self.receiver = Receiver()
         self.addCleanup(self.receiver.stop)
-        self.relay_, peer = self.relay_to_peer(start=False)
+        self.relay_, self.peer_ = self.relay_to_peer(start=False)
         self.relay_.settings["webhooks"] = {"allow_networks": ["127.0.0.0/8"]}
         self.relay_.start()
 
@@ -73,6 +74,41 @@ class Webhooks(interop.Interop):
         self.relay_.cli("webhook", "test", 1)
         for secret in (first, second):
             self.assertEqual(self.verify("standard", secret, posts[-1:]), [True])
+
+    def test_what_nodemailer_sent_is_posted_and_a_bounce_suppresses(self):
+        """nodemailer → SMTP → a webhook that standardwebhooks verifies; who does not exist gets no
+        more mail, whom a receiver turned away for our reputation does."""
+        self.peer_.on("RCPT", lambda s, line: "550 5.1.1 user unknown" if "gone" in line else
+                      "550 5.7.1 blocked for poor reputation" if "listed" in line else None)
+        secret = self.relay_.json("webhook", "add", self.receiver.url)["secret"]
+        mailer = nodemailer_test.installed()
+
+        def send(*recipients):
+            given = {"transport": {"host": LOOPBACK, "port": self.relay_.port, "ignoreTLS": True},
+                     "messages": [{"from": "a@client.test", "to": to, "subject": "件名",
+                                   "text": "本文\n"} for to in recipients]}
+            done = subprocess.run(["node", "send.js"], cwd=mailer, input=json.dumps(given),
+                                  capture_output=True, text=True, timeout=30 * SLOW)
+            self.assertEqual([o.get("accepted") for o in json.loads(done.stdout)],
+                             [[to] for to in recipients], done.stderr)
+
+        def events():
+            return [e for p in self.receiver.posts for e in p.events]
+
+        def told(to, kind):
+            return [e for e in events() if (e["recipient"], e["kind"]) == (to, kind)]
+        send("good@dest.test", "gone@dest.test", "listed@dest.test")
+        for to, kind in (("good@dest.test", "delivered"), ("gone@dest.test", "bounced"),
+                         ("listed@dest.test", "bounced")):
+            eventually(lambda: told(to, kind), what=f"{kind} to {to}")
+        eventually(lambda: self.relay_.json("suppression", "show", "gone@dest.test")["suppressed"],
+                   what="the suppression")
+        send("gone@dest.test", "listed@dest.test")
+        eventually(lambda: told("gone@dest.test", "suppressed"), what="the suppressed one")
+        eventually(lambda: len(told("listed@dest.test", "bounced")) == 2, what="the second try")
+        self.assertEqual(len(told("gone@dest.test", "bounced")), 1)
+        posts = list(self.receiver.posts)
+        self.assertEqual(set(self.verify("standard", secret, posts)), {True})
 
     def test_sendgrids_eventwebhook_verifies_what_is_posted(self):
         key = self.relay_.json("webhook", "add", self.receiver.url, "--format",

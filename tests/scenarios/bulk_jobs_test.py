@@ -6,6 +6,7 @@ import email
 import email.policy
 import io
 import random
+import threading
 import zipfile
 
 import support
@@ -252,6 +253,52 @@ class BulkJobs(HttpApi):
         self.assertEqual(relay.run("job", "pause", job).returncode, 1)
         self.assertEqual(relay.run("job", "show", "999").returncode, 1)
         eventually(lambda: relay.metric("ekiden_recipients_unaccounted") == 0)
+
+    def test_transactional_mail_passes_what_waits_of_a_job(self):
+        """Not by the clock, but by order: a job fills the queue of a site that takes nothing, then a
+        password reset comes to the same site; once it takes mail again, only what was on its
+        connections already comes before it."""
+        relay, peer, client = self.relay_with_api()
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        peer.on("EOD", lambda *_: gate.wait(60) and None)
+        job = client.post("/v1/messages/batch", {"content": CONTENT, "recipients": rows(8000),
+                                                 "stream": "bulk"}).json["job"]
+        eventually(lambda: relay.metric("ekiden_bulk_rows_untried") >= 5000, 60, "a full queue")
+        relay.send(recipients=["reset@dest.test"])
+        posted = client.send(to="posted@dest.test", stream="transactional")
+        self.assertEqual(posted.status, 202, posted)
+        gate.set()
+        self.until_done(client, job, 120)
+        relay.wait_for_event("reset@dest.test", "delivered")
+        relay.wait_for_event("posted@dest.test", "delivered")
+        order = peer.recipients()
+        self.assertEqual(len(order), 8002)
+        for address in ("reset@dest.test", "posted@dest.test"):
+            self.assertLess(order.index(address), 250, address)
+
+    def test_commands_beside_an_import_take_nothing_but_whom_they_erase(self):
+        relay, peer, client = self.relay_with_api()
+        made = client.post("/v1/jobs", {"content": CONTENT}).json["id"]
+        path = f"/v1/jobs/{made}/recipients"
+        csv = "email,name\n" + "".join(f"i{i}@dest.test,N{i}\n" for i in range(100_000))
+        answers = []
+        importing = threading.Thread(target=lambda: answers.append(client.ask(
+            "POST", path, raw=(csv + "I7@DEST.test,x\n").encode(),
+            headers={"Content-Type": "text/csv"})))
+        importing.start()
+        while importing.is_alive():
+            relay.records("job", "list")
+        self.assertEqual((answers[0].status, answers[0].json["imported"]), (200, 99_999 + 1),
+                         answers)
+        self.assertEqual(relay.json("job", "show", made)["recipients"], 100_000)
+        erased = relay.json("events", "erase", "--recipient", "i7@dest.test")
+        self.assertEqual(erased["job_lines"], 1, erased)
+        self.assertEqual(client.get(f"/v1/jobs/{made}").json["recipients"], 99_999)
+        first = client.get(path + "?limit=10").json["recipients"]
+        self.assertNotIn("i7@dest.test", [r["to"] for r in first])
+        for file in relay.data.glob("jobs.db*"):
+            self.assertNotIn(b"i7@dest.test", file.read_bytes(), file)
 
     def test_a_suppressed_recipient_gets_nothing_and_says_so(self):
         relay, peer, client = self.relay_with_api()

@@ -102,7 +102,7 @@ class EventsCommands(support.Scenario):
         relay = self.relay_
         before = relay.json("events", "list")["events"]
         self.assertEqual(relay.json("events", "erase", "--recipient", "bad@dest.test"),
-                         {"erased": 2, "archived": 0})
+                         {"erased": 2, "archived": 0, "job_lines": 0})
         after = relay.json("events", "list")["events"]
         self.assertEqual([e["id"] for e in after], [e["id"] for e in before])
         self.assertEqual(self.found("--recipient", "bad@dest.test"), [])

@@ -173,17 +173,32 @@ class WebhookFailures(support.Scenario):
     def test_a_name_that_leads_inside_is_refused_when_it_is_used(self):
         inside = Receiver()
         self.addCleanup(inside.stop)
-        names = self.dns({("inside.test", "A"): [LOOPBACK], ("mapped.test", "AAAA"):
-                          ["::ffff:127.0.0.1"], ("nat64.test", "AAAA"): ["64:ff9b::7f00:1"],
-                          ("linklocal.test", "A"): ["169.254.169.254"]})
+        names = self.dns({
+            ("inside.test", "A"): [LOOPBACK], ("zero.test", "A"): ["0.0.0.0"],
+            ("linklocal.test", "A"): ["169.254.169.254"], ("shared.test", "A"): ["100.64.0.1"],
+            ("several.test", "A"): ["10.0.0.1", LOOPBACK], ("any.test", "AAAA"): ["::"],
+            ("mapped.test", "AAAA"): ["::ffff:127.0.0.1"], ("own.test", "AAAA"): ["fd00::1"],
+            ("nat64.test", "AAAA"): ["64:ff9b::7f00:1"],
+            ("sixtofour.test", "AAAA"): ["2002:7f00:1::1"],
+            ("alias.test", "CNAME"): ["inside.test."]})
         relay = self.relay(dns=names)
         relay.start()
-        for number, host in enumerate(["inside.test", "mapped.test", "nat64.test",
-                                       "linklocal.test"], 1):
+        for number, host in enumerate(sorted({name for name, _ in names.records}), 1):
             relay.cli("webhook", "add", f"https://{host}:{inside.port}/")
             said = json.loads(relay.cli("webhook", "test", number, "--json", status=1))["outcome"]
             self.assertIn("is no address of the Internet", said, host)
         relay.cli("webhook", "add", f"http://{LOOPBACK}:{inside.port}/", status=1)
+        for host in ("0.0.0.0", "0", "127.1", "2130706433", "017700000001", "0177.0.0.1",
+                     "0x7f.0.0.1", "0x7f000001", "127.0.0.1.", "[::]", "[::1]",
+                     "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::127.0.0.1]",
+                     "[2002:7f00:1::1]", "[fe80::1]", "[fe80::1%25lo]", "[fd00::1]", "169.254.169.254",
+                     "inside.test@127.0.0.1", "127.0.0.1#.example.com", "localhost",
+                     "１２７.0.0.1", "127。0。0。1"):
+            done = relay.run("webhook", "add", f"https://{host}:{inside.port}/")
+            if done.returncode == 0:  # a name, which is judged when it is used
+                number += 1
+                said = json.loads(relay.cli("webhook", "test", number, "--json", status=1))
+                self.assertFalse(said["is_taken"], host)
         self.assertEqual(inside.posts, [])
 
     def test_kill9_between_post_and_cursor_skips_nothing(self):

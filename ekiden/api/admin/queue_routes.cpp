@@ -129,7 +129,12 @@ base::Task<Answer> explain(QueueDesk& desk, std::shared_ptr<Call> call) {
   };
   const auto explained = co_await desk.ask<Explained>(std::move(question));
   if (!explained) co_return Answer(node_unavailable());
-  if (!*explained) co_return Answer(problem_of(explained->problem));
+  // What is not queued, and what is another tenant's, are told alike.
+  if (!*explained) {
+    Problem problem = problem_of(explained->problem);
+    if (problem.status == 404) problem = no_such("message " + text);
+    co_return Answer(std::move(problem));
+  }
   json::array items;
   for (const control::Explanation& one : *explained->value) {
     if (call->caller.is_operator() || one.recipient.tenant == call->caller.tenant())

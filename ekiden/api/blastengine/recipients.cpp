@@ -50,9 +50,9 @@ base::Task<HttpResponse> add_email(JobDesk& desk, std::shared_ptr<Call> call) {
   if (found.problem) co_return tell(*found.problem, call->caller);
   base::Function<Result<std::int64_t>(bulk::Store&)> add =
       [id = found.job.id, row = *row](bulk::Store& store) -> Result<std::int64_t> {
-    const auto known = store.add_rows(id, 0, {row});
-    if (!known) return known.error();
-    if (!known->empty()) return 0;
+    const auto added = store.add_rows(id, 0, {row});
+    if (!added) return added.error();
+    if (added->taken == 0) return 0;
     const auto rows = store.find_row(id, row.address);
     if (!rows) return rows.error();
     return *rows ? (*rows)->id : 0;

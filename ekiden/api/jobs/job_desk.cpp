@@ -161,7 +161,7 @@ base::Task<JobDesk::Imported> JobDesk::take_list(bulk::Job job, std::string octe
     ListReader reader(std::move(octets), format);
     shared->problem = reader.problem();
     if (!shared->problem.empty()) return 0;
-    shared->import.emplace(store, job.id, std::move(reader), job.rows);
+    shared->import.emplace(store, job.id, std::move(reader));
     return shared->import->begin(at);
   };
   const std::optional<std::int64_t> import = co_await ask<std::int64_t>(std::move(begin));
@@ -182,11 +182,21 @@ base::Task<JobDesk::Imported> JobDesk::take_list(bulk::Job job, std::string octe
       return shared->import->step();
     };
     const std::optional<ListImport::Step> stepped = co_await ask<ListImport::Step>(std::move(some));
-    if (!stepped) {
-      done.problem = store_broken();
-      co_return done;
-    }
+    if (!stepped) done.problem = store_broken();
+    if (stepped && *stepped == ListImport::Step::NoDraft) done.problem = no_such_job();
+    if (done.problem) break;
     step = *stepped;
+  }
+  if (done.problem) {
+    // All of a file or nothing of it. Where the store cannot be written, the next start does this.
+    base::Function<Result<int>(bulk::Store&)> drop =
+        [id = *import](bulk::Store& store) -> Result<int> {
+      const auto dropped = store.drop_import(id);
+      if (!dropped) return dropped.error();
+      return 0;
+    };
+    (void)co_await ask<int>(std::move(drop));
+    co_return done;
   }
   struct Report {
     std::optional<bulk::Import> import;

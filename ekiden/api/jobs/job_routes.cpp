@@ -264,12 +264,23 @@ base::Task<HttpResponse> JobDesk::recipients(std::shared_ptr<Call> call) {
 namespace {
 
 /// {"recipients": [...]} as a list of lines; the others come as they are.
-std::optional<std::string> lines_of(const json::object& body) {
-  const json::array* list = array_of(body, "recipients");
-  if (list == nullptr || list->empty() || body.size() != 1) return std::nullopt;
+struct ReadList {
   std::string lines;
-  for (const json::value& one : *list) lines += json::serialize(one) + "\n";
-  return lines;
+  std::optional<Problem> problem;
+};
+ReadList read_list(const HttpRequest& request) {
+  ReadList read;
+  JsonBody body = read_json_body(request);
+  read.problem = std::move(body.problem);
+  if (read.problem) return read;
+  const json::array* list = array_of(body.object, "recipients");
+  if (list == nullptr || list->empty() || body.object.size() != 1) {
+    read.problem = invalid_request(
+        {{"/recipients", "required", wrong_type("an array of recipients", "宛先の配列")}});
+    return read;
+  }
+  for (const json::value& one : *list) read.lines += json::serialize(one) + "\n";
+  return read;
 }
 
 HttpResponse import_response(const JobDesk::Imported& done) {
@@ -304,21 +315,16 @@ base::Task<HttpResponse> JobDesk::import(std::shared_ptr<Call> call) {
                         base::equals_ignoring_case(type, "application/jsonl");
   FormatProblem format = own_problem;
   std::string octets;
-  if (is_csv || is_lines) {
-    octets = call->request.body;
-  } else {
-    JsonBody body = read_json_body(call->request);
-    if (body.problem) co_return refuse(*body.problem, *call);
-    std::optional<std::string> lines = lines_of(body.object);
-    if (!lines) {
-      const Problem problem = invalid_request(
-          {{"/recipients", "required", wrong_type("an array of recipients", "宛先の配列")}});
-      co_return refuse(problem, *call);
-    }
-    octets = std::move(*lines);
+  if (!is_csv && !is_lines) {
+    base::Function<ReadList()> work = [call] { return read_list(call->request); };
+    ReadList list = co_await sender_.work_on<ReadList>(call->request.body.size(), std::move(work));
+    if (list.problem) co_return refuse(*list.problem, *call);
+    octets = std::move(list.lines);
   }
   Sender::Claimed claimed = co_await sender_.claim(call, 1, std::move(format));
   if (claimed.answer) co_return std::move(*claimed.answer);
+  // A list may be as large as the largest request: there is one copy of it.
+  if (is_csv || is_lines) octets = std::move(call->request.body);
   bulk::Job job = std::move(*found.job);
   Imported done = co_await take_list(std::move(job), std::move(octets),
                                      is_csv ? ListFormat::Csv : ListFormat::JsonLines);

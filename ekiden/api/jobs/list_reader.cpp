@@ -142,21 +142,20 @@ Result<std::int64_t> ListImport::begin(base::Time now) {
 
 Result<ListImport::Step> ListImport::step() {
   ListReader::Some some = reader_.next(kRecordsAtOnce);
-  while (rows_ + some.rows.size() > bulk::kRowsMax) {
-    some.errors.push_back(
-        {some.lines.back(), {}, "too_many", "a job has at most 1000000 recipients"});
-    some.rows.pop_back();
-    some.lines.pop_back();
-  }
-  const Result<std::vector<std::size_t>> known = store_.add_rows(job_, import_, some.rows);
-  if (!known) return known.error();
-  for (const std::size_t at : *known)
-    some.errors.push_back({some.lines[at], base::printable(some.rows[at].address, kShownOctetsMax),
-                           "duplicate", "this address is in the job already"});
-  const std::size_t taken = some.rows.size() - known->size();
-  rows_ += taken;
+  const Result<bulk::Store::AddedRows> added = store_.add_rows(job_, import_, some.rows);
+  if (!added) return added.error();
+  // It was committed or deleted meanwhile: what is left of the file is not for it.
+  if (!added->is_draft) return Step::NoDraft;
+  const auto leave_out = [&](const std::vector<std::size_t>& places, const char* code,
+                             const char* text) {
+    for (const std::size_t at : places)
+      some.errors.push_back(
+          {some.lines[at], base::printable(some.rows[at].address, kShownOctetsMax), code, text});
+  };
+  leave_out(added->known, "duplicate", "this address is in the job already");
+  leave_out(added->over, "too_many", "a job has at most 1000000 recipients");
   const Result<void> noted =
-      store_.note_import(import_, taken, some.looked_at, some.errors, some.is_end);
+      store_.note_import(import_, added->taken, some.looked_at, some.errors, some.is_end);
   if (!noted) return noted.error();
   return some.is_end ? Step::End : Step::More;
 }

@@ -53,19 +53,18 @@ class ListReader {
 /// sum. Errors: the store's.
 class ListImport {
  public:
-  ListImport(bulk::Store& store, std::int64_t job, ListReader reader, std::uint64_t rows_before)
-      : store_(store), job_(job), reader_(std::move(reader)), rows_(rows_before) {}
+  ListImport(bulk::Store& store, std::int64_t job, ListReader reader)
+      : store_(store), job_(job), reader_(std::move(reader)) {}
 
   Result<std::int64_t> begin(base::Time now);
-  enum class Step : std::uint8_t { More, End };
+  enum class Step : std::uint8_t { More, End, NoDraft };
   Result<Step> step();
-  static constexpr std::size_t kRecordsAtOnce = 5000;
+  static constexpr std::size_t kRecordsAtOnce = 1000;
 
  private:
   bulk::Store& store_;
   const std::int64_t job_;
   ListReader reader_;
-  std::uint64_t rows_;
   std::int64_t import_ = 0;
 };
 

@@ -129,8 +129,10 @@ void read_categories(const json::object& body, Draft& draft, Findings& findings)
                           {"At most 10 categories of 255 characters.",
                            "カテゴリは255文字までのものを10個までです。"});
     }
-    // A tag is shorter here.
-    if (category.size() > 128) category.resize(128);
+    // A tag is shorter here, and ends with a whole character.
+    std::size_t octets = std::min<std::size_t>(category.size(), 128);
+    while (octets > 0 && octets < category.size() && (category[octets] & 0xc0) == 0x80) --octets;
+    category.resize(octets);
     draft.tags.push_back(std::move(category));
   }
 }
@@ -276,6 +278,19 @@ Draft personalized(const Common& common, const json::object& one) {
   return draft;
 }
 
+/// Where a time stands that is none: without a word it would be sent at once.
+std::optional<std::string> find_bad_time(const json::object& body, const json::array& list) {
+  const auto is_bad = [](const json::object& object) {
+    const json::value* send_at = object.if_contains("send_at");
+    return send_at != nullptr && !send_at->is_null() && !read_time(*send_at);
+  };
+  if (is_bad(body)) return "send_at";
+  for (std::size_t i = 0; i < list.size(); ++i)
+    if (list[i].is_object() && is_bad(list[i].get_object()))
+      return "personalizations/" + std::to_string(i) + "/send_at";
+  return std::nullopt;
+}
+
 bool is_sandboxed(const json::object& body) {
   const json::object* settings = object_of(body, "mail_settings");
   return settings != nullptr && is_enabled(object_of(*settings, "sandbox_mode"));
@@ -287,6 +302,8 @@ PreparedBatch prepare_all(const HttpRequest& request, base::Time now, const std:
   if (body.problem) return one_problem(std::move(*body.problem));
   const json::array* list = array_of(body.object, "personalizations");
   if (list == nullptr || list->empty()) return refuse(kNoPersonalizations, "personalizations");
+  if (std::optional<std::string> field = find_bad_time(body.object, *list))
+    return refuse("The send_at parameter must be a Unix timestamp.", std::move(*field));
   if (list->size() > kPersonalizationsMax)
     return refuse("At most 1000 personalizations are allowed.", "personalizations");
   Findings findings;

@@ -66,12 +66,15 @@ void add_sendgrid_templates(Frame& frame, TemplateDesk& desk) {
     Endpoint work = [&desk, endpoint](std::shared_ptr<Call> call) {
       return (desk.*endpoint)(std::move(call), style());
     };
-    // What makes something claims its key itself: it has ids to keep.
-    const bool is_once = endpoint == &TemplateDesk::rename || endpoint == &TemplateDesk::remove ||
-                         endpoint == &TemplateDesk::remove_version ||
-                         endpoint == &TemplateDesk::activate;
-    if (is_once) work = desk.sender().once(std::move(work), style().refuse);
     frame.add(method, path, Access{scope}, std::move(work));
+  };
+  // Those that make something claim its id with their Idempotency-Key themselves.
+  const auto add_once = [&](const char* method, const char* path, const char* scope,
+                            Method endpoint) {
+    Endpoint work = [&desk, endpoint](std::shared_ptr<Call> call) {
+      return (desk.*endpoint)(std::move(call), style());
+    };
+    frame.add(method, path, Access{scope}, desk.sender().once(std::move(work), style().refuse));
   };
   constexpr const char* kOne = "/v3/templates/{id}";
   constexpr const char* kVersion = "/v3/templates/{id}/versions/{version}";
@@ -79,14 +82,14 @@ void add_sendgrid_templates(Frame& frame, TemplateDesk& desk) {
             [&desk](std::shared_ptr<Call> call) { return list(desk, std::move(call)); });
   add("POST", "/v3/templates", "templates:write", &TemplateDesk::create);
   add("GET", kOne, "templates:read", &TemplateDesk::show);
-  add("PATCH", kOne, "templates:write", &TemplateDesk::rename);
-  add("DELETE", kOne, "templates:write", &TemplateDesk::remove);
+  add_once("PATCH", kOne, "templates:write", &TemplateDesk::rename);
+  add_once("DELETE", kOne, "templates:write", &TemplateDesk::remove);
   add("POST", "/v3/templates/{id}/versions", "templates:write", &TemplateDesk::put_version);
   add("GET", kVersion, "templates:read", &TemplateDesk::show_version);
   add("PATCH", kVersion, "templates:write", &TemplateDesk::put_version);
-  add("DELETE", kVersion, "templates:write", &TemplateDesk::remove_version);
-  add("POST", "/v3/templates/{id}/versions/{version}/activate", "templates:write",
-      &TemplateDesk::activate);
+  add_once("DELETE", kVersion, "templates:write", &TemplateDesk::remove_version);
+  add_once("POST", "/v3/templates/{id}/versions/{version}/activate", "templates:write",
+           &TemplateDesk::activate);
 }
 
 }  // namespace ekiden::api::sendgrid
