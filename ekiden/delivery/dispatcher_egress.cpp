@@ -396,7 +396,11 @@ void Dispatcher::learn(Link& link, const LaneInfo& info, const Settlement::Conte
     verdict.fault = shaping::name_of(what.fault);
     if (!verdict.is_local) {
       if (what.action == shaping::Action::Bounce) verdict.state = spool::State::Bounced;
-      if (what.action == shaping::Action::Defer) verdict.state = spool::State::Queued;
+      // Who asks for less has nothing against the message, whatever code says so: docomo answers
+      // 554 to all of a session that was too much.
+      const bool is_pace =
+          what.reason == shaping::Reason::RateLimited && what.action != shaping::Action::Bounce;
+      if (what.action == shaping::Action::Defer || is_pace) verdict.state = spool::State::Queued;
     }
     if (what.action == shaping::Action::Alert) raise_alert(link, info, what, verdict.reply);
     if (what.is_hard && link.channel != nullptr) link.channel->on_hard_bounce(moment());
