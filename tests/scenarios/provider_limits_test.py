@@ -1,6 +1,7 @@
 """Goal: a provider's limits are obeyed, its replies teach, and an operator is told what holds.
 Method: profiles of one's own in rules_dir, MX hosts behind connect_map, a peer that counts."""
 import json
+import threading
 import time
 
 import support
@@ -214,9 +215,28 @@ class ProviderLimits(support.Scenario):
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn("carrier.toml", refused.stdout + refused.stderr)
         self.assertEqual(rates(), {"1/h"})
-        self.profile('rate = "off"\nconnection_rate = "off"')
+        # Nobody waits for the rest of the old limit's hour.
+        self.profile('rate = "1000/h"\nconnection_rate = "off"')
         self.relay_.cli("reload")
-        eventually(lambda: len(self.peer_.received) == 4, 20)
+        eventually(lambda: len(self.peer_.received) == 4, 40)
+
+    def test_a_reply_to_what_began_before_a_reload_is_read_by_the_new_rules(self):
+        began, goes_on = threading.Event(), threading.Event()
+
+        def answer(session, line):
+            if "later" not in line:
+                return None
+            began.set()
+            goes_on.wait(60)
+            return "450 4.2.1 no such user, later"
+        self.peer_.on("RCPT", answer)
+        self.relay_.start()
+        self.relay_.send(sender="", recipients=["later@one.test"])
+        eventually(began.is_set)
+        self.relay_.cli("reload")
+        goes_on.set()
+        event = self.relay_.wait_for_event("later@one.test", "bounced")[-1]
+        self.assertEqual(event["reason"], "user_unknown")
 
     def test_a_new_source_warms_up_and_its_overflow_leaves_from_a_warm_one(self):
         self.relay_.settings["source"] = [
