@@ -26,6 +26,8 @@ delivery::TlsPolicy tls_policy(config::RouteTls tls) {
       return delivery::TlsPolicy::Verified;
     case config::RouteTls::Off:
       return delivery::TlsPolicy::Off;
+    case config::RouteTls::Dane:
+      return delivery::TlsPolicy::Dane;
   }
   return delivery::TlsPolicy::Verified;
 }

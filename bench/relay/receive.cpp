@@ -1,12 +1,12 @@
 // A mail server that takes everything, keeps nothing, and says when: one thread, epoll.
 //
-//   receive --port P --out FILE [--arrivals MAX] [--latency MILLISECONDS]
+//   receive --port P --out FILE [--arrivals MAX] [--stamp-mail] [--latency MILLISECONDS]
 //
 // FILE begins with the count of messages taken, the time of the first and of the last as 64-bit
 // integers (microseconds of CLOCK_MONOTONIC), kept up to date through shared memory. Behind it
 // stands, for each message that carries "X-Bench: N", the time of its first arrival, at place N.
-// `--arrivals MAX` makes room for them; without it only the front is kept. `--latency`: each reply
-// waits so long.
+// `--arrivals MAX` makes room for them; without it only the front is kept. `--stamp-mail`: the time
+// is that of its MAIL, not of its end. `--latency`: each reply waits so long.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -54,6 +54,7 @@ std::int64_t now_us() {
 Front* front = nullptr;
 std::int64_t* arrivals = nullptr;
 std::uint64_t arrivals_max = 0;
+bool stamps_mail = false;
 
 class Session;
 
@@ -117,6 +118,9 @@ class Session {
     };
     if (is("EHLO")) {
       replies_ += "250-receive.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 0\r\n";
+    } else if (is("MAIL")) {
+      mail_us_ = now_us();
+      replies_ += "250 ok\r\n";
     } else if (is("DATA")) {
       replies_ += "354 go on\r\n";
       is_in_data_ = true;
@@ -165,10 +169,12 @@ class Session {
     const std::size_t at = head_.find("X-Bench: ");
     if (at == std::string::npos) return;
     const std::uint64_t number = std::strtoull(head_.c_str() + at + 9, nullptr, 10);
-    if (number < arrivals_max && arrivals[number] == 0) arrivals[number] = now;
+    if (number < arrivals_max && arrivals[number] == 0)
+      arrivals[number] = stamps_mail ? mail_us_ : now;
   }
 
   int fd_;
+  std::int64_t mail_us_ = 0;
   int waiting_ = 0;
   bool is_in_data_ = false, is_over_ = false;
   std::string line_, replies_, head_, tail_;
@@ -179,16 +185,16 @@ class Session {
 int main(int argc, char** argv) {
   int port = 0;
   std::string out;
-  const option known[] = {{"port", 1, nullptr, 'p'},
-                          {"out", 1, nullptr, 'o'},
-                          {"arrivals", 1, nullptr, 'a'},
-                          {"latency", 1, nullptr, 'l'},
-                          {nullptr, 0, nullptr, 0}};
+  const option known[] = {{"port", 1, nullptr, 'p'},       {"out", 1, nullptr, 'o'},
+                          {"arrivals", 1, nullptr, 'a'},   {"latency", 1, nullptr, 'l'},
+                          {"stamp-mail", 0, nullptr, 'm'}, {nullptr, 0, nullptr, 0}};
   for (int c = 0; (c = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
     if (c == 'p')
       port = std::atoi(optarg);
     else if (c == 'o')
       out = optarg;
+    else if (c == 'm')
+      stamps_mail = true;
     else if (c == 'l')
       latency_us = std::atoll(optarg) * 1000;
     else if (c == 'a')

@@ -18,7 +18,10 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// How many columns UTF-8 text takes, one for each code point.
+/// How many columns of a terminal UTF-8 text takes: two for kana, kanji, hangul, full-width forms
+/// and emoji, none for marks that combine, one for everything else.
 std::size_t width_of(const std::string& text);
+/// At most so many columns of the text, with an ellipsis where something was cut.
+std::string cut_to(const std::string& text, std::size_t width);
 
 }  // namespace ekiden::cli

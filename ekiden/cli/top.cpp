@@ -1,178 +1,65 @@
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <boost/json/array.hpp>
 #include <chrono>
-#include <map>
 
 #include "ekiden/cli/context.hpp"
 #include "ekiden/cli/fields.hpp"
 #include "ekiden/cli/keyboard.hpp"
-#include "ekiden/cli/table.hpp"
+#include "ekiden/cli/top_screen.hpp"
 
 namespace ekiden::cli {
 
 namespace json = boost::json;
+using std::chrono::steady_clock;
 
 namespace {
 
-constexpr std::size_t kRowsMax = 20;
-
-/// What the rows are of.
-struct Kind {
-  char key;  ///< switches to it
-  const char* name;
-  const char* heading;
-};
-constexpr Kind kKinds[] = {{'s', "site", "SITE"},
-                           {'p', "provider", "PROVIDER"},
-                           {'o', "source", "SOURCE"},
-                           {'t', "tenant", "TENANT"}};
-
-const Kind& kind_of(std::string_view name) {
-  for (const Kind& kind : kKinds)
-    if (name == kind.name) return kind;
-  return kKinds[0];
-}
-
-/// One look at the relay.
-struct Look {
-  std::chrono::steady_clock::time_point at{};
-  json::object status;
-  json::object summary;                      ///< empty where the queue is not counted by it
-  std::map<std::string, json::object> rows;  ///< by name
-};
-
-/// Counts between two looks, as "12/s".
-class Rates {
+/// The terminal's other screen, while it lives: what was there before comes back.
+class OtherScreen {
  public:
-  Rates(const Look& now, const Look* before)
-      : seconds_(before == nullptr ? 0
-                                   : std::chrono::duration<double>(now.at - before->at).count()) {}
-
-  std::string of(const json::object& now, const json::object* before, const char* key) const {
-    if (seconds_ <= 0) return "-";
-    return std::to_string(static_cast<std::uint64_t>(value(now, before, key) + 0.5)) + "/s";
+  explicit OtherScreen(Context& context) : context_(context) {
+    context_.print("\033[?1049h\033[?25l");
   }
-  double value(const json::object& now, const json::object* before, const char* key) const {
-    const std::uint64_t there = number_of(now, key);
-    const std::uint64_t then = before == nullptr ? 0 : number_of(*before, key);
-    return seconds_ <= 0 ? 0 : static_cast<double>(there > then ? there - then : 0) / seconds_;
+  ~OtherScreen() { context_.print("\033[?25h\033[?1049l"); }
+  OtherScreen(const OtherScreen&) = delete;
+  OtherScreen& operator=(const OtherScreen&) = delete;
+
+  /// Line by line over what is there, so that nothing flickers.
+  void show(const std::string& text) {
+    std::string out = "\033[H";
+    for (const char c : text) {
+      if (c == '\n') out += "\033[K\r";
+      out += c;
+    }
+    context_.print(out + "\033[K\033[J");
   }
 
  private:
-  double seconds_;
+  Context& context_;
 };
 
-std::string heading(const Look& look, const Look* before) {
-  const json::object& status = look.status;
-  const json::object* const then = before == nullptr ? nullptr : &before->status;
-  const Rates rates(look, before);
-  std::string out = text_of(status, "hostname") + "  ekiden " + text_of(status, "version") +
-                    "  up " + distance(status, "started") + "  " +
-                    std::to_string(number_of(status, "workers")) + " workers\n";
-  out += "sessions " + std::to_string(number_of(status, "sessions")) + "  connections " +
-         std::to_string(number_of(status, "connections")) + "  memory " +
-         format_octets(number_of(status, "memory_octets")) + "  spool " +
-         format_octets(number_of(status, "disk_octets")) + "\n";
-  out += "accepted " + rates.of(status, then, "accepted") + "  delivered " +
-         rates.of(status, then, "delivered") + "  deferred " + rates.of(status, then, "deferred") +
-         "  bounced " + rates.of(status, then, "bounced") + "\n";
-  for (const auto& alert : status.at("alerts").as_array())
-    out += "! " + std::string(alert.as_string()) + "\n";
-  return out;
+std::size_t lines() {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0) return 24;
+  return size.ws_row;
 }
 
-std::string first_of(const json::object& row) {
-  const auto* const holds = row.if_contains("holds");
-  if (holds == nullptr || holds->as_array().empty()) return {};
-  std::string text(holds->as_array().front().as_string());
-  if (holds->as_array().size() > 1)
-    text += " (+" + std::to_string(holds->as_array().size() - 1) + ")";
-  return text;
-}
-
-/// The node's state on one screen; rates are since the look before.
-std::string screen(const Look& look, const Look* before, const Kind& kind) {
-  const bool is_counted = !look.summary.empty();
-  std::vector<std::string> columns_of = {kind.heading};
-  for (const char* name : {"QUEUED", "READY", "IN FLIGHT"})
-    if (is_counted || name != std::string_view("QUEUED")) columns_of.emplace_back(name);
-  for (const char* name : {"CONNECTIONS", "DELIVERED", "DEFERRED", "BOUNCED", "THROTTLED"})
-    columns_of.emplace_back(name);
-  columns_of.emplace_back("LIMITS AND THE LAST REPLY");
-  Table table(columns_of);
-
-  std::map<std::string, json::object> groups;
-  if (is_counted)
-    for (const auto& value : look.summary.at("groups").as_array())
-      groups[text_of(value.as_object(), "name")] = value.as_object();
-  const Rates rates(look, before);
-  // Who has most waiting comes first, then who delivers most now.
-  struct Line {
-    double rate;
-    std::uint64_t queued;
-    std::string name;
-    json::object row, group;
-    const json::object* then;
-  };
-  std::vector<Line> lines;
-  const auto add = [&](const std::string& name, const json::object& row,
-                       const json::object& group) {
-    const json::object* then = nullptr;
-    if (before != nullptr) {
-      const auto found = before->rows.find(name);
-      if (found != before->rows.end()) then = &found->second;
-    }
-    const std::uint64_t queued =
-        group.empty() ? number_of(row, "ready") : number_of(group, "queued");
-    lines.push_back({rates.value(row, then, "delivered"), queued, name, row, group, then});
-  };
-  for (const auto& [name, row] : look.rows) {
-    const auto group = groups.find(name);
-    add(name, row, group == groups.end() ? json::object() : group->second);
-    if (group != groups.end()) groups.erase(group);
-  }
-  for (const auto& [name, group] : groups) add(name, {}, group);
-  std::sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) {
-    if (a.queued != b.queued) return a.queued > b.queued;
-    return a.rate != b.rate ? a.rate > b.rate : a.name < b.name;
-  });
-  if (lines.size() > kRowsMax) lines.resize(kRowsMax);
-  for (const Line& line : lines) {
-    const auto number = [&](const char* key) {
-      return std::to_string(number_of(line.group.empty() ? line.row : line.group, key));
-    };
-    std::vector<std::string> cells = {line.name};
-    if (is_counted) cells.push_back(number("queued"));
-    cells.push_back(number("ready"));
-    cells.push_back(number("in_flight"));
-    cells.push_back(std::to_string(
-        std::max(number_of(line.row, "connections"), number_of(line.group, "connections"))));
-    for (const char* key : {"delivered", "deferred", "bounced", "throttled"})
-      cells.push_back(rates.of(line.row, line.then, key));
-    std::string said = first_of(line.row);
-    if (said.empty()) said = text_of(line.group, "state");
-    if (const std::string reply = text_of(line.row, "last_reply"); !reply.empty())
-      said += (said.empty() ? "" : "; ") + reply;
-    cells.push_back(said);
-    table.add(std::move(cells));
-  }
-  return heading(look, before) + "\n" + table.format(columns());
-}
-
-/// Nothing when the relay did not answer, which has been said.
-std::optional<Look> look_at(Context& context, control::Client& client, const Kind& kind) {
-  Look look;
+/// Nothing when the relay did not answer; `problem` says why.
+std::optional<TopLook> look_at(control::Client& client, const TopKind& kind,
+                               control::Problem& problem) {
+  TopLook look;
   const auto ask = [&](const control::Request& request,
                        const std::function<bool(const json::object&)>& item, json::object& into) {
     const control::Answer answer = client.call(request, item);
-    if (!answer) context.fail(answer.problem);
     if (answer) into = *answer.value;
+    if (!answer) problem = answer.problem;
     return static_cast<bool>(answer);
   };
   if (!ask({"status", {}}, {}, look.status)) return std::nullopt;
-  const bool is_counted = kind.key == 's' || kind.key == 't';
-  if (is_counted && !ask({"queue.summary", {{"by", kind.name}}}, {}, look.summary))
+  if (kind.is_counted && !ask({"queue.summary", {{"by", kind.name}}}, {}, look.summary))
     return std::nullopt;
   json::object shown;
   const auto see = [&](const json::object& item) {
@@ -180,11 +67,11 @@ std::optional<Look> look_at(Context& context, control::Client& client, const Kin
     return true;
   };
   if (!ask({"egress.traffic", {{"by", kind.name}}}, see, shown)) return std::nullopt;
-  look.at = std::chrono::steady_clock::now();
+  look.at = steady_clock::now();
   return look;
 }
 
-void print_json(Context& context, const Look& look, const Kind& kind) {
+void print_json(Context& context, const TopLook& look, const TopKind& kind) {
   json::object all = look.status;
   if (!look.summary.empty()) all["summary"] = look.summary;
   all["by"] = kind.name;
@@ -194,44 +81,85 @@ void print_json(Context& context, const Look& look, const Kind& kind) {
   context.print_json(all);
 }
 
-void top(Context& context, bool is_once, unsigned interval_s, const std::string& by) {
-  auto client = context.connect();
-  if (!client) return;
-  const Kind* kind = &kind_of(by);
-  const bool is_live = !is_once && is_terminal_out();
+/// On a terminal, until a key ends it. The relay's problem, when that ended it.
+std::optional<control::Problem> watch(Context& context, control::Client& client, TopView view,
+                                      std::chrono::seconds interval) {
   Keyboard keyboard;
-  std::optional<Look> before;
-  for (;;) {
-    std::optional<Look> look = look_at(context, *client, *kind);
-    if (!look) return;
-    if (context.is_json) {
-      print_json(context, *look, *kind);
-    } else {
-      if (is_live) context.print("\033[H\033[J");
-      context.print(screen(*look, before ? &*before : nullptr, *kind));
-      if (is_live) context.print("\ns site  p provider  o source  t tenant  q quit\n");
+  OtherScreen screen(context);
+  view.has_keys = keyboard.is_terminal();
+  std::optional<TopLook> now, before;
+  control::Problem problem;
+  for (auto due = steady_clock::now();;) {
+    if (steady_clock::now() >= due) {
+      before = std::exchange(now, look_at(client, *view.kind, problem));
+      if (!now) return problem;
+      due = steady_clock::now() + interval;
     }
-    if (is_once) return;
-    before = std::move(look);
-    const std::optional<char> key = keyboard.wait(interval_s);
+    view.columns = columns();
+    view.lines = lines();
+    screen.show(format_top(*now, before ? &*before : nullptr, view));
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::max(due - steady_clock::now(), steady_clock::duration{}));
+    const std::optional<char> key = keyboard.wait(left);
     if (!key) continue;
-    if (*key == 'q') return;
-    for (const Kind& other : kKinds) {
-      if (other.key != *key || &other == kind) continue;
-      kind = &other;
-      before->rows.clear();  // of others: rates begin with the next look
+    const TopStep step = press(view, *key);
+    if (step == TopStep::End) return std::nullopt;
+    if (step == TopStep::LookAgain) {
+      // Rows of another kind: rates begin with the look behind the next.
+      due = steady_clock::now();
+      now.reset();
     }
   }
+}
+
+struct Options {
+  bool is_once = false;
+  unsigned interval_s = 2;
+  std::string by = "site", sort = "waiting", filter;
+};
+
+void top(Context& context, const Options& options) {
+  auto client = context.connect();
+  if (!client) return;
+  TopView view;
+  view.kind = find_top_kind(options.by);
+  view.order = find_top_order(options.sort);
+  view.filter = options.filter;
+  const std::chrono::seconds interval(options.interval_s);
+  if (!options.is_once && !context.is_json && is_terminal_out()) {
+    if (const auto problem = watch(context, *client, view, interval)) context.fail(*problem);
+    return;
+  }
+  view.columns = columns();
+  Keyboard keyboard;
+  std::optional<TopLook> before;
+  for (;;) {
+    control::Problem problem;
+    std::optional<TopLook> look = look_at(*client, *view.kind, problem);
+    if (!look) return context.fail(problem);
+    if (context.is_json) {
+      print_json(context, *look, *view.kind);
+    } else {
+      context.print(format_top(*look, before ? &*before : nullptr, view));
+    }
+    if (options.is_once) return;
+    before = std::move(look);
+    const std::optional<char> key = keyboard.wait(interval);
+    if (key && (*key == 'q' || *key == Keyboard::kInterrupt)) return;
+  }
+}
+
+/// Of names in a table, for CLI11.
+template <class Table>
+std::vector<std::string> names_of(const Table& table) {
+  std::vector<std::string> names;
+  for (const auto& one : table) names.emplace_back(one.name);
+  return names;
 }
 
 }  // namespace
 
 void add_top(CLI::App& app, Context& context) {
-  struct Options {
-    bool is_once = false;
-    unsigned interval_s = 2;
-    std::string by = "site";
-  };
   auto options = std::make_shared<Options>();
   CLI::App* command =
       app.add_subcommand("top", "Watch the relay: rates, sessions, sites, providers, sources");
@@ -240,10 +168,14 @@ void add_top(CLI::App& app, Context& context) {
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();
   command->add_option("--by", options->by, "What the rows are of")
-      ->check(CLI::IsMember({"site", "provider", "source", "tenant"}))
+      ->check(CLI::IsMember(names_of(kTopKinds)))
       ->capture_default_str();
-  command->callback(
-      [&context, options] { top(context, options->is_once, options->interval_s, options->by); });
+  command->add_option("--sort", options->sort, "Which rows come first")
+      ->check(CLI::IsMember(names_of(kTopOrders)))
+      ->capture_default_str();
+  command->add_option("--filter", options->filter,
+                      "Only rows with this in their name, limits or last reply");
+  command->callback([&context, options] { top(context, *options); });
 }
 
 }  // namespace ekiden::cli

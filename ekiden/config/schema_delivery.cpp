@@ -109,9 +109,10 @@ std::vector<Key> route_keys(Route& v) {
        .example = "\"/etc/ekiden/smarthost.secret\"",
        .text = TextKind::File},
       {.name = "tls",
-       .value = choice(v.tls, {"opportunistic", "required", "verified", "off"}),
+       .value = choice(v.tls, {"opportunistic", "required", "verified", "off", "dane"}),
        .doc = "opportunistic: when offered; required: never in the clear; verified: chain and "
-              "name must be right as well; off: never."},
+              "name must be right as well; dane: only with a TLSA record that matches (RFC 7672 "
+              "§6); off: never."},
       {.name = "bdat",
        .value = &v.bdat,
        .doc = "Send with BDAT wherever the next hop offers CHUNKING, not only where a message "

@@ -135,7 +135,7 @@ struct Retry {
   friend bool operator==(const Retry&, const Retry&) = default;
 };
 
-enum class RouteTls : std::uint8_t { Opportunistic, Required, Verified, Off };
+enum class RouteTls : std::uint8_t { Opportunistic, Required, Verified, Off, Dane };
 
 struct Route {
   std::vector<std::string> domains;  ///< lower case: "example.org", "*.example.org", "*"

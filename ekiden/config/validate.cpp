@@ -424,6 +424,11 @@ class Validator : private Findings {
       if (has_hop && v.next_hop.kind == NextHop::Kind::Discard && has(path + ".retry")) {
         refuse(path + ".retry", "route.retry has no effect: nothing is sent");
       }
+      // RFC 7672 §6.
+      if (v.tls == RouteTls::Dane && settings_.delivery.dane == Dane::Off)
+        refuse(path + ".tls", "route.tls = \"dane\" cannot be met with delivery.dane = \"off\"");
+      if (v.tls == RouteTls::Dane && settings_.dns.dnssec == Dnssec::Off)
+        refuse(path + ".tls", "route.tls = \"dane\" cannot be met with dns.dnssec = \"off\"");
       if (v.tls == RouteTls::Off && !v.username.empty()) {
         warn(path + ".tls", "the route's password goes over the network in the clear");
       }

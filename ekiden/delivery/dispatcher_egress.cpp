@@ -396,7 +396,11 @@ void Dispatcher::learn(Link& link, const LaneInfo& info, const Settlement::Conte
     verdict.fault = shaping::name_of(what.fault);
     if (!verdict.is_local) {
       if (what.action == shaping::Action::Bounce) verdict.state = spool::State::Bounced;
-      if (what.action == shaping::Action::Defer) verdict.state = spool::State::Queued;
+      // Who asks for less has nothing against the message, whatever code says so: docomo answers
+      // 554 to all of a session that was too much.
+      const bool is_pace =
+          what.reason == shaping::Reason::RateLimited && what.action != shaping::Action::Bounce;
+      if (what.action == shaping::Action::Defer || is_pace) verdict.state = spool::State::Queued;
     }
     if (what.action == shaping::Action::Alert) raise_alert(link, info, what, verdict.reply);
     if (what.is_hard && link.channel != nullptr) link.channel->on_hard_bounce(moment());
@@ -505,11 +509,14 @@ bool Dispatcher::learn_from_failure(Link& link, const LaneInfo& info, const Conn
 void Dispatcher::rest_source(std::string_view source, base::Time until, const std::string& why) {
   const auto known = egress_.rests().find(source);
   const base::Time now = parts_.worker.clock.now();
-  if (known == egress_.rests().end() || known->second.until <= now)
+  if (known == egress_.rests().end() || known->second.until <= now) {
     base::log::error("source_resting", {{"source", source},
                                         {"for", base::format_duration(until - now)},
                                         {"why", why},
                                         {"consequence", "its share goes to the pool's others"}});
+    // At once: others of its connections fail in the same instant, and one line is enough.
+    egress_.rest(source, {until, why});
+  }
   for (unsigned i = 0; i < parts_.neighbours.count(); ++i) {
     Dispatcher& there = parts_.neighbours.at(i);
     parts_.neighbours.send(i, [&there, source = std::string(source), until, why] {

@@ -93,9 +93,28 @@ void Dispatcher::dismissed(std::uint64_t id, unsigned owner) {
   if (place != feeds_.end()) place->second->dismiss();
 }
 
+namespace {
+
+/// What waits is held to the new limits from now on; plans are made anew only as they age.
+void adopt_profiles(Egress& egress, const std::shared_ptr<const shaping::Providers>& providers,
+                    shaping::Moment now) {
+  for (const auto& [key, known] : egress.providers()) {
+    if (known->profile == nullptr) continue;
+    const shaping::Profile* const profile = providers->find_by_name(known->profile->name);
+    if (profile == nullptr) continue;
+    Plan plan;
+    plan.site = key;
+    plan.profile = std::shared_ptr<const shaping::Profile>(providers, profile);
+    egress.provider(plan, now);
+  }
+}
+
+}  // namespace
+
 void Dispatcher::set_options(DispatcherOptions options, SettlementOptions settlement) {
   options_ = options;
   egress_.set_sources(options_.sources);
+  if (options_.providers != nullptr) adopt_profiles(egress_, options_.providers, moment());
   make_all_due();
   settlement_.set_options(std::move(settlement));
   // Sites with a queue would keep theirs until the next message for them.

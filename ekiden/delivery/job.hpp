@@ -25,6 +25,7 @@ enum class TlsPolicy : std::uint8_t {
   Opportunistic,  ///< try, fall back by degrees, remember what the host can do
   Required,       ///< never in the clear; any certificate
   Verified,       ///< chain and name must verify
+  Dane,           ///< usable TLSA records must be there, and one must match
 };
 
 /// One host to try, by name or by address.

@@ -25,6 +25,17 @@ TlsPolicy stronger(TlsPolicy a, TlsPolicy b) {
   return std::max(a, b);
 }
 
+/// RFC 7672 §6: DANE is the only thing that counts, so a host without it is not used.
+void refuse_without_dane(const Target& target, policy::TlsResult fault, const char* why,
+                         Protection& protection) {
+  protection = {};
+  protection.tls = TlsPolicy::Required;
+  protection.asked_by = kDane;
+  protection.fault = fault;
+  protection.refusal = local_reply(
+      451, {4, 7, 5}, target.host + ": DANE: the route requires it, and " + std::string(why));
+}
+
 /// RFC 8689 §2, §4.2.1: the name is proven, the certificate verifies; the dialogue sees to the
 /// rest.
 void hold_to_requiretls(const Plan& plan, const Target& target, Protection& protection) {
@@ -80,6 +91,8 @@ Protection protection_of(const Plan& plan, const Target& target) {
   protection.tls = plan.tls;
   // An operator who turned TLS off for a route has said what is to be done.
   if (plan.tls == TlsPolicy::Off) return protection;
+  // MTA-STS neither rescues nor refuses where the route insists on DANE.
+  if (plan.tls == TlsPolicy::Dane) return protection;
   // RFC 8689 §4.2.2: the one place where a sender's "TLS-Required: No" sets what recipient domains
   // publish aside. What the route wants is the operator's wish, and stays.
   if (plan.tls_demand == message::TlsDemand::Optional) {
@@ -109,12 +122,18 @@ Protection protection_of(const Plan& plan, const Target& target) {
 base::Task<Protection> find_protection(dns::Resolver& resolver, bool uses_dane, const Plan& plan,
                                        const Target& target) {
   Protection protection = protection_of(plan, target);
+  const bool is_mandatory = plan.tls == TlsPolicy::Dane;
   // RFC 7672 §2.2.1: only a validated MX (or its validated absence) names a host securely.
-  const bool may_ask = uses_dane && plan.tls != TlsPolicy::Off &&
-                       plan.tls_demand != message::TlsDemand::Optional && target.is_from_mx &&
-                       target.is_mx_secure;
+  const bool is_found_securely = target.is_from_mx && target.is_mx_secure;
+  const bool is_wanted =
+      uses_dane && plan.tls != TlsPolicy::Off && plan.tls_demand != message::TlsDemand::Optional;
+  const bool may_ask =
+      is_mandatory ? is_found_securely || !target.is_from_mx : is_wanted && is_found_securely;
   const bool is_required = plan.tls_demand == message::TlsDemand::Required;
   if (!may_ask) {
+    if (is_mandatory)
+      refuse_without_dane(target, policy::TlsResult::DaneRequired,
+                          "DNSSEC does not vouch for the domain's MX", protection);
     if (is_required) hold_to_requiretls(plan, target, protection);
     co_return protection;
   }
@@ -122,6 +141,9 @@ base::Task<Protection> find_protection(dns::Resolver& resolver, bool uses_dane, 
   const policy::DaneFound found = co_await policy::find_dane(resolver, std::move(question));
   switch (found.kind) {
     case policy::DaneFound::Kind::None:
+      if (is_mandatory)
+        refuse_without_dane(target, policy::TlsResult::DaneRequired,
+                            "the host has no TLSA record that DNSSEC vouches for", protection);
       break;
     case policy::DaneFound::Kind::Usable:
       protection = {};
@@ -130,6 +152,12 @@ base::Task<Protection> find_protection(dns::Resolver& resolver, bool uses_dane, 
       protection.asked_by = kDane;
       break;
     case policy::DaneFound::Kind::Unusable:
+      if (is_mandatory) {
+        refuse_without_dane(target, policy::TlsResult::TlsaInvalid,
+                            "none of the host's TLSA records is usable", protection);
+        break;
+      }
+      protection.fault = policy::TlsResult::TlsaInvalid;
       // RFC 7672 §2.2: TLS, whoever it is. A policy or a route that wants more gets it.
       if (protection.asked_by.empty()) protection.asked_by = kDane;
       protection.tls = stronger(protection.tls, TlsPolicy::Required);
@@ -139,6 +167,7 @@ base::Task<Protection> find_protection(dns::Resolver& resolver, bool uses_dane, 
       protection = {};
       protection.tls = stronger(plan.tls, TlsPolicy::Required);
       protection.asked_by = kDane;
+      protection.fault = policy::TlsResult::DnssecInvalid;
       protection.refusal = local_reply(451, {4, 7, 5}, target.host + ": DANE: " + found.reason);
       break;
   }

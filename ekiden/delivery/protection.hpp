@@ -9,6 +9,7 @@
 #include "ekiden/dns/resolver.hpp"
 #include "ekiden/net/stream.hpp"
 #include "ekiden/policy/mta_sts_policy.hpp"
+#include "ekiden/policy/tls_report.hpp"
 #include "ekiden/tls/dane.hpp"
 
 namespace ekiden::delivery {
@@ -23,13 +24,16 @@ struct Protection {
   std::string remark;
   /// The host must not be used now; ours, 4.7.x.
   std::optional<smtp::Reply> refusal;
+  /// What reports call the fault of the host's records (RFC 8460 §4.3).
+  std::optional<policy::TlsResult> fault;
 };
 
 /// The protection of a host before the DNS is asked about DANE: the route's wish and MTA-STS. Pure.
 Protection protection_of(const Plan& plan, const Target& target);
 
 /// RFC 7672: asks for TLSA records where the host was found securely. Where they are usable they
-/// decide; RFC 8461 §2: MTA-STS then neither helps nor harms.
+/// decide; RFC 8461 §2: MTA-STS then neither helps nor harms. RFC 7672 §6: a route may insist on
+/// them, also of hosts that it names; `uses_dane` is true then.
 base::Task<Protection> find_protection(dns::Resolver& resolver, bool uses_dane, const Plan& plan,
                                        const Target& target);
 

@@ -95,6 +95,49 @@ TEST(Protection, TheNextHostIsTriedWhenOneFails) {
   EXPECT_EQ(rig.feed.results[0].peer.host, "mx2.example");
 }
 
+// RFC 7672 §6.
+TEST(Protection, ARouteMayInsistOnDane) {
+  SecureRig right;
+  right.plan.tls = TlsPolicy::Dane;
+  right.publish(kUsable);
+  right.run();
+  ASSERT_TRUE(right.handshakes.at(0).dane);
+  EXPECT_EQ(right.feed.result(0).outcome, Outcome::Delivered);
+
+  const auto refused = [](SecureRig& rig) {
+    rig.plan.tls = TlsPolicy::Dane;
+    const ConnectionEnd& end = rig.run();
+    EXPECT_EQ(end.reply.code, 451);
+    EXPECT_EQ(end.reply.enhanced, (smtp::EnhancedCode{4, 7, 5}));
+    EXPECT_TRUE(rig.network.tried.empty());
+    return end.reply.text();
+  };
+  SecureRig absent;
+  EXPECT_NE(refused(absent).find("has no TLSA record"), std::string::npos);
+  SecureRig unusable;
+  unusable.publish(kUnusable);
+  EXPECT_NE(refused(unusable).find("none of the host's TLSA records"), std::string::npos);
+  SecureRig insecure;
+  insecure.publish(kUsable);
+  insecure.plan.targets[0].is_mx_secure = false;
+  EXPECT_NE(refused(insecure).find("does not vouch for the domain's MX"), std::string::npos);
+  // Neither a policy of the domain nor the sender's "TLS-Required: No" is an excuse.
+  SecureRig rescued;
+  rescued.obey(MtaStsMode::Enforce, {"mx.example"});
+  EXPECT_NE(refused(rescued).find("DANE"), std::string::npos);
+  SecureRig optional;
+  optional.plan.tls_demand = message::TlsDemand::Optional;
+  EXPECT_NE(refused(optional).find("DANE"), std::string::npos);
+
+  // A host that the route names is known without an MX.
+  SecureRig named;
+  named.plan.tls = TlsPolicy::Dane;
+  named.plan.targets[0].is_from_mx = named.plan.targets[0].is_mx_secure = false;
+  named.publish(kUsable);
+  named.run();
+  ASSERT_TRUE(named.handshakes.at(0).dane);
+}
+
 TEST(Protection, BogusRecordsDefer) {
   for (const dns::Status status : {dns::Status::Bogus, dns::Status::Failed}) {
     SecureRig rig;
@@ -459,6 +502,42 @@ TEST(Observation, WhatKeptMailBackIsToldWithTheConnectionsEnd) {
   ASSERT_EQ(unoffered.tls.size(), 1U);
   EXPECT_EQ(unoffered.tls[0].policy, policy::TlsPolicyKind::Sts);
   EXPECT_EQ(unoffered.tls[0].failure->result, policy::TlsResult::StarttlsNotSupported);
+}
+
+// RFC 8460 §4.3.2.2.
+TEST(Observation, EachFaultOfDaneHasItsName) {
+  const auto told = [](ObservedRig& rig) {
+    const ConnectionEnd& end = rig.run();
+    EXPECT_EQ(end.tls.size(), 1U);
+    EXPECT_EQ(end.tls.at(0).policy, policy::TlsPolicyKind::Tlsa);
+    return end.tls.at(0).failure.value().result;
+  };
+  ObservedRig unvalidated;
+  unvalidated.dns.fail("_25._tcp.mx.example", dns::Status::Failed);
+  EXPECT_EQ(told(unvalidated), policy::TlsResult::DnssecInvalid);
+  ObservedRig clear;
+  clear.publish(kUsable);
+  clear.host().script.ehlo = "250 mx.example\r\n";
+  EXPECT_EQ(told(clear), policy::TlsResult::StarttlsNotSupported);
+  ObservedRig absent;
+  absent.plan.tls = TlsPolicy::Dane;
+  EXPECT_EQ(told(absent), policy::TlsResult::DaneRequired);
+  ObservedRig insecure;
+  insecure.plan.tls = TlsPolicy::Dane;
+  insecure.plan.targets[0].is_mx_secure = false;
+  EXPECT_EQ(told(insecure), policy::TlsResult::DaneRequired);
+  ObservedRig required;
+  required.plan.tls = TlsPolicy::Dane;
+  required.publish(kUnusable);
+  EXPECT_EQ(told(required), policy::TlsResult::TlsaInvalid);
+
+  // Mail got through, under TLS that authenticated nobody.
+  ObservedRig unusable;
+  unusable.publish(kUnusable);
+  unusable.run();
+  ASSERT_EQ(unusable.told.size(), 1U);
+  EXPECT_EQ(unusable.told[0].second.policy, policy::TlsPolicyKind::Tlsa);
+  EXPECT_EQ(unusable.failure(), policy::TlsResult::TlsaInvalid);
 }
 
 TEST(Observation, FailuresThatMailGotPastAreToldToo) {

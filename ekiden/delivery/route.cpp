@@ -91,6 +91,8 @@ std::string_view tls_policy_name(TlsPolicy policy) {
       return "required";
     case TlsPolicy::Verified:
       return "verified";
+    case TlsPolicy::Dane:
+      return "dane";
   }
   return "";
 }

@@ -47,6 +47,7 @@ smtp::ClientOptions Session::client_options(const Parts& parts, TlsLevel level) 
       break;
     case TlsPolicy::Required:
     case TlsPolicy::Verified:
+    case TlsPolicy::Dane:
       options.tls = smtp::ClientTls::Required;
       break;
   }

@@ -98,9 +98,8 @@ base::Task<void> Settlement::report(Report report) {
   own.details.is_eight_bit = true;
   own.details.has_utf8_header = dsn.needs_smtputf8;
   own.details.is_generated = true;
-  // RFC 8689 §5: what is said of such a message is protected as it was.
-  if (meta.details.tls_demand == message::TlsDemand::Required)
-    own.details.tls_demand = message::TlsDemand::Required;
+  // RFC 8689 §5, §6: what is said of a message is protected as it was, or as little.
+  own.details.tls_demand = meta.details.tls_demand;
 
   auto batch = std::make_shared<Batch>();
   batch->is_report = true;

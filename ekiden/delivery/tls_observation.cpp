@@ -31,7 +31,7 @@ TlsSession refused_session(const Plan& plan, const Target& target, const Protect
   TlsSession session = session_under(plan, target, protection);
   TlsFailure failure;
   failure.receiving_host = target.host;
-  if (session.policy == TlsPolicyKind::Tlsa) failure.result = TlsResult::DnssecInvalid;
+  if (protection.fault) failure.result = *protection.fault;
   if (protection.refusal && !protection.refusal->lines.empty())
     failure.reason = protection.refusal->lines.front();
   session.failure = std::move(failure);
@@ -48,6 +48,12 @@ TlsSession seen_session(const Plan& plan, const Target& target, const Protection
     failure.result = words.empty() ? TlsResult::StarttlsNotSupported : policy::tls_result_of(words);
     session.failure = std::move(failure);
     return session;
+  }
+  if (session.policy == TlsPolicyKind::Tlsa && protection.fault) {
+    // RFC 7672 §2.2: TLS had to be, and authenticated nobody.
+    failure.result = *protection.fault;
+    failure.reason = "no TLSA record is usable";
+    session.failure = std::move(failure);
   }
   // A policy that is only tested asks for as much as one that is enforced.
   if (session.policy != TlsPolicyKind::Sts) return session;

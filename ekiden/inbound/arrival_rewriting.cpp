@@ -157,9 +157,8 @@ void Arrival::add_report(spool::Transaction& transaction, const message::DsnRequ
   own.details.is_eight_bit = true;
   own.details.has_utf8_header = dsn.needs_smtputf8;
   own.details.is_generated = true;
-  // RFC 8689 §5.
-  if (request.meta->details.tls_demand == message::TlsDemand::Required)
-    own.details.tls_demand = message::TlsDemand::Required;
+  // RFC 8689 §5, §6.
+  own.details.tls_demand = request.meta->details.tls_demand;
 
   events::Event event = events::message_event(request.id, own, 0);
   event.time = request.now;

@@ -148,6 +148,8 @@ class Composer {
     if (about.starts_with('<') && about.size() < 500 && tame(about, false) == about) {
       out += "References: " + about + "\r\n";
     }
+    // RFC 8689 §6: what the sender wished for the message holds for what is said of it.
+    if (meta_.details.tls_demand == TlsDemand::Optional) out += "TLS-Required: No\r\n";
     // RFC 3834 §5; RFC 3798 and vacation programs look for it.
     out +=
         "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"

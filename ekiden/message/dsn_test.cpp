@@ -141,6 +141,15 @@ TEST(Dsn, OfMailWithRequiretlsOnlyTheHeaderComesBack) {
   EXPECT_NE(octets.find("Subject: hello"), std::string::npos);
 }
 
+// RFC 8689 §6.
+TEST(Dsn, OfMailWithTlsRequiredNoSaysSoToo) {
+  Meta meta = typical_meta();
+  DsnRequest request = typical_request(meta, DsnKind::Failed);
+  EXPECT_EQ(compose_dsn(request).octets.find("TLS-Required"), std::string::npos);
+  meta.details.tls_demand = TlsDemand::Optional;
+  EXPECT_NE(compose_dsn(request).octets.find("\r\nTLS-Required: No\r\n"), std::string::npos);
+}
+
 TEST(Dsn, HostileRepliesStayInsideTheirField) {
   const Meta meta = typical_meta();
   DsnRequest request = typical_request(meta, DsnKind::Failed);

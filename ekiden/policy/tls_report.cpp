@@ -18,10 +18,12 @@ namespace {
 constexpr std::size_t kStringsMax = 100;
 
 constexpr std::array<std::string_view, 3> kKinds{"no-policy-found", "sts", "tlsa"};
-constexpr std::array<std::string_view, 10> kResults{
-    "starttls-not-supported",  "certificate-host-mismatch", "certificate-expired",
-    "certificate-not-trusted", "validation-failure",        "tlsa-invalid",
-    "dnssec-invalid",          "sts-policy-fetch-error",    "sts-policy-invalid",
+constexpr std::array<std::string_view, 11> kResults{
+    "starttls-not-supported", "certificate-host-mismatch",
+    "certificate-expired",    "certificate-not-trusted",
+    "validation-failure",     "tlsa-invalid",
+    "dnssec-invalid",         "dane-required",
+    "sts-policy-fetch-error", "sts-policy-invalid",
     "sts-webpki-invalid"};
 
 json::array array_of(const std::vector<std::string>& texts) {
@@ -158,12 +160,15 @@ TlsResult tls_result_of(std::string_view words) {
   const auto says = [words](std::string_view what) {
     return words.find(what) != std::string_view::npos;
   };
+  // RFC 8460 §4.3.2.2: none of the records was good for the certificates that came.
+  if (says("TLSA")) return TlsResult::TlsaInvalid;
   if (says("expired") || says("not yet valid")) return TlsResult::CertificateExpired;
   if (says("ostname mismatch") || says("IP address mismatch"))
     return TlsResult::CertificateHostMismatch;
   // RFC 8460 §4.3.1: this label covers whatever else is wrong with a chain.
-  if (says("self-signed") || says("self signed") || says("issuer") || says("chain") ||
-      says("verify the first certificate") || says("TLSA") || says("certificate verify failed"))
+  // An alert is the peer's view of us.
+  if (says("alert")) return TlsResult::ValidationFailure;
+  if (says("certificate") || says("issuer") || says("chain") || says("CA ") || says("subtree"))
     return TlsResult::CertificateNotTrusted;
   return TlsResult::ValidationFailure;
 }

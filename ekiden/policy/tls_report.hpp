@@ -29,6 +29,7 @@ enum class TlsResult : std::uint8_t {
   ValidationFailure,
   TlsaInvalid,
   DnssecInvalid,
+  DaneRequired,
   StsPolicyFetchError,
   StsPolicyInvalid,
   StsWebpkiInvalid,

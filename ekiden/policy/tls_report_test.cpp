@@ -144,7 +144,12 @@ TEST(TlsReport, OpensslsWordsHaveAResult) {
   EXPECT_EQ(tls_result_of("self-signed certificate"), TlsResult::CertificateNotTrusted);
   EXPECT_EQ(tls_result_of("unable to get local issuer certificate"),
             TlsResult::CertificateNotTrusted);
-  EXPECT_EQ(tls_result_of("no matching DANE TLSA records"), TlsResult::CertificateNotTrusted);
+  // Name constraints, a purpose, a key: RFC 8460 §4.3.1 names no others for them.
+  for (const char* words : {"permitted subtree violation", "unsuitable certificate purpose",
+                            "EE certificate key too weak", "invalid CA certificate"})
+    EXPECT_EQ(tls_result_of(words), TlsResult::CertificateNotTrusted) << words;
+  EXPECT_EQ(tls_result_of("no matching DANE TLSA records"), TlsResult::TlsaInvalid);
+  EXPECT_EQ(tls_result_of("sslv3 alert bad certificate"), TlsResult::ValidationFailure);
   EXPECT_EQ(tls_result_of("connection reset by peer"), TlsResult::ValidationFailure);
   for (int i = 0; i <= static_cast<int>(TlsResult::StsWebpkiInvalid); ++i) {
     const auto result = static_cast<TlsResult>(i);

@@ -45,6 +45,21 @@ std::string rate_text(double rate) {
   return text;
 }
 
+/// Clocks of several workers and a slow reply are no reason to doubt the clock.
+constexpr std::int64_t kClockSlackUs = 60'000'000;
+
+/// A clock that was set back: what was learnt ahead of it was learnt now. So no pause lasts longer
+/// than it was said to, and replies are no old news until that time comes again.
+void follow_clock(std::optional<AdaptiveRate>& learnt, const AdaptiveRate::Options& options,
+                  base::Time now) {
+  AdaptiveRate::State state = learnt->state();
+  const std::int64_t ahead = state.cut_at_us - base::to_unix_us(now);
+  if (ahead < kClockSlackUs) return;
+  state.cut_at_us -= ahead;
+  state.paused_until_us = std::max<std::int64_t>(0, state.paused_until_us - ahead);
+  learnt.emplace(options, state);
+}
+
 }  // namespace
 
 std::string_view name_of(Hold hold) {
@@ -133,6 +148,7 @@ Held Channel::holds_connection(Moment now, base::Duration patience) {
 
 Held Channel::holds_transaction(Moment now) {
   if (learnt_) {
+    follow_clock(learnt_, options(), now.wall);
     if (learnt_->paused_until() > now.wall) return {Hold::Suspended, learnt_->paused_until()};
     if (learnt_->is_probing() && in_flight_ > 0) return {Hold::Probing, base::Time::max()};
     if (next_by_learnt_ > now.wall) {

@@ -118,6 +118,27 @@ TEST(Channel, ASuspensionHoldsForItsTimeAndThenAsksOnce) {
   EXPECT_NE(channel.holds_transaction(at(after + 1h)).by, Hold::Probing);
 }
 
+TEST(Channel, AClockThatIsSetBackMakesNoPauseLongerAndNoReplyOld) {
+  Channel channel(profile(), false, {}, at(0s));
+  channel.started(at(0s), 1);
+  channel.on_suspended(at(1s), at(0s).wall, 1h);
+  channel.ended();
+  const auto yesterday = [](base::Duration since) {
+    Moment moment = at(since);
+    moment.wall -= 24h;
+    return moment;
+  };
+  const Held held = channel.holds_transaction(yesterday(1min));
+  EXPECT_EQ(held.by, Hold::Suspended);
+  EXPECT_LE(held.until, yesterday(1min + 1h).wall);
+  const Moment later = yesterday(3h);
+  ASSERT_TRUE(channel.holds_transaction(later).is_free());
+  channel.started(later, 1);
+  const double before = *channel.learnt();
+  channel.on_throttled(yesterday(3h + 1s), later.wall);
+  EXPECT_LT(*channel.learnt(), before) << "it is heard";
+}
+
 TEST(Channel, WhatItLearntOutlivesIt) {
   Channel::State kept;
   {

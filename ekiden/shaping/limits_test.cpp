@@ -130,18 +130,40 @@ TEST(WindowLimit, OffNeverLimits) {
   EXPECT_EQ(limit.next_free(kStart), kStart);
 }
 
-TEST(WindowLimit, AnotherRateKeepsTheWaitAndGivesNoBurst) {
-  WindowLimit limit(10, 1s);
-  limit.take(kStart);
-  limit.set_rate({10'000, 1s}, kStart);
-  EXPECT_EQ(limit.available(kStart), 0u) << "the wait that was left";
-  EXPECT_LE(limit.next_free(kStart), kStart + 100ms);
-  EXPECT_GT(limit.next_free(kStart), kStart + 90ms);
+TEST(WindowLimit, AnotherRateCountsWhatWasAndGivesNoBurst) {
+  WindowLimit slower(10, 1s);
+  slower.take(kStart);
+  slower.set_rate({1, 1s}, kStart);
+  EXPECT_EQ(slower.next_free(kStart), kStart + 100ms) << "the wait that was left";
+  WindowLimit faster(1, 1h);
+  faster.take(kStart);
+  faster.set_rate({10, 1s}, kStart + 1min);
+  EXPECT_LE(faster.next_free(kStart + 1min), kStart + 1min + 100ms) << "not the hour's rest";
+  EXPECT_GT(faster.next_free(kStart + 1min), kStart + 1min + 90ms) << "the event counts";
   WindowLimit idle(10'000, 1s);
   idle.set_rate({20'000, 1s}, kStart);
   EXPECT_LE(idle.available(kStart), 1u);
   idle.set_rate({}, kStart);
   EXPECT_GT(idle.available(kStart), 1'000'000u);
+}
+
+TEST(WindowLimit, AFasterRateHoldsInEveryWindowAcrossTheChange) {
+  std::mt19937 random(5);
+  for (int run = 0; run < 200; ++run) {
+    const auto count = static_cast<std::uint32_t>(1 + random() % 300);
+    const auto more = static_cast<std::uint32_t>(count + random() % 600);
+    WindowLimit limit(count, 1s);
+    std::vector<Steady> events;
+    const Steady change = kStart + Duration(random() % 3'000'000);
+    for (Steady now = kStart; now < kStart + 6s;) {
+      if (now >= change) limit.set_rate({more, 1s}, now);
+      const std::uint32_t n = limit.available(now);
+      limit.take(now, n);
+      events.insert(events.end(), n, now);
+      now = std::max(limit.next_free(now), now + Duration(random() % 20'000));
+    }
+    ASSERT_LE(busiest(events, 1s), more) << count << " to " << more;
+  }
 }
 
 TEST(ConcurrencyCap, HandsOutNoMoreThanThereAre) {

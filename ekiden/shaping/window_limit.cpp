@@ -76,14 +76,21 @@ void WindowLimit::set_rate(config::Rate rate, base::Steady time) {
   if (rate == rate_) return;
   const base::Steady now = clamped(time);
   const bool was_off = is_off();
-  const Wide old_scale = scale_;
+  const Wide old_scale = scale_, old_interval = interval_;
   const Wide ahead = was_off ? 0 : due_ - scaled(now);
   use(rate);
   latest_ = now;
   tickets_.clear();
   if (is_off()) return;
-  // In microseconds the wait stays, rounded up; nobody gains a burst by a change.
-  const Wide wait = ahead <= 0 ? 0 : (ahead * scale_ + old_scale - 1) / old_scale;
+  // The events that were ahead of their time are so still, rounded up, at the new pace where that
+  // is faster: what an hour's limit held does not wait for that hour under a minute's. A slower one
+  // leaves the wait as it was. Nobody gains a burst by a change.
+  Wide wait = 0;
+  if (ahead > 0) {
+    const Wide same_time = (ahead * scale_ + old_scale - 1) / old_scale;
+    const Wide same_events = (ahead * interval_ + old_interval - 1) / old_interval;
+    wait = std::min(same_time, same_events);
+  }
   due_ = scaled(now) + std::max(wait, (burst_ - 1) * interval_);
 }
 

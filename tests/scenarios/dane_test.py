@@ -111,6 +111,33 @@ class Dane(TransportBed):
         self.assertIn("DANE", self.deferred("signed.test"))
         self.assertEqual(signed.received, [])
 
+    def test_a_route_may_insist_on_it(self):
+        self.begin_signed()
+        settings = self.relay_.settings
+        settings["route"] = [{"domains": ["right.test", "absent.test", "mended.test"],
+                              "next_hop": "mx", "tls": "dane"}]
+        right, mended = self.own("right.test"), self.own("mended.test")
+        self.domain("right.test", right, right.tlsa(3))
+        absent = self.domain("absent.test", self.trusted("mx.absent.test"))
+        peer = self.domain("mended.test", mended, mended.tlsa(1))
+        self.relay_.start()
+        self.relay_.send(sender="", recipients=["b@right.test", "b@absent.test", "b@mended.test"])
+        self.assertEqual(self.delivered("right.test"), "verified (dane-ee)")
+        self.assertIn("the route requires it, and the host has no TLSA record",
+                      self.deferred("absent.test"))
+        self.assertIn("none of the host's TLSA records is usable", self.deferred("mended.test"))
+        self.assertEqual((absent.received, peer.received), ([], []))
+        self.zone.set("_25._tcp.mx.mended.test", "TLSA", [mended.tlsa(3)])
+        self.relay_.restart()
+        eventually(lambda: peer.received, 30)
+        for key, value in (("delivery", {"dane": "off"}), ("dns", {"dnssec": "off"})):
+            before = dict(settings[key])
+            settings[key].update(value)
+            settings["dns"].pop("trust_anchors", None)
+            self.relay_.write()
+            self.assertIn("cannot be met", str(self.relay_.run("config", "check")))
+            settings[key] = before
+
     def test_off_does_not_look(self):
         self.begin_signed()
         self.domain("dest.test", self.own("dest.test"), Certificate(["x.test"]).tlsa(3))

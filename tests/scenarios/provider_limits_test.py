@@ -1,6 +1,7 @@
 """Goal: a provider's limits are obeyed, its replies teach, and an operator is told what holds.
 Method: profiles of one's own in rules_dir, MX hosts behind connect_map, a peer that counts."""
 import json
+import threading
 import time
 
 import support
@@ -31,6 +32,12 @@ reason = "rate_limited"
 action = "suspend"
 for = "1h"
 example = "421 4.7.0 go away for an hour"
+
+[[reply]]
+code = 554
+text = 'too much in this session'
+reason = "rate_limited"
+example = "554 too much in this session"
 
 [[reply]]
 text = 'your address is listed'
@@ -174,6 +181,62 @@ class ProviderLimits(support.Scenario):
         items = self.relay_.records("queue", "explain", "one.test")
         learnt = [x for i in items for x in i["limits"] if x["limit"] == "learnt_rate"]
         self.assertEqual([x["from"] for x in learnt], ["learnt"])
+        # Of this source towards this provider, and kept over a restart.
+        kept = self.relay_.data / "egress.json"
+        eventually(lambda: kept.exists() and "carrier" in kept.read_text(), 20, "what is kept")
+        self.relay_.restart()
+        self.relay_.send(recipients=["again@one.test"])
+        eventually(lambda: len(self.peer_.received) == 13, 40)
+        items = self.relay_.records("queue", "explain", "one.test")
+        again = [x for i in items for x in i["limits"] if x["limit"] == "learnt_rate"]
+        self.assertEqual([x["from"] for x in again], ["learnt"])
+
+    def test_who_asks_for_less_with_a_permanent_code_loses_no_mail(self):
+        self.peer_.on("MAIL", ["554 too much in this session"])
+        self.relay_.start()
+        self.relay_.send(recipients=["u@one.test"])
+        events = self.relay_.wait_for_event("u@one.test", "delivered")
+        self.assertEqual([e["kind"] for e in events], ["accepted", "deferred", "delivered"])
+        self.assertEqual((events[1]["reason"], events[1]["reply_code"]), ("rate_limited", 554))
+
+    def test_a_reload_reads_the_rules_again_and_refuses_bad_ones_whole(self):
+        self.profile('rate = "1/h"\nrate_floor = "1/h"\nconnection_rate = "off"')
+        self.relay_.start()
+        for i in range(4):
+            self.relay_.send(recipients=[f"u{i}@one.test"])
+        eventually(lambda: len(self.peer_.received) == 1)
+
+        def rates():
+            return {x["value"] for i in self.relay_.records("queue", "explain", "one.test")
+                    for x in i["limits"] if x["limit"] == "rate"}
+        eventually(lambda: rates() == {"1/h"})
+        self.profile('rate = "1/x"')
+        refused = self.relay_.run("reload")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("carrier.toml", refused.stdout + refused.stderr)
+        self.assertEqual(rates(), {"1/h"})
+        # Nobody waits for the rest of the old limit's hour.
+        self.profile('rate = "1000/h"\nconnection_rate = "off"')
+        self.relay_.cli("reload")
+        eventually(lambda: len(self.peer_.received) == 4, 40)
+
+    def test_a_reply_to_what_began_before_a_reload_is_read_by_the_new_rules(self):
+        began, goes_on = threading.Event(), threading.Event()
+
+        def answer(session, line):
+            if "later" not in line:
+                return None
+            began.set()
+            goes_on.wait(60)
+            return "450 4.2.1 no such user, later"
+        self.peer_.on("RCPT", answer)
+        self.relay_.start()
+        self.relay_.send(sender="", recipients=["later@one.test"])
+        eventually(began.is_set)
+        self.relay_.cli("reload")
+        goes_on.set()
+        event = self.relay_.wait_for_event("later@one.test", "bounced")[-1]
+        self.assertEqual(event["reason"], "user_unknown")
 
     def test_a_new_source_warms_up_and_its_overflow_leaves_from_a_warm_one(self):
         self.relay_.settings["source"] = [

@@ -167,6 +167,51 @@ class TlsReports(TransportBed):
             "mismatch.test": {("sts", "certificate-host-mismatch")},
             "web.test": {("sts", "sts-webpki-invalid")}})
 
+    def test_each_fault_of_dane_has_its_name(self):
+        settings = {key: self.relay_.settings[key] for key in ("tls_reports", "retry")}
+        self.begin_signed()
+        self.relay_.settings.update(settings)
+        self.relay_.settings["route"] = [{"domains": ["required.test"], "next_hop": "mx",
+                                          "tls": "dane"}]
+        posts = ReportServer(self.trusted("reports.rua.test").server_context(self.folder, "again"))
+        self.addCleanup(posts.stop)
+        self.relay_.map_mx("reports.rua.test", posts.port, 443)
+        self.zone.set("reports.rua.test", "A", [LOOPBACK])
+        own, other = Certificate(["x.test"]), Certificate(["mx.other.test"])
+        authority = self.authority.tlsa(2)
+        records = {
+            "right.test": (own, own.tlsa(3), None),
+            "mismatch.test": (own, other.tlsa(3), "tlsa-invalid"),
+            "unusable.test": (own, own.tlsa(1), "tlsa-invalid"),
+            "clear.test": (None, own.tlsa(3), "starttls-not-supported"),
+            "expired.test": (self.trusted("mx.expired.test", days=(-60, -30)), authority,
+                             "certificate-expired"),
+            "name.test": (self.trusted("mx.other.test"), authority, "certificate-host-mismatch"),
+            "bogus.test": (own, own.tlsa(3), "dnssec-invalid"),
+            "required.test": (own, None, "dane-required")}
+        for name, (certificate, tlsa, _) in records.items():
+            self.domain(name, certificate, "https://reports.rua.test/")
+            if tlsa:
+                self.zone.set(f"_25._tcp.mx.{name}", "TLSA", [tlsa])
+        self.zone.unsigned.add("_25._tcp.mx.bogus.test")
+        self.relay_.start()
+        self.collect(*records)
+        for name in records:
+            passes = name in ("right.test", "unusable.test")
+            self.relay_.wait_for_event(f"b@{name}", "delivered" if passes else "deferred")
+        self.send()
+        seen = {}
+        for name in records:
+            self.wait_for(name, "sent")
+        for _, _, octets in posts.posts:
+            for one in json.loads(gzip.decompress(octets))["policies"]:
+                of = one["policy"]["policy-domain"]
+                self.assertEqual(one["policy"]["policy-type"], "tlsa", of)
+                self.assertEqual(one["policy"]["mx-host"], [f"mx.{of}"])
+                results = {f["result-type"] for f in one.get("failure-details", [])}
+                seen.setdefault(of, set()).update(results or {None})
+        self.assertEqual(seen, {name: {result} for name, (_, _, result) in records.items()})
+
     def test_counts_and_reports_that_wait_survive_a_restart(self):
         self.domain("dest.test", self.trusted("mx.dest.test"), "https://reports.rua.test/")
         self.domain("quiet.test", self.trusted("mx.quiet.test"))

@@ -170,6 +170,8 @@ class SimulatedStream final : public net::Stream {
     });
   }
 
+  void reset() { reset(*pipe_); }
+
   bool is_open() const override { return !pipe_->ends[side_].is_closed; }
   const net::Endpoint& remote() const override { return remote_; }
   const net::Endpoint& local() const override { return local_; }
@@ -224,7 +226,6 @@ class SimulatedStream final : public net::Stream {
         break;
     }
   }
-  void reset() { reset(*pipe_); }
   static void reset(Pipe& pipe) {
     for (int at : {0, 1}) {
       pipe.ends[at].is_reset = true;
@@ -273,6 +274,10 @@ unsigned SimulatedInternet::take_most_open_to(const net::Endpoint& to) {
 void when_read(net::Stream& stream, std::function<void()> seen) {
   // Whoever accepts from the simulated internet has such a stream.
   static_cast<SimulatedStream&>(stream).mark(std::move(seen));
+}
+
+void reset(net::Stream& stream) {
+  static_cast<SimulatedStream&>(stream).reset();
 }
 
 void SimulatedInternet::drop_waiting() {

@@ -63,6 +63,9 @@ class SimulatedInternet {
 /// network knows and neither end can. Never called when it does not.
 void when_read(net::Stream& stream, std::function<void()> seen);
 
+/// Breaks the connection as a TCP reset does: at once, and both ends lose what they have not read.
+void reset(net::Stream& stream);
+
 /// One host's view: its outgoing connections come from `address`.
 class SimulatedNetwork final : public net::Network {
  public:

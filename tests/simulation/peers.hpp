@@ -30,6 +30,7 @@ class LineStream {
   /// The other end has read all that was written.
   void when_read(std::function<void()> seen) { simulation::when_read(*raw_, std::move(seen)); }
   void close() { stream_->close(); }
+  void reset() { simulation::reset(*raw_); }
 
   /// The stream is taken out, to be put under TLS, and comes back so. Nothing may be read ahead.
   std::unique_ptr<net::Stream> release() { return std::move(stream_); }
