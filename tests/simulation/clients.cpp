@@ -119,7 +119,8 @@ base::Task<bool> send(Session& session, std::shared_ptr<Submission> mail, bool* 
   std::string octets = "From: <" + mail->reverse_path + ">\r\nSubject: " + mail->token + "\r\n" +
                        mail->header + "\r\n" + mail->body;
   if (mail->has_bare_newline) octets += "bare\nline\r\n";
-  std::string from = "MAIL FROM:<" + mail->reverse_path + ">";
+  std::string from =
+      "MAIL FROM:<" + (mail->given_path.empty() ? mail->reverse_path : mail->given_path) + ">";
   if (mail->is_binary) {
     from += " BODY=BINARYMIME";
   } else if (mail->is_eight_bit) {
@@ -152,8 +153,18 @@ base::Task<bool> send(Session& session, std::shared_ptr<Submission> mail, bool* 
   }
   for (const std::string& code : codes)
     if (code == "421") co_return false;
-  for (std::size_t i = 0; i < mail->wanted.size(); ++i)
-    if (codes[0] == "250" && codes[i + 1] == "250") mail->recipients.push_back(mail->wanted[i]);
+  for (std::size_t i = 0; i < mail->wanted.size(); ++i) {
+    if (codes[0] != "250" || codes[i + 1] != "250") continue;
+    const auto others = mail->stand_ins.find(mail->wanted[i]);
+    if (others == mail->stand_ins.end()) {
+      mail->recipients.push_back(mail->wanted[i]);
+    } else {
+      mail->recipients.insert(mail->recipients.end(), others->second.begin(),
+                              others->second.end());
+    }
+  }
+  if (!mail->recipients.empty() && !mail->named_instead.empty())
+    mail->recipients = mail->named_instead;
   if (mail->recipients.empty()) {
     std::string reset = "RSET\r\n";
     const std::optional<std::string> code = co_await session.ask(std::move(reset));
@@ -298,6 +309,13 @@ base::Task<bool> say_hello(Session& session) {
 }
 
 }  // namespace
+
+std::string job_body(const std::string& token) {
+  std::string body;
+  for (int number = 0; number < 5; ++number)
+    body += token + " line " + std::to_string(number) + " of what everybody gets\r\n";
+  return body;
+}
 
 std::string make_body(World& world, const std::string& token, std::size_t octets) {
   std::string body;

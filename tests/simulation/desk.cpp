@@ -1,10 +1,14 @@
 #include "tests/simulation/desk.hpp"
 
+#include <algorithm>
+
 namespace ekiden::simulation {
 namespace {
 
 constexpr base::Duration kFileWriteTakes{2000};
 constexpr std::uint32_t kPageItems = 3;
+constexpr base::Duration kLooksAgain = std::chrono::seconds(1);
+constexpr std::size_t kQuarantinedMax = 100, kQuarantinedOctets = 1000;
 
 /// A crash within that time leaves the file as it was.
 control::SaveOctets saver(World& world, std::string& file) {
@@ -20,7 +24,9 @@ control::SaveOctets saver(World& world, std::string& file) {
 }  // namespace
 
 Desk::Desk(World& world, SimulatedRelay& relay, DeskFiles& files)
-    : tasks_(relay.worker(0)),
+    : world_(world),
+      files_(files),
+      tasks_(relay.worker(0)),
       node_({relay.worker(0), relay.relay().neighbours(), relay.relay().spool(), relay.pool(),
              relay.metrics(), saver(world, files.suspensions), saver(world, files.operations),
              [](control::NodeStatus&) {}, [](base::Completion<control::Reloaded>) {}, [] {}}) {
@@ -33,14 +39,65 @@ Desk::Desk(World& world, SimulatedRelay& relay, DeskFiles& files)
 }
 
 void Desk::act(control::QueueAction action, control::Filter filter, std::string argument) {
+  ++acts_;
   tasks_.spawn(run_act(action, std::move(filter), std::move(argument)));
 }
 
 base::Task<void> Desk::run_act(control::QueueAction action, control::Filter filter,
                                std::string argument) {
+  // What another operation makes anew meanwhile, one of them may not have met.
+  const bool is_alone =
+      std::none_of(operations_.begin(), operations_.end(),
+                   [](const auto& operation) { return operation->is_running(); });
+  Deletion deletion{filter, world_.steady(), {}};
+  const std::size_t acts = acts_;
   const auto operation = co_await node_.act(action, std::move(filter), std::move(argument));
   expect(operation.value.has_value(), operation.problem.message);
-  if (operation.value) operations_.push_back(*operation.value);
+  if (!operation.value) co_return;
+  operations_.push_back(*operation.value);
+  if (action == control::QueueAction::Delete && is_alone)
+    watch(*operation.value, std::move(deletion), acts);
+}
+
+void Desk::watch(std::shared_ptr<control::Operation> operation, Deletion deletion,
+                 std::size_t acts) {
+  world_.after(kLooksAgain, [this, operation = std::move(operation),
+                             deletion = std::move(deletion), acts]() mutable {
+    if (acts != acts_) return;
+    if (operation->is_running())
+      return watch(std::move(operation), std::move(deletion), acts);
+    if (operation->view().state != control::OperationView::State::Done) return;
+    deletion.over = world_.steady();
+    files_.deletions.push_back(std::move(deletion));
+  });
+}
+
+void Desk::sort_quarantine() {
+  tasks_.spawn(run_quarantine());
+}
+
+base::Task<void> Desk::run_quarantine() {
+  control::QuarantineDesk& desk = *node_.quarantine();
+  std::string after;
+  const auto all = co_await desk.list(std::move(after), kQuarantinedMax);
+  if (!all.value) co_return;
+  for (const control::QuarantinedView& found : *all.value) {
+    std::string name = found.name;
+    const auto shown = co_await desk.show(std::move(name));
+    if (!shown.value) continue;
+    name = found.name;
+    const auto octets = co_await desk.octets(std::move(name), 0, kQuarantinedOctets);
+    if (!octets.value) continue;
+    name = found.name;
+    if (world_.random().below(3) == 0) {
+      std::string reason = "a test";
+      (void)co_await desk.remove(std::move(name), std::move(reason));
+    } else {
+      const auto released = co_await desk.release(std::move(name));
+      // Its octets may be damaged as well, or the disk be full.
+      (void)released;
+    }
+  }
 }
 
 void Desk::suspend(control::SuspendScope scope) {

@@ -17,6 +17,14 @@ std::shared_ptr<const shaping::Providers> carrier() {
       .providers;
 }
 
+const std::map<std::string, std::vector<std::string>>& stand_ins() {
+  static const std::map<std::string, std::vector<std::string>> kStandIns = {
+      {"team@one.example", {"good7@one.example", "good8@two.example"}},
+      {"old@one.example", {"good9@one.example"}},
+      {"list@two.example", {"good4@six.example", "bad4@one.example", "good5@two.example"}}};
+  return kStandIns;
+}
+
 config::Settings plain_settings() {
   config::Settings settings;
   settings.node.hostname = "relay.example";

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ekiden/base/text.hpp"
+#include "ekiden/bulk/job_id.hpp"
 #include "tests/simulation/ground.hpp"
 
 namespace ekiden::simulation {
@@ -84,6 +85,8 @@ Verdicts Oracle::judge() {
     bool is_certain = false;
     check_copies("report " + message_id, copies, &is_certain);
   }
+  check_tenant();
+  check_deletions();
   check_urgency();
   check_limits();
   if (history_.is_paced) check_pace();
@@ -97,6 +100,8 @@ void Oracle::read_receipts() {
   for (const auto& [name, site] : sites_) {
     for (const Receipt& receipt : site.receipts) {
       if (receipt.reverse_path.empty()) {
+        // What came back to a return path of ours, and is passed on.
+        if (name == "mx.home.example") continue;
         read_report(receipt);
         report_copies_[field(receipt.octets, "Message-ID")].push_back({&receipt, &site});
         continue;
@@ -140,7 +145,10 @@ void Oracle::check_content(const Site& site, const Receipt& receipt) {
   }
   const Submission& mail = *known->second;
   if (!mail.was_sent_whole) find(what + " arrived and was never handed over");
-  if (receipt.reverse_path != mail.reverse_path) find(what + " came from " + receipt.reverse_path);
+  const bool is_ours = history_.has_rewriting && domain_of(receipt.reverse_path) == kReturnsDomain;
+  if (receipt.reverse_path != mail.reverse_path && !is_ours)
+    find(what + " came from " + receipt.reverse_path);
+  check_veil(site, receipt, mail);
   for (const std::string& recipient : receipt.recipients) {
     if (std::find(mail.recipients.begin(), mail.recipients.end(), recipient) ==
         mail.recipients.end())
@@ -156,6 +164,20 @@ void Oracle::check_content(const Site& site, const Receipt& receipt) {
     find(what + " arrived with another body");
 }
 
+/// What a sender or a recipient domain asked of the connection that a message goes over.
+void Oracle::check_veil(const Site& site, const Receipt& receipt, const Submission& mail) {
+  const std::string what = "at " + site.name + ", " + mail.token;
+  // RFC 8689 §4.2.1: TLS, a certificate that fits, and a peer that promises the same.
+  if (mail.needs_tls && receipt.veil != Veil::Proven)
+    find(what + " needs TLS and came without any that proves the host");
+  if (mail.needs_tls && !receipt.has_requiretls)
+    find(what + " needs TLS and the next host was not told");
+  // RFC 7672: its TLSA record is there from first to last.
+  const bool is_held = history_.has_protection && site.name == "mx.six.example";
+  if (is_held && !mail.is_tls_optional && receipt.veil != Veil::Proven)
+    find(what + " came over a connection that DANE forbids");
+}
+
 void Oracle::read_events() {
   for (const MemorySink::Kept& kept : sink_.events()) {
     const events::Event& event = kept.event;
@@ -166,6 +188,13 @@ void Oracle::read_events() {
     if (token.empty()) continue;
     Ends& ends = ends_[{token, event.recipient}];
     switch (event.kind) {
+      case events::Kind::Accepted:
+        ends.begun = std::min(ends.begun, kept.instant);
+        continue;
+      case events::Kind::Rejected:
+        // A job's row that admission refuses has no other word.
+        if (bulk::is_of_job(event.message)) ++ends.cancelled;
+        break;
       case events::Kind::Delivered:
         ++ends.delivered;
         break;
@@ -200,6 +229,9 @@ void Oracle::check_recipient(const Submission& mail, const std::string& recipien
 
   const bool is_queued = history_.queued_by_name.count(who) > 0;
   const bool is_disposed = !copies.empty() || ends.failed + ends.expired + ends.cancelled > 0;
+  if (!mail.is_strangers && !mail.is_row && history_.suppressed.count(recipient) > 0 &&
+      !copies.empty())
+    find(what + " arrived where no mail is wanted");
   if (recipient.starts_with("bad") && !copies.empty()) find(what + " arrived where it was refused");
   if (ends.delivered > 0 && copies.empty())
     find(what + " is said to be delivered and did not arrive");
@@ -213,7 +245,9 @@ void Oracle::check_recipient(const Submission& mail, const std::string& recipien
     return;
   }
   ++verdicts_.accepted;
-  if (!is_disposed && !is_queued && !was_lying()) find(what + " was answered 250 and is lost");
+  const bool was_given_up = mail.is_row && history_.has_cancelled_jobs;
+  if (!is_disposed && !is_queued && !was_lying() && !was_given_up)
+    find(what + " was answered 250 and is lost");
   if (is_queued && ends.all() == 0) find(what + " is still queued past its time");
   check_reports(mail, recipient, ends);
   check_time(mail, recipient, ends);
@@ -270,11 +304,13 @@ void Oracle::check_reports(const Submission& mail, const std::string& recipient,
     for (const Report& report : found->second)
       if (report.action == "failed") failed.insert(report.message_id);
   const std::string what = mail.token + " to " + recipient;
-  if (failed.size() > 1 && !was_lying()) find(what + " is reported to have failed twice");
+  if (failed.size() > 1 && !was_lying() && history_.returned.count({mail.token, recipient}) == 0)
+    find(what + " is reported to have failed twice");
   const bool has_failed = ends.failed + ends.expired > 0;
   const bool is_wanted = !mail.reverse_path.empty() && mail.notify != "NEVER" &&
                          (mail.notify.empty() || mail.notify.find("FAILURE") != std::string::npos);
-  if (!failed.empty() && !has_failed && !was_lying())
+  if (!failed.empty() && !has_failed && !was_lying() &&
+      history_.returned.count({mail.token, recipient}) == 0)
     find(what + " is reported to have failed and has not");
   if (!failed.empty() && !is_wanted) find(what + " is reported to have failed, unasked");
   // A report with an address that it has to encode is encoded as a whole, on its way to old peers.
@@ -287,7 +323,7 @@ void Oracle::check_reports(const Submission& mail, const std::string& recipient,
       history_.settings.begin(), history_.settings.end(),
       [](const auto& settings) { return settings.dsn.failure == config::DsnFailure::EventsOnly; });
   if (failed.empty() && has_failed && is_wanted && is_plain && !may_be_silent && !was_lying() &&
-      domain_of(mail.reverse_path) == "sender.example" && !mail.reverse_path.starts_with("bad") &&
+      !mail.needs_tls && domain_of(mail.reverse_path) == "sender.example" && !mail.reverse_path.starts_with("bad") &&
       unreported_.count(mail.reverse_path) == 0)
     find(what + " failed without a report");
 }
@@ -309,10 +345,12 @@ base::Duration Oracle::expire_most() const {
 void Oracle::check_time(const Submission& mail, const std::string& recipient, const Ends& ends) {
   if (ends.all() == 0) return;
   const std::string what = mail.token + " to " + recipient;
-  base::Duration excused = history_.jumped + kTransactionMax;
+  base::Duration excused = history_.jumped + kTransactionMax + mail.delay;
   for (const auto* spans : {&history_.down, &history_.disk_trouble, &history_.events_trouble})
     for (const Span& span : *spans) excused += span.until - span.from + kDiskHeals;
-  const base::Duration lasted = ends.last - mail.taken;
+  // A row waits for its turn before its time begins.
+  const base::Steady taken = mail.is_row ? std::max(mail.taken, ends.begun) : mail.taken;
+  const base::Duration lasted = ends.last - taken;
   // Its time begins with its header, which a slow client may have sent long before its dot.
   if (ends.expired > 0 && ends.last - mail.begun + history_.jumped + seconds(5) < expire_least())
     find(what + " was given up after " + base::format_duration(lasted) + ", too early");
@@ -323,11 +361,12 @@ void Oracle::check_time(const Submission& mail, const std::string& recipient, co
   const config::Settings& last = history_.settings.back();
   const base::Duration soon = last.retry.max_interval * 5 / 4 + kRestMax + kTransactionMax;
   // A slow client may have come to its dot much later.
-  const auto since = std::max(history_.calm, mail.taken);
-  const bool is_fine =
-      recipient.starts_with("good") && sites_of_domains().count(domain_of(recipient)) > 0;
+  const auto since = std::max(history_.calm, taken + mail.delay);
+  // Whom nothing vouches for gets no mail that needs TLS.
+  const bool is_fine = recipient.starts_with("good") && !mail.needs_tls &&
+                       sites_of_domains().count(domain_of(recipient)) > 0;
   if (is_fine && ends.cancelled == 0 &&
-      mail.taken + expire_least() > history_.calm + soon + history_.jumped &&
+      taken + expire_least() > history_.calm + soon + history_.jumped &&
       ends.last > history_.calm) {
     // What an operator wants of a recipient in a transaction is done when that is over.
     const bool was_ordered =
@@ -337,6 +376,66 @@ void Oracle::check_time(const Submission& mail, const std::string& recipient, co
     else if (ends.last > since + soon)
       find(what + " was delivered " + base::format_duration(ends.last - since) +
            " after all was well");
+  }
+}
+
+/// Quotas and rates: what surely fell into one day, or into one stretch of a rate's length.
+void Oracle::check_tenant() {
+  const account::Limits& limits = history_.tenant_limits;
+  if (limits.is_none() || history_.jumped != base::Duration::zero()) return;
+  std::map<std::uint64_t, std::uint64_t> by_day;
+  std::vector<const Submission*> taken;
+  for (const auto& mail : submissions_) {
+    if (!mail->is_accepted || mail->is_row) continue;
+    taken.push_back(mail.get());
+    const std::uint64_t day = account::day_of(base::Time(mail->taken.time_since_epoch()));
+    if (account::day_of(base::Time(mail->begun.time_since_epoch())) != day) continue;
+    for (const std::string& recipient : mail->recipients)
+      if (mail->is_strangers || history_.suppressed.count(recipient) == 0) ++by_day[day];
+  }
+  for (const auto& [day, recipients] : by_day)
+    if (limits.per_day > 0 && recipients > limits.per_day)
+      find(std::to_string(recipients) + " recipients were taken in a day where the quota is " +
+           std::to_string(limits.per_day));
+  if (limits.rate.count == 0) return;
+  std::sort(taken.begin(), taken.end(),
+            [](const Submission* a, const Submission* b) { return a->taken < b->taken; });
+  for (std::size_t first = 0; first + limits.rate.count < taken.size(); ++first) {
+    base::Steady from = taken[first]->begun;
+    for (std::size_t i = first; i <= first + limits.rate.count; ++i)
+      from = std::min(from, taken[i]->begun);
+    const base::Duration within = taken[first + limits.rate.count]->taken - from;
+    if (within >= limits.rate.per) continue;
+    return find(std::to_string(limits.rate.count + 1) + " messages were taken within " +
+                base::format_duration(within) + " where the rate is " +
+                std::to_string(limits.rate.count) + " in " +
+                base::format_duration(limits.rate.per));
+  }
+}
+
+/// What an operator has deleted does not leave any more.
+void Oracle::check_deletions() {
+  if (was_lying()) return;
+  for (const auto& [who, copies] : copies_) {
+    const auto known = by_token_.find(who.first);
+    if (known == by_token_.end() || !known->second->is_accepted) continue;
+    const Submission& mail = *known->second;
+    for (const Deletion& deletion : history_.deletions) {
+      const control::Filter& filter = deletion.filter;
+      const auto fits = [](const std::string& pattern, const std::string& text) {
+        return pattern.empty() || control::matches_pattern(pattern, text);
+      };
+      // Rows become messages when they may, and the last reply is not seen from here.
+      if (mail.is_row || mail.taken >= deletion.ordered || !filter.reply.empty() ||
+          !fits(filter.domain, domain_of(who.second)) || !fits(filter.sender, mail.reverse_path) ||
+          !fits(filter.recipient, who.second))
+        continue;
+      for (const Copy& copy : copies)
+        if (copy.receipt->begun > deletion.over)
+          find(who.first + " to " + who.second + " left " +
+               base::format_duration(copy.receipt->begun - deletion.over) +
+               " after it was deleted");
+    }
   }
 }
 
@@ -406,6 +505,12 @@ void Oracle::check_pace() {
       find(std::to_string(most) + " connections to " + name + " where its provider takes " +
            std::to_string(kCarrierConnections) + " of each source");
   }
+  // Its limits are those of a source, whichever of its addresses is used.
+  if (const auto other = by_client.find(kSourceIpv6); other != by_client.end()) {
+    std::vector<base::Steady>& first = by_client[kSources[0]];
+    first.insert(first.end(), other->second.begin(), other->second.end());
+    by_client.erase(kSourceIpv6);
+  }
   for (auto& [client, starts] : by_client) {
     if (std::find(std::begin(kSources), std::end(kSources), client) == std::end(kSources))
       find(client.to_string() + " is no source, and mail came from it");
@@ -464,7 +569,7 @@ void Oracle::check_limits() {
            " octets where the limit is " + std::to_string(octets));
     if (!mail->is_strangers) continue;
     for (const std::string& recipient : mail->recipients)
-      if (domain_of(recipient) != "home.example")
+      if (domain_of(recipient) != "home.example" && domain_of(recipient) != kReturnsDomain)
         find("a stranger's " + mail->token + " was taken for " + recipient);
   }
   // Past the mark new mail is refused; a quarter is kept for what is read back.

@@ -35,9 +35,37 @@ void write_zones(test::FakeResolver& dns) {
   dns.mx("bare.example", 10, "mx.bare.example");
 }
 
+void protect_zones(test::FakeResolver& dns) {
+  for (const char* name : {"one.example", "mx.one.example", "six.example", "mx.six.example",
+                           "sender.example", "mx.sender.example", "home.example"})
+    dns.secure(name);
+  // RFC 7672: a record that fits, and one beside it that nobody can use.
+  const std::string name = "_25._tcp.mx.six.example";
+  dns.record(name, dns::Type::TLSA, dns::rdata_of_tlsa(Secrecy::tlsa())).secure(name);
+  dns::Tlsa odd;
+  odd.usage = 1;
+  odd.data = "nobody's";
+  dns.record(name, dns::Type::TLSA, dns::rdata_of_tlsa(odd));
+  const std::string unusable = "_25._tcp.mx.sender.example";
+  dns.record(unusable, dns::Type::TLSA, dns::rdata_of_tlsa(odd)).secure(unusable);
+  // It announces a policy, and its server never answers.
+  dns.txt("_mta-sts.alias.example", "v=STSv1; id=1");
+}
+
+void know_policies(policy::MtaStsBook& book, base::Time now, policy::MtaStsMode mode) {
+  policy::MtaStsEntry entry;
+  entry.id = "1";
+  entry.policy = {mode, {"mx.two.example", "*.two.example"}, std::chrono::hours(24 * 300)};
+  entry.fetched = entry.used = now;
+  book.put("two.example", entry);
+}
+
 Outside::Outside(World& world, SimulatedInternet& internet, Secrecy* secrecy,
                  std::map<std::string, Site>& sites)
-    : worker(world, 0), clients(worker.worker()) {
+    : worker(world, 0),
+      socks(internet, worker.worker(), kSocks, HopProxy::Kind::Socks5),
+      haproxy(internet, worker.worker(), kHaProxy, HopProxy::Kind::HaProxy),
+      clients(worker.worker()) {
   for (const Place& place : places())
     receivers.emplace_back(internet, worker.worker(), place.where, sites[place.name], secrecy);
 }

@@ -127,7 +127,8 @@ Receiver::Receiver(SimulatedInternet& internet, base::Worker& worker, net::Endpo
   listener_ = std::move(*listener);
 }
 
-std::string Receiver::extensions(bool is_covered) const {
+std::string Receiver::extensions(Veil veil) const {
+  const bool is_covered = veil != Veil::Clear;
   std::string reply = "250-" + site_.name + "\r\n";
   if (temper.has_pipelining) reply += "250-PIPELINING\r\n";
   if (temper.has_eight_bit) reply += "250-8BITMIME\r\n";
@@ -136,6 +137,7 @@ std::string Receiver::extensions(bool is_covered) const {
   if (temper.has_utf8) reply += "250-SMTPUTF8\r\n";
   if (temper.has_binary) reply += "250-BINARYMIME\r\n";
   if (temper.has_starttls && secrecy_ != nullptr && !is_covered) reply += "250-STARTTLS\r\n";
+  if (temper.has_requiretls && is_covered) reply += "250-REQUIRETLS\r\n";
   std::string mechanisms;
   if (temper.has_plain && is_covered) mechanisms += " PLAIN LOGIN";
   if (temper.has_scram) mechanisms += " SCRAM-SHA-256";
@@ -211,7 +213,7 @@ base::Task<bool> Receiver::store(LineStream& stream, Receipt receipt, bool has_a
 }
 
 /// False: the connection is over.
-base::Task<bool> Receiver::start_tls(LineStream& stream) {
+base::Task<bool> Receiver::start_tls(LineStream& stream, Veil& veil) {
   World& world = internet_.world();
   std::string go = "220 2.0.0 go\r\n";
   const bool went = co_await say(stream, std::move(go));
@@ -222,9 +224,12 @@ base::Task<bool> Receiver::start_tls(LineStream& stream) {
     co_return false;
   }
   std::unique_ptr<net::Stream> raw = stream.release();
+  const bool is_strange = temper.is_strange;
+  tls::ServerContext& context = is_strange ? secrecy_->stranger() : secrecy_->server();
   Result<std::unique_ptr<net::Stream>> secured =
-      co_await tls::accept(secrecy_->server(), std::move(raw), world.steady() + kPatience);
+      co_await tls::accept(context, std::move(raw), world.steady() + kPatience);
   if (!secured) co_return false;
+  veil = is_strange ? Veil::Strange : Veil::Proven;
   stream.cover(std::move(*secured));
   co_return true;
 }
@@ -296,6 +301,7 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
   if (happens(temper.refuses_connection)) reply = "554 5.7.1 not you\r\n";
   const bool is_refused = !reply.starts_with("220");
   Receipt receipt;
+  Veil veil = Veil::Clear;
   bool has_sender = false, has_announced = false;  // its limits, in reply to EHLO
   std::size_t asked = 0, messages = 0;             // recipients of this transaction
   std::string chunks;
@@ -309,7 +315,7 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
     const std::string verb = base::lowered(line->substr(0, 4));
     if (verb == "ehlo") {
       has_announced = !temper.refuses_ehlo;
-      reply = has_announced ? extensions(stream.is_covered()) : "502 5.5.1 what\r\n";
+      reply = has_announced ? extensions(veil) : "502 5.5.1 what\r\n";
     } else if (verb == "helo") {
       reply = "250 " + site_.name + "\r\n";
     } else if (verb == "star") {
@@ -318,7 +324,7 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
         reply = "454 4.7.0 not now\r\n";
         continue;
       }
-      const bool is_secured = co_await start_tls(stream);
+      const bool is_secured = co_await start_tls(stream, veil);
       if (!is_secured) co_return;
     } else if (verb == "auth") {
       std::string command = *line;
@@ -328,6 +334,9 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
       receipt = {};
       chunks.clear();
       receipt.reverse_path = between_brackets(*line);
+      receipt.begun = world.steady();
+      receipt.veil = veil;
+      receipt.has_requiretls = line->find(" REQUIRETLS") != std::string::npos;
       site_.starts.push_back({world.steady(), receipt.reverse_path, client});
       site_.messages_most = std::max(site_.messages_most, ++messages);
       if (has_announced && temper.messages_max > 0 && messages > temper.messages_max)

@@ -30,6 +30,12 @@ void Strikes::schedule(base::Duration lasts) {
                        [this] { mailbag_.begin_session(); });
   if (stage_.conditions.has(Plague::Surges))
     stage_.world.after(stage_.up_to(busy), [this] { mailbag_.surge(); });
+  // Where the power goes soon they are in the middle of it.
+  strike(Plague::Jobs, stage_.chance(700) ? busy : lasts, &Strikes::begin_job);
+  strike(Plague::Jobs, lasts, &Strikes::wish_of_jobs);
+  strike(Plague::Rewriting, lasts, &Strikes::return_something);
+  strike(Plague::Rewriting, lasts, &Strikes::return_something);
+  strike(Plague::Rot, lasts, &Strikes::sort_quarantine);
   strike(Plague::Storms, lasts, &Strikes::storm);
   strike(Plague::BadDns, lasts, &Strikes::break_dns);
   strike(Plague::FullDisk, lasts, &Strikes::fill_disk);
@@ -252,6 +258,36 @@ void Strikes::change_accounts() {
   }
   stage_.say("a user is changed");
   stage_.accounts.change();
+}
+
+void Strikes::begin_job() {
+  mailbag_.begin_job();
+}
+
+void Strikes::wish_of_jobs() {
+  if (!stage_.web) return;
+  using Wish = bulk::Expander::Wish;
+  const std::uint64_t kind = stage_.random().below(10);
+  const Wish wish = kind < 5 ? Wish::Pause : kind < 9 ? Wish::Go : Wish::Cancel;
+  stage_.say("jobs are to " + std::string(wish == Wish::Pause ? "wait"
+                                          : wish == Wish::Go  ? "go on"
+                                                              : "end"));
+  stage_.history.has_cancelled_jobs |= wish == Wish::Cancel;
+  stage_.web->wish(wish);
+  // Nobody forgets them.
+  if (wish == Wish::Pause)
+    stage_.world.after(stage_.up_to(hours(3)), [this] {
+      if (stage_.web) stage_.web->wish(Wish::Go);
+    });
+}
+
+void Strikes::return_something() {
+  mailbag_.return_something();
+}
+
+void Strikes::sort_quarantine() {
+  stage_.say("an operator looks at what was set aside");
+  stage_.desk->sort_quarantine();
 }
 
 void Strikes::let_bits_rot() {

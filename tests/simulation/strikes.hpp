@@ -39,6 +39,10 @@ class Strikes {
   void break_events();
   void change_accounts();
   void cut_disk();
+  void begin_job();
+  void wish_of_jobs();
+  void return_something();
+  void sort_quarantine();
 
   Stage& stage_;
   Mailbag mailbag_;
