@@ -155,12 +155,12 @@ base::Task<bool> send(Session& session, std::shared_ptr<Submission> mail, bool* 
     if (code == "421") co_return false;
   for (std::size_t i = 0; i < mail->wanted.size(); ++i) {
     if (codes[0] != "250" || codes[i + 1] != "250") continue;
+    ++mail->taken_rcpts;
     const auto others = mail->stand_ins.find(mail->wanted[i]);
     if (others == mail->stand_ins.end()) {
       mail->recipients.push_back(mail->wanted[i]);
     } else {
-      mail->recipients.insert(mail->recipients.end(), others->second.begin(),
-                              others->second.end());
+      mail->recipients.insert(mail->recipients.end(), others->second.begin(), others->second.end());
     }
   }
   if (!mail->recipients.empty() && !mail->named_instead.empty())

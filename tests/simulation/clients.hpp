@@ -22,8 +22,8 @@ struct Submission {
   std::map<std::string, std::vector<std::string>> stand_ins;
   /// X-SMTPAPI names others than the envelope does; empty: it does not.
   std::vector<std::string> named_instead;
-  std::string notify;                   ///< NOTIFY= of each recipient; empty: none
-  std::string mail_parameters;          ///< of MAIL, each with a space in front
+  std::string notify;           ///< NOTIFY= of each recipient; empty: none
+  std::string mail_parameters;  ///< of MAIL, each with a space in front
   std::string rcpt_parameters;
   std::string header;  ///< further fields
   std::string body;    ///< behind the header, as the client has it
@@ -34,12 +34,14 @@ struct Submission {
   bool is_changed = false;        ///< the relay may give its body another form
   bool is_bulk = false;
   bool is_strangers = false;
-  bool is_row = false;         ///< of a job: its own time begins when it becomes a message
-  bool needs_tls = false;      ///< REQUIRETLS
+  std::size_t taken_rcpts = 0;   ///< answered 250
+  bool is_http = false;          ///< its sender reads events, and is sent no reports
+  bool is_row = false;           ///< of a job: its own time begins when it becomes a message
+  bool needs_tls = false;        ///< REQUIRETLS
   bool is_tls_optional = false;  ///< "TLS-Required: No"
-  base::Duration delay{};      ///< it asked to leave so much later
-  bool is_accepted = false;     ///< 250 after the dot reached the client
-  bool was_sent_whole = false;  ///< the dot left: without a 250 it may have been taken
+  base::Duration delay{};        ///< it asked to leave so much later
+  bool is_accepted = false;      ///< 250 after the dot reached the client
+  bool was_sent_whole = false;   ///< the dot left: without a 250 it may have been taken
   base::Steady begun{}, taken{};
   /// Of the message; "" when none came.
   std::string reply;

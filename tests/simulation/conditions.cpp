@@ -107,15 +107,14 @@ Conditions::Conditions(base::Random& random) {
   if (has(Plague::Rewriting)) draw_rewriting(random);
   if (has(Plague::Tenants)) draw_tenant(random);
   if (has(Plague::Signing)) {
-    const config::AlignmentMode modes[] = {
-        config::AlignmentMode::Off, config::AlignmentMode::Warn, config::AlignmentMode::Hold,
-        config::AlignmentMode::Refuse};
+    const config::AlignmentMode modes[] = {config::AlignmentMode::Off, config::AlignmentMode::Warn,
+                                           config::AlignmentMode::Hold,
+                                           config::AlignmentMode::Refuse};
     settings.alignment = {{"*", modes[random.below(4)]}};
     if (chance(random, 500)) settings.signing.relay_domain = "relay.example";
   }
-  const config::Transcripts transcripts[] = {config::Transcripts::None,
-                                             config::Transcripts::Failures,
-                                             config::Transcripts::All};
+  const config::Transcripts transcripts[] = {
+      config::Transcripts::None, config::Transcripts::Failures, config::Transcripts::All};
   settings.events.transcripts = transcripts[random.below(3)];
 }
 

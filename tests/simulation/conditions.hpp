@@ -36,12 +36,12 @@ enum class Plague : std::uint8_t {
   DiskCuts,  ///< the power goes in the middle of a disk operation
   Ambushes,  ///< the power goes right after a 250
   CleanRestarts,
-  Tls,       ///< listeners and some peers speak it; some only pretend
-  Logins,    ///< submission with AUTH, of users that come and go
-  Proxies,   ///< clients behind one that sends PROXY headers, good and bad
-  OddMail,   ///< what the RFCs let a client write and few do, and what they forbid
-  OddPeers,  ///< HELO only, nonsense for replies, refusals worded in every way
-  Rot,       ///< a bit of the disk flips between two lives
+  Tls,         ///< listeners and some peers speak it; some only pretend
+  Logins,      ///< submission with AUTH, of users that come and go
+  Proxies,     ///< clients behind one that sends PROXY headers, good and bad
+  OddMail,     ///< what the RFCs let a client write and few do, and what they forbid
+  OddPeers,    ///< HELO only, nonsense for replies, refusals worded in every way
+  Rot,         ///< a bit of the disk flips between two lives
   Rewriting,   ///< aliases, maps, headers, return paths of our own that come back
   Protection,  ///< DANE, MTA-STS, REQUIRETLS; hosts with somebody else's certificate
   Signing,     ///< DKIM, ARC, and mail that would not align is held

@@ -46,9 +46,8 @@ void Desk::act(control::QueueAction action, control::Filter filter, std::string 
 base::Task<void> Desk::run_act(control::QueueAction action, control::Filter filter,
                                std::string argument) {
   // What another operation makes anew meanwhile, one of them may not have met.
-  const bool is_alone =
-      std::none_of(operations_.begin(), operations_.end(),
-                   [](const auto& operation) { return operation->is_running(); });
+  const bool is_alone = std::none_of(operations_.begin(), operations_.end(),
+                                     [](const auto& operation) { return operation->is_running(); });
   Deletion deletion{filter, world_.steady(), {}};
   const std::size_t acts = acts_;
   const auto operation = co_await node_.act(action, std::move(filter), std::move(argument));
@@ -61,11 +60,10 @@ base::Task<void> Desk::run_act(control::QueueAction action, control::Filter filt
 
 void Desk::watch(std::shared_ptr<control::Operation> operation, Deletion deletion,
                  std::size_t acts) {
-  world_.after(kLooksAgain, [this, operation = std::move(operation),
-                             deletion = std::move(deletion), acts]() mutable {
+  world_.after(kLooksAgain, [this, operation = std::move(operation), deletion = std::move(deletion),
+                             acts]() mutable {
     if (acts != acts_) return;
-    if (operation->is_running())
-      return watch(std::move(operation), std::move(deletion), acts);
+    if (operation->is_running()) return watch(std::move(operation), std::move(deletion), acts);
     if (operation->view().state != control::OperationView::State::Done) return;
     deletion.over = world_.steady();
     files_.deletions.push_back(std::move(deletion));

@@ -87,8 +87,8 @@ void Mailbag::make_special(Submission& mail) {
   }
   if (conditions.has(Plague::Schedules) && stage_.chance(300)) {
     mail.delay = stage_.up_to(stage_.chance(500) ? base::Duration(minutes(10)) : hours(20));
-    mail.header += "X-Ekiden-Send-At: " +
-                   base::format_rfc5322(stage_.world.now() + mail.delay) + "\r\n";
+    mail.header +=
+        "X-Ekiden-Send-At: " + base::format_rfc5322(stage_.world.now() + mail.delay) + "\r\n";
   }
   if (conditions.has(Plague::Protection) && stage_.chance(150)) {
     mail.is_tls_optional = true;
@@ -103,18 +103,19 @@ void Mailbag::ask_by_header(Submission& mail) {
   switch (stage_.random().below(5)) {
     case 0:
       mail.header +=
-          "X-SMTPAPI: {\"category\": [\"spring\", \"offers\"], \"unique_args\": {\"order\": 7}}\r\n";
+          "X-SMTPAPI: {\"category\": [\"spring\", \"offers\"], \"unique_args\": {\"order\": "
+          "7}}\r\n";
       break;
     case 1:
       mail.named_instead = {"good3@one.example", "good3@two.example"};
-      mail.header +=
-          "X-SMTPAPI: {\"to\": [\"good3@one.example\", \"A <good3@two.example>\"]}\r\n";
+      mail.header += "X-SMTPAPI: {\"to\": [\"good3@one.example\", \"A <good3@two.example>\"]}\r\n";
       break;
     case 2:
       mail.delay = std::max<base::Duration>(mail.delay, minutes(30));
-      mail.header += "X-SMTPAPI: {\"send_at\": " +
-                     std::to_string(base::to_unix_us(stage_.world.now() + minutes(30)) / 1'000'000) +
-                     ", \"asm_group_id\": 7}\r\n";
+      mail.header +=
+          "X-SMTPAPI: {\"send_at\": " +
+          std::to_string(base::to_unix_us(stage_.world.now() + minutes(30)) / 1'000'000) +
+          ", \"asm_group_id\": 7}\r\n";
       break;
     case 3:
       mail.header += "X-SMTPAPI: {\"sub\": {\"-name-\": [\"Ben\"]}}\r\n";
@@ -295,8 +296,7 @@ void Mailbag::return_something() {
   std::vector<const Receipt*> ours;
   for (const auto& [name, site] : stage_.sites)
     for (const Receipt& receipt : site.receipts)
-      if (receipt.reverse_path.find(kReturnsDomain) != std::string::npos)
-        ours.push_back(&receipt);
+      if (receipt.reverse_path.find(kReturnsDomain) != std::string::npos) ours.push_back(&receipt);
   if (ours.empty()) return;
   const Receipt& receipt = *ours[stage_.random().below(ours.size())];
   const bool is_verp = receipt.reverse_path.starts_with("bounce-");
@@ -315,7 +315,8 @@ void Mailbag::return_something() {
     mail->body +=
         "--b\r\nContent-Type: message/delivery-status\r\n\r\n"
         "Reporting-MTA: dns; mx.elsewhere.example\r\n\r\n"
-        "Final-Recipient: rfc822; " + (is_verp ? recipient : std::string("somebody@far.example")) +
+        "Final-Recipient: rfc822; " +
+        (is_verp ? recipient : std::string("somebody@far.example")) +
         "\r\nAction: " + (stage_.chance(800) ? "failed" : "delayed") +
         "\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 no such user\r\n\r\n";
   } else {

@@ -36,7 +36,7 @@ struct Pipe {
   End ends[2];
   SimulatedInternet::Count* count = nullptr;
   SimulatedInternet::Count* onward = nullptr;  ///< of where a proxy handed it on to
-  std::uint64_t breaks_after = 0;  ///< writes; 0: never
+  std::uint64_t breaks_after = 0;              ///< writes; 0: never
   Break how = Break::Reset;
   bool is_silent = false;
 

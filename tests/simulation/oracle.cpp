@@ -303,16 +303,17 @@ void Oracle::check_reports(const Submission& mail, const std::string& recipient,
   if (found != reports_.end())
     for (const Report& report : found->second)
       if (report.action == "failed") failed.insert(report.message_id);
+  const bool has_come_back = history_.returned.count({mail.token, recipient}) > 0;
   const std::string what = mail.token + " to " + recipient;
-  if (failed.size() > 1 && !was_lying() && history_.returned.count({mail.token, recipient}) == 0)
+  if (failed.size() > 1 && !was_lying() && !has_come_back)
     find(what + " is reported to have failed twice");
   const bool has_failed = ends.failed + ends.expired > 0;
-  const bool is_wanted = !mail.reverse_path.empty() && mail.notify != "NEVER" &&
+  const bool is_wanted = !mail.is_http && !mail.reverse_path.empty() && mail.notify != "NEVER" &&
                          (mail.notify.empty() || mail.notify.find("FAILURE") != std::string::npos);
-  if (!failed.empty() && !has_failed && !was_lying() &&
-      history_.returned.count({mail.token, recipient}) == 0)
+  if (!failed.empty() && !has_failed && !was_lying() && !has_come_back)
     find(what + " is reported to have failed and has not");
-  if (!failed.empty() && !is_wanted) find(what + " is reported to have failed, unasked");
+  if (!failed.empty() && !is_wanted && !has_come_back)
+    find(what + " is reported to have failed, unasked");
   // A report with an address that it has to encode is encoded as a whole, on its way to old peers.
   const bool is_plain =
       std::all_of(mail.recipients.begin(), mail.recipients.end(), [](const std::string& address) {
@@ -323,8 +324,8 @@ void Oracle::check_reports(const Submission& mail, const std::string& recipient,
       history_.settings.begin(), history_.settings.end(),
       [](const auto& settings) { return settings.dsn.failure == config::DsnFailure::EventsOnly; });
   if (failed.empty() && has_failed && is_wanted && is_plain && !may_be_silent && !was_lying() &&
-      !mail.needs_tls && domain_of(mail.reverse_path) == "sender.example" && !mail.reverse_path.starts_with("bad") &&
-      unreported_.count(mail.reverse_path) == 0)
+      !mail.needs_tls && domain_of(mail.reverse_path) == "sender.example" &&
+      !mail.reverse_path.starts_with("bad") && unreported_.count(mail.reverse_path) == 0)
     find(what + " failed without a report");
 }
 
@@ -359,7 +360,9 @@ void Oracle::check_time(const Submission& mail, const std::string& recipient, co
 
   // Once all is well what can be delivered is delivered by its next retry.
   const config::Settings& last = history_.settings.back();
-  const base::Duration soon = last.retry.max_interval * 5 / 4 + kRestMax + kTransactionMax;
+  base::Duration soon = last.retry.max_interval * 5 / 4 + kRestMax + kTransactionMax;
+  // It leaves when the wall clock says so.
+  if (mail.delay.count() > 0) soon += history_.jumped;
   // A slow client may have come to its dot much later.
   const auto since = std::max(history_.calm, taken + mail.delay);
   // Whom nothing vouches for gets no mail that needs TLS.
@@ -386,12 +389,13 @@ void Oracle::check_tenant() {
   std::map<std::uint64_t, std::uint64_t> by_day;
   std::vector<const Submission*> taken;
   for (const auto& mail : submissions_) {
-    if (!mail->is_accepted || mail->is_row) continue;
+    // What passes through from strangers is nobody's quota.
+    if (!mail->is_accepted || mail->is_row || mail->is_strangers) continue;
     taken.push_back(mail.get());
     const std::uint64_t day = account::day_of(base::Time(mail->taken.time_since_epoch()));
     if (account::day_of(base::Time(mail->begun.time_since_epoch())) != day) continue;
     for (const std::string& recipient : mail->recipients)
-      if (mail->is_strangers || history_.suppressed.count(recipient) == 0) ++by_day[day];
+      if (history_.suppressed.count(recipient) == 0) ++by_day[day];
   }
   for (const auto& [day, recipients] : by_day)
     if (limits.per_day > 0 && recipients > limits.per_day)
@@ -524,7 +528,8 @@ void Oracle::check_pace() {
                       [&](const History::Crash& c) { return c.when >= from && c.when <= to; });
       if (is_new_life) continue;
       return find(client.to_string() + " began " + std::to_string(kCarrierRate + 1) +
-                  " transactions with the carrier within " + base::format_duration(to - from));
+                  " transactions with the carrier within " + std::to_string((to - from).count()) +
+                  " us from " + base::format_rfc3339(base::Time(from.time_since_epoch())));
     }
   }
 }
@@ -544,6 +549,9 @@ void Oracle::check_limits() {
     octets = std::max(octets, settings.limits.message_size);
     budget = std::max(budget, settings.spool.memory_budget);
   }
+  // A site is hosts and what is asked of the way to them: REQUIRETLS, "TLS-Required: No", DANE and
+  // a policy that is being fetched make others of the same hosts.
+  if (history_.has_protection) connections *= 6;
   for (const auto& [name, most] : history_.connections_most)
     if (most > connections)
       find(std::to_string(most) + " connections to " + name + " where the limit is " +
@@ -561,8 +569,8 @@ void Oracle::check_limits() {
     find(std::to_string(history_.clients_most) + " sessions at once where the limit is " +
          std::to_string(clients));
   for (const auto& mail : submissions_) {
-    if (mail->recipients.size() > per_message)
-      find(mail->token + " has " + std::to_string(mail->recipients.size()) +
+    if (mail->taken_rcpts > per_message)
+      find(mail->token + " has " + std::to_string(mail->taken_rcpts) +
            " recipients where the limit is " + std::to_string(per_message));
     if (mail->is_accepted && mail->body.size() > octets)
       find(mail->token + " has " + std::to_string(mail->body.size()) +

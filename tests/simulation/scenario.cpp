@@ -19,6 +19,8 @@ using std::chrono::seconds;
 constexpr base::Duration kStopBudget = seconds(30);
 /// Longer than a slow peer takes for everything that may be under way.
 constexpr base::Duration kLooksForRest = hours(2);
+/// What a sender may ask for.
+constexpr base::Duration kDelayMax = hours(20);
 
 /// The relay's lives, one after the other on the same disk, each with its clients and plagues, and
 /// the calm at the end.
@@ -209,7 +211,7 @@ class Scenario {
     for (const config::Settings& settings : stage_.history.settings)
       expire = std::max(expire, settings.retry.expire_after);
     const base::Steady until =
-        stage_.world.steady() + expire * 2 + stage_.history.jumped + hours(12);
+        stage_.world.steady() + expire * 2 + stage_.history.jumped + kDelayMax + hours(12);
     while (stage_.world.steady() < until) {
       if (!stage_.run_for(kLooksForRest)) return;
       // Only to save time: the oracle looks at the disk.

@@ -113,8 +113,7 @@ struct SimulatedRelay::Running {
         sink(ground.sink),
         throttle(throttle_options(), random),
         passwords(own_pool, {}),
-        shared{accounts, throttle, passwords,
-               Accounts::node_key(), metrics} {
+        shared{accounts, throttle, passwords, Accounts::node_key(), metrics} {
     for (const Wrappers& wrappers : ground.wrappers) {
       pool.add(wrappers.pool);
       disk.add(wrappers.disk);
@@ -207,8 +206,8 @@ bool SimulatedRelay::start(const config::Settings& settings, std::string& proble
   if (ground_.has_jobs) {
     r.expander.emplace(bulk::Expander::Parts{
         *r.places.front()->worker, r.pool.top(), r.relay->inbound_services(0),
-        [&relay = *r.relay] { return relay.http_submission(0); }, make_composer, r.watch,
-        r.metrics, [](base::MessageId, std::string) {}, [](base::MessageId) {}});
+        [&relay = *r.relay] { return relay.http_submission(0); }, make_composer, r.watch, r.metrics,
+        [](base::MessageId, std::string) {}, [](base::MessageId) {}});
     r.expander->note_untried(r.watch.take_untried());
   }
   if (ground_.learnt != nullptr) remember();

@@ -5,7 +5,6 @@
 #include "ekiden/bulk/job_id.hpp"
 #include "ekiden/bulk/record_writer.hpp"
 #include "ekiden/inbound/submission.hpp"
-#include "ekiden/message/envelope.hpp"
 #include "tests/simulation/ground.hpp"
 
 namespace ekiden::simulation {
@@ -24,7 +23,6 @@ std::string octets_of(const Submission& mail) {
 smtp::RcptCommand rcpt_to(const std::string& address) {
   smtp::RcptCommand rcpt;
   rcpt.recipient = smtp::parse_address(address).value();
-  rcpt.notify = message::kNotifyFailure | message::kNotifyDelay;
   return rcpt;
 }
 
@@ -56,9 +54,9 @@ Web::Web(World& world, SimulatedRelay& relay, JobWishes& wishes)
     : world_(world), relay_(relay), wishes_(wishes), tasks_(relay.worker(0)) {
   for (const bulk::RecoveredJob& job : relay.recovered_jobs()) {
     const auto known = wishes_.wishes.find(job.id);
-    relay.expander().take(
-        job.id, known == wishes_.wishes.end() ? bulk::Expander::Wish::Go : known->second,
-        bulk::Expander::Came::Recovered);
+    relay.expander().take(job.id,
+                          known == wishes_.wishes.end() ? bulk::Expander::Wish::Go : known->second,
+                          bulk::Expander::Came::Recovered);
   }
 }
 
@@ -66,14 +64,12 @@ void Web::submit(std::shared_ptr<Submission> mail, std::function<void()> accepte
   tasks_.spawn(run_submit(std::move(mail), std::move(accepted)));
 }
 
-base::Task<void> Web::run_submit(std::shared_ptr<Submission> mail,
-                                 std::function<void()> accepted) {
+base::Task<void> Web::run_submit(std::shared_ptr<Submission> mail, std::function<void()> accepted) {
   inbound::Services& services = relay_.relay().inbound_services(0);
   inbound::Submission made;
   made.mail.reverse_path = smtp::parse_address(mail->reverse_path).value();
   if (mail->mail_parameters == " REQUIRETLS") made.mail.requiretls = true;
-  for (const std::string& recipient : mail->wanted)
-    made.recipients.push_back(rcpt_to(recipient));
+  for (const std::string& recipient : mail->wanted) made.recipients.push_back(rcpt_to(recipient));
   made.octets = octets_of(*mail);
   made.client.address = kClient.address;
   made.client.accounts = services.accounts.current();
@@ -85,12 +81,13 @@ base::Task<void> Web::run_submit(std::shared_ptr<Submission> mail,
   mail->begun = world_.steady();
   // All or nothing: one refused recipient refuses the message.
   mail->recipients = mail->wanted;
-  mail->was_sent_whole = true;
+  mail->is_http = mail->was_sent_whole = true;
   const inbound::Submitted done =
       co_await inbound::submit_message(services, std::move(options), std::move(made));
   mail->reply = std::to_string(done.reply.code);
   if (!done.reply.is_positive()) co_return;
   mail->is_accepted = true;
+  mail->taken_rcpts = mail->wanted.size();
   mail->taken = world_.steady();
   accepted();
 }
@@ -119,7 +116,7 @@ base::Task<void> Web::run_job(Submissions rows, base::Time send_at,
   for (const auto& mail : rows) {
     mail->begun = world_.steady();
     mail->recipients = mail->wanted;
-    mail->was_sent_whole = true;
+    mail->is_http = mail->was_sent_whole = true;
     frames.add(mail->token + " " + mail->reverse_path + " " + mail->wanted.front());
     if (frames.rows() % 7 == 0) frames.add(kBadRow);
     octets = frames.take();

@@ -30,7 +30,7 @@ struct Wrappers {
   Wrap<net::Network> network;
   Wrap<dns::Resolver> resolver;
   Wrap<events::Sink> sink;
-  Wrap<inbound::Layer> tls;  ///< of those who connect
+  Wrap<inbound::Layer> tls;                                              ///< of those who connect
   std::function<delivery::StartTls(delivery::StartTls real)> start_tls;  ///< with next hops
   std::function<void(config::Settings&)> settings;
 };
