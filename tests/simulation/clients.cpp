@@ -116,8 +116,9 @@ base::Task<bool> write_body(Session& session, std::shared_ptr<Submission> mail,
 /// False: the session is over.
 base::Task<bool> send(Session& session, std::shared_ptr<Submission> mail, bool* is_taken) {
   const Manner& manner = session.manner();
-  std::string octets = "From: <" + mail->reverse_path + ">\r\nSubject: " + mail->token + "\r\n" +
-                       mail->header + "\r\n" + mail->body;
+  const std::string& author = mail->header_from.empty() ? mail->reverse_path : mail->header_from;
+  std::string octets = "From: <" + author + ">\r\nSubject: " + mail->token + "\r\n" + mail->header +
+                       "\r\n" + mail->body;
   if (mail->has_bare_newline) octets += "bare\nline\r\n";
   std::string from =
       "MAIL FROM:<" + (mail->given_path.empty() ? mail->reverse_path : mail->given_path) + ">";
@@ -285,9 +286,15 @@ base::Task<bool> say_hello(Session& session) {
   }
   static const char* const kTalk[] = {"NOOP\r\n", "VRFY good0\r\n", "HELP\r\n",
                                       "RSET\r\n", "EXPN list\r\n",  "AUTH SOMETHING\r\n"};
-  static const char* const kNonsense[] = {
-      "GET / HTTP/1.1\r\n", "MAIL FROM\r\n",         "RCPT TO:<good0@one.example>\r\n",
-      "DATA\r\n",           "MAIL FROM:<a@b@c>\r\n", "EHLO \r\n"};
+  static const char* const kNonsense[] = {"AUTH LOGIN\r\n",
+                                          "*\r\n",
+                                          "RCPT TO:<postmaster>\r\n",
+                                          "GET / HTTP/1.1\r\n",
+                                          "MAIL FROM\r\n",
+                                          "RCPT TO:<good0@one.example>\r\n",
+                                          "DATA\r\n",
+                                          "MAIL FROM:<a@b@c>\r\n",
+                                          "EHLO \r\n"};
   if (manner.chats) {
     for (const char* const word : kTalk) {
       std::string command = word;

@@ -25,8 +25,9 @@ struct Submission {
   std::string notify;           ///< NOTIFY= of each recipient; empty: none
   std::string mail_parameters;  ///< of MAIL, each with a space in front
   std::string rcpt_parameters;
-  std::string header;  ///< further fields
-  std::string body;    ///< behind the header, as the client has it
+  std::string header;       ///< further fields
+  std::string header_from;  ///< where it is not the sender's; or empty
+  std::string body;         ///< behind the header, as the client has it
   bool is_eight_bit = false;
   bool is_binary = false;         ///< BODY=BINARYMIME, in chunks
   bool has_long_line = false;     ///< longer than RFC 5321 §4.5.3.1.6 allows

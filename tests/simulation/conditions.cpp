@@ -27,9 +27,9 @@ unsigned frequency(Plague plague) {
     case Plague::LyingDisk:
       return 60;
     case Plague::Rot:
-      return 40;
+      return 80;
     case Plague::LargeMail:
-      return 100;
+      return 130;
     case Plague::Surges:
       return 200;
     case Plague::FullDisk:
@@ -290,11 +290,17 @@ void Conditions::draw_routes(base::Random& random, config::Settings& drawn) cons
     }
   }
   if (chance(random, 100)) direct.next_hop.hosts = {{"mx.three.example", 25}};
+  if (has(Plague::Tls) && chance(random, 200)) direct.next_hop.hosts = {{"20.0.0.3", 465}};
   if (chance(random, 300)) drawn.route.push_back(direct);
   if (chance(random, 300))
     drawn.route.push_back(route("alias.example", config::NextHop::Kind::Hold));
   if (chance(random, 200))
     drawn.route.push_back(route("six.example", config::NextHop::Kind::Discard));
+  if (chance(random, 150)) {
+    config::Route literal = route("*.nowhere.example", config::NextHop::Kind::Hosts);
+    literal.next_hop.hosts = {{"2600::8", 25}, {"20.0.0.66", 2525}};
+    drawn.route.push_back(literal);
+  }
 }
 
 Weather Conditions::weather(base::Random& random) const {
@@ -325,6 +331,7 @@ Temper Conditions::temper(base::Random& random) const {
     temper.has_requiretls = has(Plague::Protection) && chance(random, 600);
     temper.is_strange = has(Plague::Protection) && chance(random, 150);
     temper.has_scram = chance(random, 500);
+    temper.has_login = chance(random, 200);
     temper.has_plain = chance(random, 700);
   }
   if (has(Plague::OddPeers)) {
@@ -334,6 +341,7 @@ Temper Conditions::temper(base::Random& random) const {
     if (chance(random, 200)) temper.says_nonsense = static_cast<unsigned>(random.below(50));
     if (chance(random, 200)) temper.recipients_taken = 1 + random.below(3);
     temper.words = static_cast<unsigned>(random.below(3));
+    if (chance(random, 500)) temper.has_policies = static_cast<unsigned>(random.below(300));
   }
   if (has(Plague::BadPeers)) {
     const auto some = [&](unsigned most) {

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 
+#include "tests/simulation/ground.hpp"
+
 namespace ekiden::simulation {
 namespace {
 
 constexpr base::Duration kFileWriteTakes{2000};
 constexpr std::uint32_t kPageItems = 3;
 constexpr base::Duration kLooksAgain = std::chrono::seconds(1);
+constexpr base::Duration kPauses = std::chrono::minutes(20);
 constexpr std::size_t kQuarantinedMax = 100, kQuarantinedOctets = 1000;
 
 /// A crash within that time leaves the file as it was.
@@ -25,6 +28,7 @@ control::SaveOctets saver(World& world, std::string& file) {
 
 Desk::Desk(World& world, SimulatedRelay& relay, DeskFiles& files)
     : world_(world),
+      relay_(relay),
       files_(files),
       tasks_(relay.worker(0)),
       node_({relay.worker(0), relay.relay().neighbours(), relay.relay().spool(), relay.pool(),
@@ -116,6 +120,49 @@ base::Task<void> Desk::run_resume_all() {
   for (const control::Suspension& suspension : all) {
     control::SuspendScope scope = suspension.scope;
     (void)co_await node_.resume(std::move(scope));
+  }
+}
+
+void Desk::browse() {
+  tasks_.spawn(run_browse());
+}
+
+base::Task<void> Desk::run_browse() {
+  control::Filter filter;
+  std::string cursor;
+  const auto page = co_await node_.list(std::move(filter), std::move(cursor), kPageItems);
+  if (!page.value) co_return;
+  for (const auto& item : page.value->items) {
+    (void)co_await node_.explain(item.message, item.index);
+    (void)co_await node_.show(item.message);
+  }
+  for (const auto by : {control::GroupBy::Site, control::GroupBy::Domain, control::GroupBy::Tenant,
+                        control::GroupBy::Stream}) {
+    control::Filter any;
+    (void)co_await node_.summary(std::move(any), by);
+  }
+  // Readers complain, and a warm-up is stopped and goes on: what no message brings about.
+  const delivery::Neighbours& all = relay_.relay().neighbours();
+  const bool is_paused = world_.random().below(2) == 0;
+  for (unsigned i = 0; i < all.count(); ++i) {
+    delivery::Dispatcher& there = all.at(i);
+    all.send(i, [&there, is_paused] {
+      for (const net::Address& source : kSources) {
+        there.pause_warm_up(source.to_string(), "carrier", is_paused);
+        there.complained(source.to_string(), "carrier", "mx.one.example");
+      }
+    });
+  }
+  if (is_paused) {
+    for (unsigned i = 0; i < all.count(); ++i) {
+      delivery::Dispatcher& there = all.at(i);
+      world_.after(kPauses, [&all, &there, i] {
+        all.send(i, [&there] {
+          for (const net::Address& source : kSources)
+            there.pause_warm_up(source.to_string(), "carrier", false);
+        });
+      });
+    }
   }
 }
 

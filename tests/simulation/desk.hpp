@@ -37,6 +37,8 @@ class Desk {
   void sort_quarantine();
   /// Notes in `seen` how often pages show each recipient, and looks at each in every way.
   void look(std::map<std::pair<base::MessageId, std::uint32_t>, int>* seen);
+  /// What an operator looks at while mail goes on.
+  void browse();
   void stop() {
     node_.stop([] {});
   }
@@ -51,6 +53,7 @@ class Desk {
                            std::string argument);
   void watch(std::shared_ptr<control::Operation> operation, Deletion deletion, std::size_t acts);
   base::Task<void> run_quarantine();
+  base::Task<void> run_browse();
   base::Task<void> run_suspend(control::SuspendScope scope);
   base::Task<void> run_resume_all();
   base::Task<void> run_look(std::map<std::pair<base::MessageId, std::uint32_t>, int>* seen);
@@ -59,6 +62,7 @@ class Desk {
   }
 
   World& world_;
+  SimulatedRelay& relay_;
   DeskFiles& files_;
   std::size_t acts_ = 0;
   base::TaskGroup tasks_;

@@ -22,9 +22,10 @@ constexpr std::size_t kRowsMax = 200;
 
 std::string Mailbag::pick_recipient(bool is_strangers) {
   static const char* const kDomains[] = {
-      "one.example",  "one.example",  "alias.example",  "two.example",     "two.example",
-      "six.example",  "dead.example", "null.example",   "nowhere.example", "loop.example",
-      "bare.example", "[20.0.0.5]",   "private.example"};
+      "one.example",   "one.example",         "alias.example",   "two.example",     "two.example",
+      "six.example",   "dead.example",        "null.example",    "nowhere.example", "loop.example",
+      "bare.example",  "[20.0.0.5]",          "private.example", "bogus.example",   "lost.example",
+      "plain.example", "mail.nowhere.example"};
   const std::uint64_t kind = stage_.random().below(20);
   std::string local = kind < 14 ? "good" : kind < 18 ? "bad" : "full";
   local += std::to_string(stage_.random().below(3));
@@ -94,13 +95,44 @@ void Mailbag::make_special(Submission& mail) {
     mail.is_tls_optional = true;
     mail.header += "TLS-Required: No\r\n";
   }
-  if (conditions.has(Plague::Signing) && stage_.chance(200))
-    mail.header += "Message-ID: <" + mail.token + "@sender.example>\r\n";
+  if (conditions.has(Plague::Signing)) {
+    if (stage_.chance(200)) mail.header += "Message-ID: <" + mail.token + "@sender.example>\r\n";
+    // Not everybody may say so, and whoever looks refuses it.
+    if (stage_.chance(250)) mail.header_from = "boss@elsewhere.example";
+  }
+  if (conditions.has(Plague::Tenants)) {
+    static const char* const kStreams[] = {"bulk", "newsletter", "transactional", ""};
+    if (stage_.chance(200))
+      mail.header += "X-Ekiden-Stream: " + std::string(kStreams[random.below(4)]) + "\r\n";
+    if (stage_.chance(50)) mail.header_from = "boss@elsewhere.example";
+  }
+  if (conditions.has(Plague::Rewriting) && stage_.chance(100))
+    mail.wanted.emplace_back("good..odd.@one.example");
 }
 
 /// X-SMTPAPI, which programs with an API key may use.
 void Mailbag::ask_by_header(Submission& mail) {
-  switch (stage_.random().below(5)) {
+  static const char* const kOdd[] = {
+      "{\"to\": \"one\"}",
+      "{\"to\": [7]}",
+      "{\"to\": [\"a@one.example, b@one.example\"]}",
+      "{\"category\": \"spring\"}",
+      "{\"category\": 7}",
+      "{\"category\": [7]}",
+      "{\"unique_args\": 7}",
+      "{\"unique_args\": {}}",
+      "{\"send_at\": \"soon\"}",
+      "{\"send_at\": 4102444800}",
+      "{\"asm_group_id\": \"x\"}",
+      "{\"to\": null, \"category\": null, \"section\": {}}",
+      "[]",
+  };
+  switch (stage_.random().below(7)) {
+    case 5:
+    case 6:
+      mail.header +=
+          "X-SMTPAPI: " + std::string(kOdd[stage_.random().below(std::size(kOdd))]) + "\r\n";
+      break;
     case 0:
       mail.header +=
           "X-SMTPAPI: {\"category\": [\"spring\", \"offers\"], \"unique_args\": {\"order\": "

@@ -130,6 +130,8 @@ class Oracle {
 /// "token-…-end" in the subject of a message, or anywhere in it for a report.
 std::string token_in(const std::string& octets);
 
+std::string domain_of(const std::string& address);
+
 /// Where mail for a domain may arrive.
 const std::map<std::string, std::set<std::string>>& sites_of_domains();
 

@@ -14,6 +14,7 @@ const std::vector<Place>& places() {
       {"mx.home.example", endpoint("20.0.0.6")},
       {"mx.six.example", endpoint("20.0.0.8")},
       {"mx.six.example", endpoint("2600::8")},
+      {"mx2.two.example", endpoint("20.0.0.3", 465)},
   };
   return kPlaces;
 }
@@ -30,6 +31,9 @@ void write_zones(test::FakeResolver& dns) {
   dns.a("mx.three.example", "20.0.0.5");
   dns.null_mx("null.example");
   // Domains that lead nowhere, each in its own way.
+  dns.mx("bogus.example", 10, "mx.one.example").fail("bogus.example", dns::Status::Bogus);
+  dns.mx("lost.example", 10, "mx.lost.example").fail("mx.lost.example");
+  dns.a("plain.example", "20.0.0.66");
   dns.mx("loop.example", 10, "relay.example").a("relay.example", "10.0.0.1");
   dns.mx("private.example", 10, "mx.private.example").a("mx.private.example", "192.168.0.1");
   dns.mx("bare.example", 10, "mx.bare.example");

@@ -1,6 +1,7 @@
 #include "tests/simulation/peers.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 
 #include "ekiden/account/scram.hpp"
@@ -10,6 +11,7 @@ namespace ekiden::simulation {
 namespace {
 
 constexpr base::Duration kPatience = std::chrono::minutes(15);
+constexpr std::uint16_t kImplicitTls = 465;
 constexpr std::size_t kReadOctets = 16 * 1024;
 
 std::string between_brackets(const std::string& line) {
@@ -17,6 +19,16 @@ std::string between_brackets(const std::string& line) {
   const std::size_t close = line.find('>', open);
   if (open == std::string::npos || close == std::string::npos) return {};
   return line.substr(open + 1, close - open - 1);
+}
+
+/// RFC 5321 §4.1.2: one mailbox has both forms, where quotes are not needed.
+std::string unquoted(std::string address) {
+  const std::size_t end = address.find("\"@");
+  if (!address.starts_with('"') || end == std::string::npos) return address;
+  const bool is_plain =
+      std::all_of(address.begin() + 1, address.begin() + static_cast<std::ptrdiff_t>(end),
+                  [](unsigned char c) { return std::isalnum(c) != 0 || c == '.'; });
+  return is_plain ? address.substr(1, end - 1) + address.substr(end + 1) : address;
 }
 
 /// The number behind `name`, as in SIZE=; 0 when it is not there.
@@ -117,6 +129,7 @@ Receiver::Receiver(SimulatedInternet& internet, base::Worker& worker, net::Endpo
     : internet_(internet),
       tasks_(worker),
       network_(internet, where.address),
+      port_(where.port),
       site_(site),
       secrecy_(secrecy) {
   auto accept = [this](std::unique_ptr<net::Stream> stream) {
@@ -140,6 +153,7 @@ std::string Receiver::extensions(Veil veil) const {
   if (temper.has_requiretls && is_covered) reply += "250-REQUIRETLS\r\n";
   std::string mechanisms;
   if (temper.has_plain && is_covered) mechanisms += " PLAIN LOGIN";
+  if (temper.has_login && is_covered) mechanisms = " LOGIN";
   if (temper.has_scram) mechanisms += " SCRAM-SHA-256";
   if (!mechanisms.empty()) reply += "250-AUTH" + mechanisms + "\r\n";
   if (temper.size_max > 0) reply += "250-SIZE " + std::to_string(temper.size_max) + "\r\n";
@@ -223,6 +237,13 @@ base::Task<bool> Receiver::start_tls(LineStream& stream, Veil& veil) {
     (void)co_await stream.write(std::move(nonsense), world.steady() + kPatience);
     co_return false;
   }
+  const bool is_covered = co_await handshake(stream, veil);
+  co_return is_covered;
+}
+
+base::Task<bool> Receiver::handshake(LineStream& stream, Veil& veil) {
+  World& world = internet_.world();
+  if (secrecy_ == nullptr) co_return false;
   std::unique_ptr<net::Stream> raw = stream.release();
   const bool is_strange = temper.is_strange;
   tls::ServerContext& context = is_strange ? secrecy_->stranger() : secrecy_->server();
@@ -292,16 +313,33 @@ std::string Receiver::refusal() const {
   return kWords[temper.words];
 }
 
+/// As providers put it (ground.cpp).
+std::string Receiver::policy() {
+  static const char* const kPolicies[] = {"421 4.7.0 You are sending too fast\r\n",
+                                          "451 4.7.1 nothing from you today\r\n",
+                                          "451 4.7.1 your address is listed\r\n",
+                                          "451 4.7.1 rest everywhere\r\n",
+                                          "451 4.7.5 call us\r\n",
+                                          "450 4.2.0 stop asking\r\n",
+                                          "550 5.7.1 only for now\r\n",
+                                          "553 5.1.3 what an odd address\r\n"};
+  return kPolicies[internet_.world().random().below(std::size(kPolicies))];
+}
+
 base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
   World& world = internet_.world();
   const net::Address client = raw->remote().address;
   LineStream stream(std::move(raw));
+  Veil veil = Veil::Clear;
+  if (port_ == kImplicitTls) {
+    const bool is_covered = co_await handshake(stream, veil);
+    if (!is_covered) co_return;
+  }
   std::string reply = "220 " + site_.name + " ESMTP\r\n";
   if (happens(temper.defers_connection)) reply = "421 4.3.2 later\r\n";
   if (happens(temper.refuses_connection)) reply = "554 5.7.1 not you\r\n";
   const bool is_refused = !reply.starts_with("220");
   Receipt receipt;
-  Veil veil = Veil::Clear;
   bool has_sender = false, has_announced = false;  // its limits, in reply to EHLO
   std::size_t asked = 0, messages = 0;             // recipients of this transaction
   std::string chunks;
@@ -351,7 +389,7 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
         reply = "552 5.3.4 too large\r\n";
       }
     } else if (verb == "rcpt") {
-      const std::string recipient = between_brackets(*line);
+      const std::string recipient = unquoted(between_brackets(*line));
       site_.recipients_most = std::max(site_.recipients_most, ++asked);
       if (has_announced && temper.recipients_max > 0 && asked > temper.recipients_max)
         site_.broken_limits.push_back("recipient " + std::to_string(asked) +
@@ -366,6 +404,8 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
       } else if (temper.recipients_taken > 0 &&
                  receipt.recipients.size() >= temper.recipients_taken) {
         reply = "452 4.5.3 too many\r\n";
+      } else if (happens(temper.has_policies)) {
+        reply = policy();
       } else if (happens(temper.defers_recipient)) {
         reply = "450 4.2.1 try later\r\n";
       } else {

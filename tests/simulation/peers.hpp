@@ -98,11 +98,13 @@ struct Temper {
   bool refuses_ehlo = false;         ///< knows only HELO
   std::size_t recipients_taken = 0;  ///< 452 4.5.3 to all behind so many; 0: takes all
   unsigned words = 0;                ///< how refusals are put
+  unsigned has_policies = 0;         ///< of recipients: what a provider's rules are about
 
   // What it offers.
   bool has_pipelining = true, has_eight_bit = true, has_chunking = false, has_dsn = false;
   bool has_utf8 = false, has_binary = false, has_starttls = false;
   bool has_plain = false, has_scram = false;  ///< AUTH
+  bool has_login = false;                     ///< the oldest of them, alone
   bool has_requiretls = false;                ///< under TLS
   bool is_strange = false;                    ///< its certificate is somebody else's
   std::uint64_t size_max = 0;                 ///< RFC 1870; 0: not announced
@@ -127,9 +129,11 @@ class Receiver {
   base::Task<bool> say(LineStream& stream, std::string reply);
   base::Task<bool> store(LineStream& stream, Receipt receipt, bool has_announced);
   base::Task<bool> start_tls(LineStream& stream, Veil& veil);
+  base::Task<bool> handshake(LineStream& stream, Veil& veil);
   base::Task<std::string> log_in(LineStream& stream, std::string line);
   std::string extensions(Veil veil) const;
   std::string refusal() const;
+  std::string policy();
   bool happens(unsigned thousandths) {
     return thousandths > 0 && internet_.world().random().below(1000) < thousandths;
   }
@@ -138,6 +142,7 @@ class Receiver {
   base::TaskGroup tasks_;
   SimulatedNetwork network_;
   std::unique_ptr<net::Listener> listener_;
+  std::uint16_t port_;
   Site& site_;
   Secrecy* secrecy_;
 };

@@ -12,6 +12,34 @@ namespace {
 
 using std::chrono::milliseconds;
 
+/// Its reads may fail.
+class WornFile final : public PassingFile {
+ public:
+  WornFile(std::unique_ptr<spool::File> behind, const std::function<bool()>& fails)
+      : PassingFile(std::move(behind)), fails_(fails) {}
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<char> into) override {
+    if (fails_()) return spool::Errc::Io;
+    return behind_->read_at(offset, into);
+  }
+
+ private:
+  std::function<bool()> fails_;
+};
+
+class WornDisk final : public PassingDisk {
+ public:
+  WornDisk(spool::Disk& behind, std::function<bool()> fails)
+      : PassingDisk(behind), fails_(std::move(fails)) {}
+  Result<std::unique_ptr<spool::File>> open(const std::string& path, spool::Open mode) override {
+    Result<std::unique_ptr<spool::File>> file = behind_.open(path, mode);
+    if (!file) return file;
+    return std::unique_ptr<spool::File>(std::make_unique<WornFile>(std::move(*file), fails_));
+  }
+
+ private:
+  std::function<bool()> fails_;
+};
+
 /// Headers that the relay puts in front.
 constexpr std::uint64_t kHeaderMax = 2000;
 
@@ -105,6 +133,10 @@ RelayGround Stage::ground() {
   ground.wrappers.push_back(wrappers_for(fault, world));
   Wrappers watching;
   watching.spool = ledger.wrap();
+  watching.disk = [this](spool::Disk& real) -> std::unique_ptr<spool::Disk> {
+    return std::make_unique<WornDisk>(real,
+                                      [this] { return reads_fail > 0 && chance(reads_fail); });
+  };
   ground.wrappers.push_back(std::move(watching));
   return ground;
 }

@@ -43,6 +43,7 @@ struct Stage {
   SimulatedInternet internet;
   Names names;
   spool::testing::SimulatedDisk disk;
+  unsigned reads_fail = 0;  ///< of reads, in thousandths
   MemorySink sink;
   Accounts accounts;
   std::optional<Secrecy> secrecy;  ///< where somebody speaks TLS

@@ -46,7 +46,11 @@ void Strikes::schedule(base::Duration lasts) {
   strike(Plague::Reloads, lasts, &Strikes::reload);
   strike(Plague::Operators, lasts, &Strikes::operate);
   strike(Plague::Operators, lasts, &Strikes::operate);
+  strike(Plague::Operators, busy, &Strikes::browse);
+  strike(Plague::Hops, busy, &Strikes::browse);
   strike(Plague::Logins, lasts, &Strikes::change_accounts);
+  strike(Plague::Logins, busy, &Strikes::change_accounts);
+  strike(Plague::FailingDisk, stage_.chance(500) ? busy : lasts, &Strikes::break_reading);
   strike(Plague::FailingEvents, lasts, &Strikes::break_events);
   strike(Plague::DiskCuts, lasts, &Strikes::cut_disk);
 }
@@ -106,6 +110,7 @@ void Strikes::begin_trouble(std::vector<Span>& spans, base::Duration lasts) {
 void Strikes::end_troubles() {
   stage_.disk.set_capacity(~0ULL);
   stage_.disk.heal();
+  stage_.reads_fail = 0;
   if (stage_.fault != Fault::DiskLies) stage_.disk.set_sync_lies(false);
   heal_dns();
   stage_.sink.fail_until({});
@@ -152,6 +157,20 @@ void Strikes::break_disk() {
       break;
     }
   }
+}
+
+/// What was written cannot be read for a while.
+void Strikes::break_reading() {
+  const base::Duration lasts =
+      stage_.up_to(stage_.chance(500) ? base::Duration(seconds(5)) : minutes(10));
+  stage_.say("reads fail for " + base::format_duration(lasts));
+  begin_trouble(stage_.history.disk_trouble, lasts);
+  stage_.reads_fail = 100 + static_cast<unsigned>(stage_.random().below(900));
+  stage_.world.after(lasts, [this] { stage_.reads_fail = 0; });
+}
+
+void Strikes::browse() {
+  stage_.desk->browse();
 }
 
 void Strikes::let_disk_lie() {
@@ -291,15 +310,23 @@ void Strikes::sort_quarantine() {
 }
 
 void Strikes::let_bits_rot() {
-  const Result<std::vector<std::string>> segments = stage_.disk.list("journal");
+  static const char* const kFolders[] = {"journal", "journal", "sidecar",
+                                         "large",   "events",  "quarantine"};
+  const std::string folder = kFolders[stage_.random().below(std::size(kFolders))];
+  const Result<std::vector<std::string>> segments = stage_.disk.list(folder);
   if (!segments || segments->empty()) return;
-  const std::string path = "journal/" + (*segments)[stage_.random().below(segments->size())];
+  const std::string path = folder + "/" + (*segments)[stage_.random().below(segments->size())];
   const std::size_t size = stage_.disk.contents(path).size();
   if (size == 0) return;
   stage_.say("a bit rots in " + path);
   stage_.history.has_rot = true;
-  stage_.disk.flip_bit(path, stage_.random().below(size),
-                       static_cast<unsigned>(stage_.random().below(8)));
+  // Where much is written, and at the front, where it is said what the rest means.
+  const std::size_t bits = 1 + stage_.random().below(3);
+  for (std::size_t i = 0; i < bits; ++i)
+    stage_.disk.flip_bit(
+        path,
+        stage_.random().below(stage_.chance(500) ? size : std::min<std::size_t>(size, 200'000)),
+        static_cast<unsigned>(stage_.random().below(8)));
 }
 
 }  // namespace ekiden::simulation

@@ -31,6 +31,8 @@ class Strikes {
   void heal_dns();
   void fill_disk();
   void break_disk();
+  void break_reading();
+  void browse();
   void let_disk_lie();
   void jump_clock();
   void reload();

@@ -16,8 +16,8 @@ constexpr std::size_t kRecordOctetsMax = 64 * 1024;
 constexpr std::string_view kBadRow = "nobody - -";
 
 std::string octets_of(const Submission& mail) {
-  return "From: <" + mail.reverse_path + ">\r\nSubject: " + mail.token + "\r\n" + mail.header +
-         "\r\n" + mail.body;
+  return "From: <" + (mail.header_from.empty() ? mail.reverse_path : mail.header_from) +
+         ">\r\nSubject: " + mail.token + "\r\n" + mail.header + "\r\n" + mail.body;
 }
 
 smtp::RcptCommand rcpt_to(const std::string& address) {
