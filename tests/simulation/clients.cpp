@@ -116,10 +116,12 @@ base::Task<bool> write_body(Session& session, std::shared_ptr<Submission> mail,
 /// False: the session is over.
 base::Task<bool> send(Session& session, std::shared_ptr<Submission> mail, bool* is_taken) {
   const Manner& manner = session.manner();
-  std::string octets = "From: <" + mail->reverse_path + ">\r\nSubject: " + mail->token + "\r\n" +
-                       mail->header + "\r\n" + mail->body;
+  const std::string& author = mail->header_from.empty() ? mail->reverse_path : mail->header_from;
+  std::string octets = "From: <" + author + ">\r\nSubject: " + mail->token + "\r\n" + mail->header +
+                       "\r\n" + mail->body;
   if (mail->has_bare_newline) octets += "bare\nline\r\n";
-  std::string from = "MAIL FROM:<" + mail->reverse_path + ">";
+  std::string from =
+      "MAIL FROM:<" + (mail->given_path.empty() ? mail->reverse_path : mail->given_path) + ">";
   if (mail->is_binary) {
     from += " BODY=BINARYMIME";
   } else if (mail->is_eight_bit) {
@@ -152,8 +154,18 @@ base::Task<bool> send(Session& session, std::shared_ptr<Submission> mail, bool* 
   }
   for (const std::string& code : codes)
     if (code == "421") co_return false;
-  for (std::size_t i = 0; i < mail->wanted.size(); ++i)
-    if (codes[0] == "250" && codes[i + 1] == "250") mail->recipients.push_back(mail->wanted[i]);
+  for (std::size_t i = 0; i < mail->wanted.size(); ++i) {
+    if (codes[0] != "250" || codes[i + 1] != "250") continue;
+    ++mail->taken_rcpts;
+    const auto others = mail->stand_ins.find(mail->wanted[i]);
+    if (others == mail->stand_ins.end()) {
+      mail->recipients.push_back(mail->wanted[i]);
+    } else {
+      mail->recipients.insert(mail->recipients.end(), others->second.begin(), others->second.end());
+    }
+  }
+  if (!mail->recipients.empty() && !mail->named_instead.empty())
+    mail->recipients = mail->named_instead;
   if (mail->recipients.empty()) {
     std::string reset = "RSET\r\n";
     const std::optional<std::string> code = co_await session.ask(std::move(reset));
@@ -274,9 +286,15 @@ base::Task<bool> say_hello(Session& session) {
   }
   static const char* const kTalk[] = {"NOOP\r\n", "VRFY good0\r\n", "HELP\r\n",
                                       "RSET\r\n", "EXPN list\r\n",  "AUTH SOMETHING\r\n"};
-  static const char* const kNonsense[] = {
-      "GET / HTTP/1.1\r\n", "MAIL FROM\r\n",         "RCPT TO:<good0@one.example>\r\n",
-      "DATA\r\n",           "MAIL FROM:<a@b@c>\r\n", "EHLO \r\n"};
+  static const char* const kNonsense[] = {"AUTH LOGIN\r\n",
+                                          "*\r\n",
+                                          "RCPT TO:<postmaster>\r\n",
+                                          "GET / HTTP/1.1\r\n",
+                                          "MAIL FROM\r\n",
+                                          "RCPT TO:<good0@one.example>\r\n",
+                                          "DATA\r\n",
+                                          "MAIL FROM:<a@b@c>\r\n",
+                                          "EHLO \r\n"};
   if (manner.chats) {
     for (const char* const word : kTalk) {
       std::string command = word;
@@ -298,6 +316,13 @@ base::Task<bool> say_hello(Session& session) {
 }
 
 }  // namespace
+
+std::string job_body(const std::string& token) {
+  std::string body;
+  for (int number = 0; number < 5; ++number)
+    body += token + " line " + std::to_string(number) + " of what everybody gets\r\n";
+  return body;
+}
 
 std::string make_body(World& world, const std::string& token, std::size_t octets) {
   std::string body;

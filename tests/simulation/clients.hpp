@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,13 +15,19 @@ namespace ekiden::simulation {
 struct Submission {
   std::string token;  ///< unique, in the subject
   std::string reverse_path;
+  std::string given_path;  ///< what MAIL says where rules make another reverse_path of it; or empty
   std::vector<std::string> wanted;
-  std::vector<std::string> recipients;  ///< answered 250 at RCPT
-  std::string notify;                   ///< NOTIFY= of each recipient; empty: none
-  std::string mail_parameters;          ///< of MAIL, each with a space in front
+  std::vector<std::string> recipients;  ///< answered 250 at RCPT, or who stands for them
+  /// Who stands for an address of `wanted`, by rules of the relay.
+  std::map<std::string, std::vector<std::string>> stand_ins;
+  /// X-SMTPAPI names others than the envelope does; empty: it does not.
+  std::vector<std::string> named_instead;
+  std::string notify;           ///< NOTIFY= of each recipient; empty: none
+  std::string mail_parameters;  ///< of MAIL, each with a space in front
   std::string rcpt_parameters;
-  std::string header;  ///< further fields
-  std::string body;    ///< behind the header, as the client has it
+  std::string header;       ///< further fields
+  std::string header_from;  ///< where it is not the sender's; or empty
+  std::string body;         ///< behind the header, as the client has it
   bool is_eight_bit = false;
   bool is_binary = false;         ///< BODY=BINARYMIME, in chunks
   bool has_long_line = false;     ///< longer than RFC 5321 §4.5.3.1.6 allows
@@ -28,12 +35,21 @@ struct Submission {
   bool is_changed = false;        ///< the relay may give its body another form
   bool is_bulk = false;
   bool is_strangers = false;
-  bool is_accepted = false;     ///< 250 after the dot reached the client
-  bool was_sent_whole = false;  ///< the dot left: without a 250 it may have been taken
+  std::size_t taken_rcpts = 0;   ///< answered 250
+  bool is_http = false;          ///< its sender reads events, and is sent no reports
+  bool is_row = false;           ///< of a job: its own time begins when it becomes a message
+  bool needs_tls = false;        ///< REQUIRETLS
+  bool is_tls_optional = false;  ///< "TLS-Required: No"
+  base::Duration delay{};        ///< it asked to leave so much later
+  bool is_accepted = false;      ///< 250 after the dot reached the client
+  bool was_sent_whole = false;   ///< the dot left: without a 250 it may have been taken
   base::Steady begun{}, taken{};
   /// Of the message; "" when none came.
   std::string reply;
 };
+
+/// What a job's row becomes.
+std::string job_body(const std::string& token);
 
 /// `count` lines that name the token, some of them with a dot in front.
 std::string make_body(World& world, const std::string& token, std::size_t octets);

@@ -1,6 +1,7 @@
 #include "tests/simulation/conditions.hpp"
 
 #include "tests/simulation/ground.hpp"
+#include "tests/simulation/hops.hpp"
 
 namespace ekiden::simulation {
 namespace {
@@ -16,7 +17,9 @@ constexpr std::string_view kNames[kPlagues] = {
     "operators",   "failing-events", "large-mail",   "surges",      "bad-clients",
     "strangers",   "tight-memory",   "tight-limits", "crashes",     "disk-cuts",
     "ambushes",    "clean-restarts", "tls",          "logins",      "proxies",
-    "odd-mail",    "odd-peers",      "rot"};
+    "odd-mail",    "odd-peers",      "rot",          "rewriting",   "protection",
+    "signing",     "tenants",        "hops",         "jobs",        "http",
+    "schedules"};
 
 /// How often a seed has it, in thousandths.
 unsigned frequency(Plague plague) {
@@ -24,12 +27,15 @@ unsigned frequency(Plague plague) {
     case Plague::LyingDisk:
       return 60;
     case Plague::Rot:
-      return 40;
+      return 80;
     case Plague::LargeMail:
-      return 100;
+      return 130;
     case Plague::Surges:
       return 200;
     case Plague::FullDisk:
+    case Plague::Rewriting:
+    case Plague::Signing:
+    case Plague::Hops:
       return 200;
     case Plague::Crashes:
       return 500;
@@ -47,14 +53,17 @@ base::Duration up_to(base::Random& random, base::Duration most) {
 
 Conditions::Conditions(base::Random& random) {
   for (unsigned i = 0; i < kPlagues; ++i)
-    if (chance(random, frequency(static_cast<Plague>(i)))) plagues |= 1U << i;
+    if (chance(random, frequency(static_cast<Plague>(i)))) plagues |= std::uint64_t{1} << i;
   // Whose turn it is can be judged only where nothing else keeps mail waiting.
   if (has(Plague::Surges) && chance(random, 600)) {
-    for (const Plague other : {Plague::BadNetwork, Plague::BadPeers, Plague::Storms, Plague::BadDns,
-                               Plague::Reloads, Plague::Operators, Plague::Tls, Plague::OddPeers})
+    for (const Plague other :
+         {Plague::BadNetwork, Plague::BadPeers, Plague::Storms, Plague::BadDns, Plague::Reloads,
+          Plague::Operators, Plague::Tls, Plague::OddPeers, Plague::Rewriting, Plague::Protection,
+          Plague::Signing, Plague::Tenants, Plague::Hops, Plague::Schedules})
       plagues &= ~bit(other);
     plagues |= bit(Plague::TightLimits);
   }
+  if (has(Plague::Protection)) plagues |= bit(Plague::Tls);
   workers = 1 + static_cast<unsigned>(random.below(4));
   post_delay_max = chance(random, 500) ? kPostDelayMax : base::Duration(milliseconds(2));
   if (has(Plague::LargeMail)) {
@@ -93,16 +102,45 @@ Conditions::Conditions(base::Random& random) {
   draw_limits(random, settings);
   // Follows from what was drawn: no seed becomes another one for it.
   is_paced = settings.retry.first.count() % 3 == 0;
-  if (!is_paced) return;
+  if (has(Plague::Hops)) is_paced = true;
+  if (is_paced) draw_sources(random);
+  if (has(Plague::Rewriting)) draw_rewriting(random);
+  if (has(Plague::Tenants)) draw_tenant(random);
+  if (has(Plague::Signing)) {
+    const config::AlignmentMode modes[] = {config::AlignmentMode::Off, config::AlignmentMode::Warn,
+                                           config::AlignmentMode::Hold,
+                                           config::AlignmentMode::Refuse};
+    settings.alignment = {{"*", modes[random.below(4)]}};
+    if (chance(random, 500)) settings.signing.relay_domain = "relay.example";
+  }
+  const config::Transcripts transcripts[] = {
+      config::Transcripts::None, config::Transcripts::Failures, config::Transcripts::All};
+  settings.events.transcripts = transcripts[random.below(3)];
+}
+
+void Conditions::draw_sources(base::Random& random) {
   for (const net::Address& address : kSources) {
     config::Source source;
     source.name = address.to_string();
     source.hostname = "relay.example";
     source.ipv4 = address;
+    source.families = {config::IpFamily::Ipv4};
     settings.source.push_back(source);
   }
-  settings.source[0].families = {config::IpFamily::Ipv4};
-  settings.source[1].families = {config::IpFamily::Ipv4};
+  if (has(Plague::Hops)) {
+    config::Source& first = settings.source[0];
+    config::Source& second = settings.source[1];
+    if (chance(random, 700)) second.socks5 = kSocks;
+    if (chance(random, 500)) second.username = HopProxy::kUser;
+    if (chance(random, 800)) second.password = HopProxy::kPassword;
+    if (chance(random, 500)) first.haproxy = kHaProxy;
+    if (chance(random, 500)) {
+      first.ipv6 = kSourceIpv6;
+      first.families = {config::IpFamily::Ipv6, config::IpFamily::Ipv4};
+      if (chance(random, 500)) first.ipv6_ptr = config::PtrNeed::Ignore;
+    }
+    second.warm_up = !has(Plague::Surges) && chance(random, 300);
+  }
   if (settings.retry.first.count() % 2 == 0) return;
   config::Pool pool;
   pool.name = "bulk";
@@ -113,6 +151,54 @@ Conditions::Conditions(base::Random& random) {
   pool.name = "rest";
   pool.sources = {{settings.source[0].name, 1}, {settings.source[1].name, 2}};
   settings.pool.push_back(pool);
+}
+
+void Conditions::draw_rewriting(base::Random& random) {
+  config::Rewrite rule;
+  rule.name = "addresses";
+  for (const auto& [from, to] : stand_ins()) {
+    std::string all;
+    for (const std::string& one : to) all += (all.empty() ? "" : ", ") + one;
+    rule.alias_entries.emplace_back(from, all);
+  }
+  rule.alias_entries.emplace_back("circle@one.example", "circle2@one.example");
+  rule.alias_entries.emplace_back("circle2@one.example", "circle@one.example");
+  rule.masquerade = {{"host.sender.example", {"sender.example"}}};
+  settings.rewrite.push_back(rule);
+
+  rule = {};
+  rule.name = "headers";
+  rule.remove_headers = {"X-Ekiden-Odd", "Received-SPF"};
+  rule.add_headers = {{"X-Stream", {"{tenant}/{stream} {tag}"}}};
+  rule.replace_headers = {{"Precedence", {"bulk"}}};
+  rule.feedback_id = "relay";
+  if (chance(random, 500)) rule.list_unsubscribe = {"mailto:leave-{token}@sender.example"};
+  if (chance(random, 300)) rule.header_reply_to = "answers@sender.example";
+  if (chance(random, 500)) settings.rewrite.push_back(rule);
+
+  rule = {};
+  rule.name = "path";
+  const char* const kinds[] = {"verp", "srs", kFixedPath};
+  rule.return_path = kinds[random.below(3)];
+  if (rule.return_path.find('@') == std::string::npos) rule.bounce_domain = kReturnsDomain;
+  if (chance(random, 200)) rule.streams = {"bulk"};
+  if (chance(random, 800)) settings.rewrite.push_back(rule);
+
+  config::InboundDomain returns;
+  returns.name = kReturnsDomain;
+  returns.next_hop.kind = config::NextHop::Kind::Hosts;
+  returns.next_hop.hosts = {{"20.0.0.6", 25}};
+  returns.check = config::RecipientCheck::Any;
+  settings.inbound_domain.push_back(returns);
+}
+
+void Conditions::draw_tenant(base::Random& random) {
+  if (chance(random, 600))
+    tenant_limits.rate = {2 + static_cast<std::uint32_t>(random.below(4)), minutes(5)};
+  if (chance(random, 600)) tenant_limits.per_day = 10 + random.below(40);
+  if (chance(random, 600)) tenant_limits.per_month = 40 + random.below(200);
+  for (const char* address : {"good1@six.example", "good2@one.example", "bad0@two.example"})
+    if (chance(random, 500)) suppressed.emplace_back(address);
 }
 
 void Conditions::draw_listeners(base::Random& random) {
@@ -204,11 +290,17 @@ void Conditions::draw_routes(base::Random& random, config::Settings& drawn) cons
     }
   }
   if (chance(random, 100)) direct.next_hop.hosts = {{"mx.three.example", 25}};
+  if (has(Plague::Tls) && chance(random, 200)) direct.next_hop.hosts = {{"20.0.0.3", 465}};
   if (chance(random, 300)) drawn.route.push_back(direct);
   if (chance(random, 300))
     drawn.route.push_back(route("alias.example", config::NextHop::Kind::Hold));
   if (chance(random, 200))
     drawn.route.push_back(route("six.example", config::NextHop::Kind::Discard));
+  if (chance(random, 150)) {
+    config::Route literal = route("*.nowhere.example", config::NextHop::Kind::Hosts);
+    literal.next_hop.hosts = {{"2600::8", 25}, {"20.0.0.66", 2525}};
+    drawn.route.push_back(literal);
+  }
 }
 
 Weather Conditions::weather(base::Random& random) const {
@@ -236,7 +328,10 @@ Temper Conditions::temper(base::Random& random) const {
     temper.has_starttls = chance(random, 700);
     if (chance(random, 200)) temper.breaks_tls = static_cast<unsigned>(random.below(1000));
     if (chance(random, 200)) temper.refuses_tls = static_cast<unsigned>(random.below(1000));
+    temper.has_requiretls = has(Plague::Protection) && chance(random, 600);
+    temper.is_strange = has(Plague::Protection) && chance(random, 150);
     temper.has_scram = chance(random, 500);
+    temper.has_login = chance(random, 200);
     temper.has_plain = chance(random, 700);
   }
   if (has(Plague::OddPeers)) {
@@ -246,6 +341,7 @@ Temper Conditions::temper(base::Random& random) const {
     if (chance(random, 200)) temper.says_nonsense = static_cast<unsigned>(random.below(50));
     if (chance(random, 200)) temper.recipients_taken = 1 + random.below(3);
     temper.words = static_cast<unsigned>(random.below(3));
+    if (chance(random, 500)) temper.has_policies = static_cast<unsigned>(random.below(300));
   }
   if (has(Plague::BadPeers)) {
     const auto some = [&](unsigned most) {
@@ -276,7 +372,7 @@ std::string Conditions::text() const {
   std::string text = std::to_string(workers) + " workers, " + std::to_string(lives) + " lives";
   if (is_paced) text += ", sources";
   for (unsigned i = 0; i < kPlagues; ++i)
-    if ((plagues & (1U << i)) != 0) text += ", " + std::string(kNames[i]);
+    if (has(static_cast<Plague>(i))) text += ", " + std::string(kNames[i]);
   return text;
 }
 

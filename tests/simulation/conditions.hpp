@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "ekiden/account/limits.hpp"
 #include "ekiden/base/random.hpp"
 #include "ekiden/config/settings.hpp"
 #include "tests/simulation/names.hpp"
@@ -35,21 +36,30 @@ enum class Plague : std::uint8_t {
   DiskCuts,  ///< the power goes in the middle of a disk operation
   Ambushes,  ///< the power goes right after a 250
   CleanRestarts,
-  Tls,       ///< listeners and some peers speak it; some only pretend
-  Logins,    ///< submission with AUTH, of users that come and go
-  Proxies,   ///< clients behind one that sends PROXY headers, good and bad
-  OddMail,   ///< what the RFCs let a client write and few do, and what they forbid
-  OddPeers,  ///< HELO only, nonsense for replies, refusals worded in every way
-  Rot,       ///< a bit of the disk flips between two lives
+  Tls,         ///< listeners and some peers speak it; some only pretend
+  Logins,      ///< submission with AUTH, of users that come and go
+  Proxies,     ///< clients behind one that sends PROXY headers, good and bad
+  OddMail,     ///< what the RFCs let a client write and few do, and what they forbid
+  OddPeers,    ///< HELO only, nonsense for replies, refusals worded in every way
+  Rot,         ///< a bit of the disk flips between two lives
+  Rewriting,   ///< aliases, maps, headers, return paths of our own that come back
+  Protection,  ///< DANE, MTA-STS, REQUIRETLS; hosts with somebody else's certificate
+  Signing,     ///< DKIM, ARC, and mail that would not align is held
+  Tenants,     ///< quotas and rates, suppressed addresses
+  Hops,        ///< SOCKS5 and HAProxy before the sources
+  Jobs,        ///< one content for many recipients
+  Http,        ///< mail that does not come over SMTP
+  Schedules,   ///< mail that is to leave later
 };
-inline constexpr unsigned kPlagues = static_cast<unsigned>(Plague::Rot) + 1;
+inline constexpr unsigned kPlagues = static_cast<unsigned>(Plague::Schedules) + 1;
+static_assert(kPlagues <= 64, "they are bits");
 
 /// One seed's mix and what follows from it.
 struct Conditions {
   explicit Conditions(base::Random& random);
   bool has(Plague plague) const { return (plagues & bit(plague)) != 0; }
 
-  std::uint32_t plagues = 0;
+  std::uint64_t plagues = 0;
   unsigned workers = 2;
   unsigned lives = 1;
   std::uint32_t segment_octets = 1 << 20;
@@ -57,6 +67,10 @@ struct Conditions {
   std::size_t body_octets_max = 20'000;
   /// Mail leaves from two sources, and one provider limits both.
   bool is_paced = false;
+  /// What the tenant may send.
+  account::Limits tenant_limits;
+  /// Who gets no mail of our clients.
+  std::vector<std::string> suppressed;
   config::Settings settings;
 
   /// Settings for a reload, or for another start: as drawn at first with some things changed.
@@ -68,9 +82,14 @@ struct Conditions {
   std::string text() const;
 
  private:
-  static std::uint32_t bit(Plague plague) { return 1U << static_cast<unsigned>(plague); }
+  static std::uint64_t bit(Plague plague) {
+    return std::uint64_t{1} << static_cast<unsigned>(plague);
+  }
   void draw_limits(base::Random& random, config::Settings& drawn) const;
   void draw_listeners(base::Random& random);
+  void draw_sources(base::Random& random);
+  void draw_rewriting(base::Random& random);
+  void draw_tenant(base::Random& random);
   void draw_routes(base::Random& random, config::Settings& drawn) const;
 };
 

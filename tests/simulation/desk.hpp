@@ -11,9 +11,17 @@
 
 namespace ekiden::simulation {
 
-/// They outlive the relay, as `suspensions.json` and `operations.json` do.
+/// A deletion that the operator was told to be over: what it meant is gone.
+struct Deletion {
+  control::Filter filter;
+  base::Steady ordered, over;
+};
+
+/// They outlive the relay, as `suspensions.json` and `operations.json` do; and so does what an
+/// operator remembers.
 struct DeskFiles {
   std::string suspensions, operations;
+  std::vector<Deletion> deletions;
 };
 
 /// The operator's end of one life of the relay: what the control socket's commands do.
@@ -25,8 +33,12 @@ class Desk {
   void suspend(control::SuspendScope scope);
   void resume_all();
   void release_all();
+  /// Looks at what was set aside, and releases or deletes each, as the seed says.
+  void sort_quarantine();
   /// Notes in `seen` how often pages show each recipient, and looks at each in every way.
   void look(std::map<std::pair<base::MessageId, std::uint32_t>, int>* seen);
+  /// What an operator looks at while mail goes on.
+  void browse();
   void stop() {
     node_.stop([] {});
   }
@@ -39,6 +51,9 @@ class Desk {
  private:
   base::Task<void> run_act(control::QueueAction action, control::Filter filter,
                            std::string argument);
+  void watch(std::shared_ptr<control::Operation> operation, Deletion deletion, std::size_t acts);
+  base::Task<void> run_quarantine();
+  base::Task<void> run_browse();
   base::Task<void> run_suspend(control::SuspendScope scope);
   base::Task<void> run_resume_all();
   base::Task<void> run_look(std::map<std::pair<base::MessageId, std::uint32_t>, int>* seen);
@@ -46,6 +61,10 @@ class Desk {
     if (!is_true) problems_.push_back(std::move(problem));
   }
 
+  World& world_;
+  SimulatedRelay& relay_;
+  DeskFiles& files_;
+  std::size_t acts_ = 0;
   base::TaskGroup tasks_;
   std::vector<std::shared_ptr<control::Operation>> operations_;
   std::vector<std::string> problems_;

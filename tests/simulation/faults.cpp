@@ -7,18 +7,13 @@
 
 #include "ekiden/base/bytes.hpp"
 #include "ekiden/base/checksum.hpp"
+#include "ekiden/bulk/job_id.hpp"
 #include "ekiden/events/event.hpp"
 #include "ekiden/spool/format.hpp"
+#include "tests/simulation/faulty_outside.hpp"
 
 namespace ekiden::simulation {
 namespace {
-
-/// Where a fault strikes only sometimes: once in so many.
-constexpr std::uint64_t kOneIn = 10;
-
-bool strikes(World& world) {
-  return world.random().below(kOneIn) == 0;
-}
 
 /// A transaction that brings a message because of what became of another one.
 bool is_report(const spool::Transaction& transaction) {
@@ -120,6 +115,46 @@ class BodiesMixed final : public FaultyPort {
 
  private:
   std::shared_ptr<spool::Body> last_ = std::make_shared<spool::Body>();
+};
+
+/// A transaction that makes messages of a job's rows.
+bool expands_job(const spool::Transaction& transaction) {
+  return !transaction.messages.empty() && bulk::is_of_job(transaction.messages.front().id) &&
+         !transaction.updates.empty();
+}
+
+class JobChunkTwice final : public FaultyPort {
+ public:
+  using FaultyPort::FaultyPort;
+  void submit(spool::Transaction transaction, base::Completion<Result<void>> done) override {
+    if (expands_job(transaction))
+      std::erase_if(transaction.updates, [](const spool::Update& update) {
+        return bulk::is_of_job(update.id) && bulk::row_of(update.id) == 0;
+      });
+    behind().submit(std::move(transaction), std::move(done));
+  }
+};
+
+class JobRowLost final : public FaultyPort {
+ public:
+  using FaultyPort::FaultyPort;
+  void submit(spool::Transaction transaction, base::Completion<Result<void>> done) override {
+    if (expands_job(transaction) && strikes(world_)) {
+      transaction.messages.pop_back();
+      transaction.events.pop_back();
+    }
+    behind().submit(std::move(transaction), std::move(done));
+  }
+};
+
+class OperationSkips final : public FaultyPort {
+ public:
+  using FaultyPort::FaultyPort;
+  void visit_metas(std::vector<base::MessageId> ids, spool::SeeMeta see,
+                   base::Completion<Result<void>> done) override {
+    std::erase_if(ids, [this](base::MessageId) { return strikes(world_); });
+    behind().visit_metas(std::move(ids), std::move(see), std::move(done));
+  }
 };
 
 class MemoryKept final : public FaultyPort {
@@ -303,46 +338,6 @@ class LosingPool final : public base::Executor {
   World& world_;
 };
 
-/// Who connects to the one listener speaks to the other.
-class CrossedNetwork final : public net::Network {
- public:
-  explicit CrossedNetwork(net::Network& behind) : behind_(behind) {}
-  base::Task<Result<std::unique_ptr<net::Stream>>> connect(net::Endpoint to,
-                                                           net::ConnectOptions options,
-                                                           base::Steady deadline) override {
-    return behind_.connect(to, options, deadline);
-  }
-  Result<std::unique_ptr<net::Listener>> listen(
-      net::Endpoint on, net::ListenOptions options,
-      base::Function<void(std::unique_ptr<net::Stream>)> accepted) override {
-    if (on.port == 25 || on.port == 26) on.port = static_cast<std::uint16_t>(51 - on.port);
-    return behind_.listen(on, options, std::move(accepted));
-  }
-
- private:
-  net::Network& behind_;
-};
-
-/// Now and then the answer is that to the question before.
-class MuddledResolver final : public dns::Resolver {
- public:
-  MuddledResolver(dns::Resolver& behind, World& world) : behind_(behind), world_(world) {}
-  void resolve(std::string name, dns::Type type, base::Completion<dns::Answer> done) override {
-    if (type != dns::Type::MX) {
-      behind_.resolve(std::move(name), type, std::move(done));
-      return;
-    }
-    if (!last_.empty() && strikes(world_)) std::swap(name, last_);
-    last_ = name;
-    behind_.resolve(std::move(name), type, std::move(done));
-  }
-
- private:
-  dns::Resolver& behind_;
-  World& world_;
-  std::string last_;
-};
-
 class LosingSink final : public events::Sink {
  public:
   LosingSink(events::Sink& behind, World& world) : behind_(behind), world_(world) {}
@@ -373,23 +368,34 @@ const std::vector<FaultName>& fault_names() {
       {Fault::AnswerLost, "answer-lost", "one read in ten from the disk never answers"},
       {Fault::BodiesMixed, "bodies-mixed", "a message is read back with another one's octets"},
       {Fault::BulkFirst, "bulk-first", "the streams of two listeners are mixed up"},
+      {Fault::CertificatesUnchecked, "certificates-unchecked",
+       "any certificate of a next hop will do"},
       {Fault::DiskLies, "disk-lies", "a sync succeeds and makes nothing durable"},
       {Fault::DoubleCompletion, "double-completion", "one delivery in ten is completed twice"},
       {Fault::DsnTwice, "dsn-twice", "a report is stored twice, under two ids"},
       {Fault::EventLost, "event-lost", "one event in ten is dropped"},
       {Fault::ExpiryIgnored, "expiry-ignored", "mail is given up after four times its time"},
+      {Fault::JobChunkTwice, "job-chunk-twice",
+       "a job does not note how far it is, and begins anew after a crash"},
+      {Fault::JobRowLost, "job-row-lost", "one part of a job in ten lacks its last row"},
       {Fault::LateTimer, "late-timer", "a far timer fires one slot of the wheel late"},
       {Fault::LimitOffByOne, "limit-off-by-one", "each limit lets one more through"},
       {Fault::LostUpdate, "lost-update", "one progress or done record in ten is not written"},
       {Fault::MemoryKept, "memory-kept", "octets are never let go"},
+      {Fault::OperationSkips, "operation-skips",
+       "an operator's command overlooks one message in ten"},
       {Fault::PaceIgnored, "pace-ignored", "a provider's limits are not obeyed"},
       {Fault::PeerForgets, "peer-forgets", "the receiver answers 250 and loses one in ten"},
+      {Fault::QuotaForgotten, "quota-forgotten",
+       "a change of users forgets what a tenant has sent"},
       {Fault::RecoverySkips, "recovery-skips", "a start overlooks one message in ten"},
+      {Fault::RequireTlsUnheard, "requiretls-unheard", "REQUIRETLS is answered 250 and forgotten"},
       {Fault::RetryWithoutState, "retry-without-state",
        "a start forgets which recipients are done"},
       {Fault::SegmentComesBack, "segment-comes-back",
        "a freed segment is seen again, its done records are not"},
       {Fault::SidecarUnchecked, "sidecar-unchecked", "a sidecar that lacks a message is believed"},
+      {Fault::SuppressionIgnored, "suppression-ignored", "who wants no mail gets it"},
       {Fault::SyncFailureIgnored, "sync-failure-ignored", "a failed sync is taken for a success"},
       {Fault::WrongHost, "wrong-host", "one MX answer in ten is another domain's"},
   };
@@ -407,6 +413,33 @@ Wrappers wrappers_for(Fault fault, World& world) {
     case Fault::None:
     case Fault::DiskLies:
     case Fault::PeerForgets:
+    case Fault::QuotaForgotten:
+    case Fault::SuppressionIgnored:
+      break;
+    case Fault::CertificatesUnchecked:
+      wrappers.start_tls = [](delivery::StartTls real) -> delivery::StartTls {
+        return [real = std::move(real)](std::unique_ptr<net::Stream> stream,
+                                        delivery::TlsRequest request, base::Steady deadline,
+                                        std::string& why) {
+          request.verify = false;
+          request.dane = nullptr;
+          return real(std::move(stream), std::move(request), deadline, why);
+        };
+      };
+      break;
+    case Fault::JobChunkTwice:
+      wrappers.spool = wrap_ports<JobChunkTwice>(world);
+      break;
+    case Fault::JobRowLost:
+      wrappers.spool = wrap_ports<JobRowLost>(world);
+      break;
+    case Fault::OperationSkips:
+      wrappers.spool = wrap_ports<OperationSkips>(world);
+      break;
+    case Fault::RequireTlsUnheard:
+      wrappers.tls = [](inbound::Layer& real) -> std::unique_ptr<inbound::Layer> {
+        return std::make_unique<DeafLayer>(real);
+      };
       break;
     case Fault::AckBeforeSync:
       wrappers.spool = wrap_ports<AckBeforeSync>(world);

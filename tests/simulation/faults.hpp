@@ -18,21 +18,28 @@ enum class Fault : std::uint8_t {
   AnswerLost,
   BodiesMixed,
   BulkFirst,
+  CertificatesUnchecked,
   DiskLies,
   DoubleCompletion,
   DsnTwice,
   EventLost,
   ExpiryIgnored,
+  JobChunkTwice,
+  JobRowLost,
   LateTimer,
   LimitOffByOne,
   LostUpdate,
   MemoryKept,
+  OperationSkips,
   PaceIgnored,
   PeerForgets,
+  QuotaForgotten,
   RecoverySkips,
+  RequireTlsUnheard,
   RetryWithoutState,
   SegmentComesBack,
   SidecarUnchecked,
+  SuppressionIgnored,
   SyncFailureIgnored,
   WrongHost,
 };
@@ -48,8 +55,8 @@ inline void PrintTo(const FaultName& fault, std::ostream* out) {
 /// Every fault but None.
 const std::vector<FaultName>& fault_names();
 
-/// What makes the relay behave as if it had the mistake. Empty for faults of the world: DiskLies
-/// and PeerForgets.
+/// What makes the relay behave as if it had the mistake. Empty for faults of the world: DiskLies,
+/// PeerForgets, QuotaForgotten, SuppressionIgnored.
 Wrappers wrappers_for(Fault fault, World& world);
 
 }  // namespace ekiden::simulation

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "ekiden/config/settings.hpp"
 #include "ekiden/net/endpoint.hpp"
@@ -31,7 +34,19 @@ inline constexpr std::uint32_t kCarrierConnections = 3;
 inline constexpr std::uint32_t kCarrierMessages = 10;  ///< in a connection
 inline const net::Address kSources[] = {boost::asio::ip::make_address("10.0.0.11"),
                                         boost::asio::ip::make_address("10.0.0.12")};
+/// The first one's, where it has one.
+inline const net::Address kSourceIpv6 = boost::asio::ip::make_address("2600::11");
+/// What the second's connections go through, from its own address; and the first's.
+inline const net::Endpoint kSocks = endpoint("10.0.0.12", 1080);
+inline const net::Endpoint kHaProxy = endpoint("10.0.0.21", 1081);
 std::shared_ptr<const shaping::Providers> carrier();
+
+// Rules of [[rewrite]].
+/// Of return paths that the relay gives out.
+inline constexpr const char* kReturnsDomain = "returns.example";
+inline constexpr const char* kFixedPath = "fixed@returns.example";
+/// Aliases, and who stands for each.
+const std::map<std::string, std::vector<std::string>>& stand_ins();
 
 /// A relay for 10.0.0.0/8, two listeners for two streams, everything else as by default.
 config::Settings plain_settings();

@@ -8,20 +8,24 @@
 namespace ekiden::simulation {
 namespace {
 
+using std::chrono::hours;
 using std::chrono::milliseconds;
+using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr std::size_t kMailsPerSessionMax = 3;
 constexpr std::size_t kRecipientsMax = 5;
 constexpr std::size_t kSurgeMax = 80;
+constexpr std::size_t kRowsMax = 200;
 
 }  // namespace
 
 std::string Mailbag::pick_recipient(bool is_strangers) {
   static const char* const kDomains[] = {
-      "one.example",  "one.example",  "alias.example",  "two.example",     "two.example",
-      "six.example",  "dead.example", "null.example",   "nowhere.example", "loop.example",
-      "bare.example", "[20.0.0.5]",   "private.example"};
+      "one.example",   "one.example",         "alias.example",   "two.example",     "two.example",
+      "six.example",   "dead.example",        "null.example",    "nowhere.example", "loop.example",
+      "bare.example",  "[20.0.0.5]",          "private.example", "bogus.example",   "lost.example",
+      "plain.example", "mail.nowhere.example"};
   const std::uint64_t kind = stage_.random().below(20);
   std::string local = kind < 14 ? "good" : kind < 18 ? "bad" : "full";
   local += std::to_string(stage_.random().below(3));
@@ -50,6 +54,7 @@ std::shared_ptr<Submission> Mailbag::make_mail(bool is_bulk, bool is_strangers) 
   if (stage_.chance(200)) mail->notify = kNotify[stage_.random().below(5)];
   mail->is_eight_bit = stage_.chance(100);
   if (stage_.conditions.has(Plague::OddMail)) make_odd(*mail);
+  if (!is_strangers) make_special(*mail);
   std::size_t octets = 60 + stage_.random().below(stage_.conditions.body_octets_max);
   if (stage_.conditions.has(Plague::LargeMail) && stage_.chance(250))
     octets = 900'000 + stage_.random().below(2'000'000);
@@ -66,12 +71,112 @@ std::shared_ptr<Submission> Mailbag::make_mail(bool is_bulk, bool is_strangers) 
   return mail;
 }
 
+/// What relays of today are asked for beside SMTP's own.
+void Mailbag::make_special(Submission& mail) {
+  const Conditions& conditions = stage_.conditions;
+  base::Random& random = stage_.random();
+  if (conditions.has(Plague::Rewriting)) {
+    static const char* const kAliases[] = {"team@one.example", "old@one.example",
+                                           "list@two.example", "circle@one.example"};
+    if (stage_.chance(300)) mail.wanted.emplace_back(kAliases[random.below(4)]);
+    mail.stand_ins = stand_ins();
+    if (stage_.chance(200)) {
+      mail.given_path = mail.reverse_path;
+      mail.given_path.insert(mail.given_path.find('@') + 1, "host.");
+    }
+    if (stage_.chance(200)) mail.header += "X-Ekiden-Tag: spring\r\nReceived-SPF: none\r\n";
+  }
+  if (conditions.has(Plague::Schedules) && stage_.chance(300)) {
+    mail.delay = stage_.up_to(stage_.chance(500) ? base::Duration(minutes(10)) : hours(20));
+    mail.header +=
+        "X-Ekiden-Send-At: " + base::format_rfc5322(stage_.world.now() + mail.delay) + "\r\n";
+  }
+  if (conditions.has(Plague::Protection) && stage_.chance(150)) {
+    mail.is_tls_optional = true;
+    mail.header += "TLS-Required: No\r\n";
+  }
+  if (conditions.has(Plague::Signing)) {
+    if (stage_.chance(200)) mail.header += "Message-ID: <" + mail.token + "@sender.example>\r\n";
+    // Not everybody may say so, and whoever looks refuses it.
+    if (stage_.chance(250)) mail.header_from = "boss@elsewhere.example";
+  }
+  if (conditions.has(Plague::Tenants)) {
+    static const char* const kStreams[] = {"bulk", "newsletter", "transactional", ""};
+    if (stage_.chance(200))
+      mail.header += "X-Ekiden-Stream: " + std::string(kStreams[random.below(4)]) + "\r\n";
+    if (stage_.chance(50)) mail.header_from = "boss@elsewhere.example";
+  }
+  if (conditions.has(Plague::Rewriting) && stage_.chance(100))
+    mail.wanted.emplace_back("good..odd.@one.example");
+}
+
+/// X-SMTPAPI, which programs with an API key may use.
+void Mailbag::ask_by_header(Submission& mail) {
+  static const char* const kOdd[] = {
+      "{\"to\": \"one\"}",
+      "{\"to\": [7]}",
+      "{\"to\": [\"a@one.example, b@one.example\"]}",
+      "{\"category\": \"spring\"}",
+      "{\"category\": 7}",
+      "{\"category\": [7]}",
+      "{\"unique_args\": 7}",
+      "{\"unique_args\": {}}",
+      "{\"send_at\": \"soon\"}",
+      "{\"send_at\": 4102444800}",
+      "{\"asm_group_id\": \"x\"}",
+      "{\"to\": null, \"category\": null, \"section\": {}}",
+      "[]",
+  };
+  switch (stage_.random().below(7)) {
+    case 5:
+    case 6:
+      mail.header +=
+          "X-SMTPAPI: " + std::string(kOdd[stage_.random().below(std::size(kOdd))]) + "\r\n";
+      break;
+    case 0:
+      mail.header +=
+          "X-SMTPAPI: {\"category\": [\"spring\", \"offers\"], \"unique_args\": {\"order\": "
+          "7}}\r\n";
+      break;
+    case 1:
+      mail.named_instead = {"good3@one.example", "good3@two.example"};
+      mail.header += "X-SMTPAPI: {\"to\": [\"good3@one.example\", \"A <good3@two.example>\"]}\r\n";
+      break;
+    case 2:
+      mail.delay = std::max<base::Duration>(mail.delay, minutes(30));
+      mail.header +=
+          "X-SMTPAPI: {\"send_at\": " +
+          std::to_string(base::to_unix_us(stage_.world.now() + minutes(30)) / 1'000'000) +
+          ", \"asm_group_id\": 7}\r\n";
+      break;
+    case 3:
+      mail.header += "X-SMTPAPI: {\"sub\": {\"-name-\": [\"Ben\"]}}\r\n";
+      break;
+    default:
+      mail.header += "X-SMTPAPI: no json\r\n";
+      break;
+  }
+}
+
 void Mailbag::begin_session() {
   const bool is_strangers = stage_.conditions.has(Plague::Strangers) && stage_.chance(400);
   const bool is_bulk = !is_strangers && stage_.chance(400);
   Submissions mails;
   const std::size_t count = 1 + stage_.random().below(kMailsPerSessionMax);
   for (std::size_t i = 0; i < count; ++i) mails.push_back(make_mail(is_bulk, is_strangers));
+  if (!is_strangers && stage_.web && stage_.conditions.has(Plague::Http) && stage_.chance(400)) {
+    for (const auto& mail : mails) {
+      // Who comes over HTTP has neither dots to stuff nor an envelope of its own making.
+      std::erase_if(mail->wanted, [](const std::string& recipient) {
+        return recipient.find_first_of("\"[\xc3") != std::string::npos ||
+               stand_ins().count(recipient) > 0 || recipient.starts_with("circle");
+      });
+      if (mail->wanted.empty() || mail->has_bare_newline || mail->is_binary) continue;
+      stage_.say("over HTTP comes " + mail->token);
+      stage_.web->submit(mail, when_accepted());
+    }
+    return;
+  }
   Manner manner;
   manner.pipelines = stage_.chance(400);
   manner.chunks = stage_.chance(300);
@@ -87,12 +192,13 @@ void Mailbag::begin_session() {
     manner.says_nonsense = stage_.chance(100);
   }
   net::Endpoint to = is_strangers ? kRelayInbound : is_bulk ? kRelayBulk : kRelay;
-  if (!is_strangers) choose_way(manner, to, is_bulk);
+  if (!is_strangers) choose_way(manner, to, is_bulk, mails);
   submit(to, is_strangers ? kStranger : kClient, std::move(mails), manner);
 }
 
 /// TLS, a login, a proxy in front: where the relay listens for them.
-void Mailbag::choose_way(Manner& manner, net::Endpoint& to, bool is_bulk) {
+void Mailbag::choose_way(Manner& manner, net::Endpoint& to, bool is_bulk,
+                         const Submissions& mails) {
   const Conditions& conditions = stage_.conditions;
   manner.says_helo = conditions.has(Plague::OddMail) && stage_.chance(100);
   // The bulk stream has one listener.
@@ -115,10 +221,30 @@ void Mailbag::choose_way(Manner& manner, net::Endpoint& to, bool is_bulk) {
     manner.login = static_cast<Login>(stage_.random().below(3));
     if (stage_.chance(50)) manner.cover = Cover::None;
     if (stage_.chance(50)) manner.user.clear();
+    if (stage_.chance(400)) {
+      manner.user = account::kApiKeyUser;
+      manner.password = Accounts::api_key();
+      for (const auto& mail : mails)
+        if (stage_.chance(500)) ask_by_header(*mail);
+    }
+    need_tls(manner, mails);
     return;
   }
   if (stage_.chance(500)) manner.cover = Cover::StartTls;
+  need_tls(manner, mails);
   manner.breaks_handshake = conditions.has(Plague::BadClients) && stage_.chance(100);
+}
+
+/// Some of what comes over TLS is to go on over TLS.
+void Mailbag::need_tls(const Manner& manner, const Submissions& mails) {
+  if (manner.cover == Cover::None || manner.says_helo || manner.talks_early ||
+      !stage_.conditions.has(Plague::Protection))
+    return;
+  for (const auto& mail : mails) {
+    if (!mail->mail_parameters.empty() || !stage_.chance(400)) continue;
+    mail->mail_parameters = " REQUIRETLS";
+    mail->needs_tls = true;
+  }
 }
 
 /// What RFCs 1870, 3461, 6531, 3030 and 2076 let a client add, and what none of them does.
@@ -158,12 +284,87 @@ void Mailbag::submit(net::Endpoint to, net::Endpoint from, Submissions mails, Ma
   for (const auto& mail : mails)
     stage_.say("a client submits " + mail->token + ", " + std::to_string(mail->body.size()) +
                " octets to " + std::to_string(mail->wanted.size()));
-  auto accepted = [this] {
+  stage_.outside->clients.spawn(
+      hand_over(stage_.internet, from, to, std::move(mails), manner, when_accepted()));
+}
+
+std::function<void()> Mailbag::when_accepted() {
+  return [this] {
     if (stage_.conditions.has(Plague::Ambushes) && !stage_.is_calm && stage_.chance(150))
       stage_.ambush(milliseconds(4));
   };
+}
+
+void Mailbag::begin_job() {
+  if (!stage_.web) return;
+  const std::size_t count = 1 + stage_.random().below(stage_.chance(200) ? kRowsMax : 30);
+  stage_.say("a job of " + std::to_string(count));
+  Submissions rows;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto mail = std::make_shared<Submission>();
+    const std::string number = std::to_string(stage_.submissions.size() + 1);
+    static const char* const kDomains[] = {"one.example", "two.example", "six.example"};
+    mail->token = "token-" + number + "-end";
+    mail->reverse_path = "sender" + number + "@sender.example";
+    mail->is_bulk = mail->is_row = true;
+    mail->wanted = {(stage_.chance(900) ? "good" : "bad") + std::to_string(i) + "@" +
+                    kDomains[stage_.random().below(3)]};
+    mail->body = job_body(mail->token);
+    stage_.submissions.push_back(mail);
+    rows.push_back(mail);
+  }
+  const base::Time send_at =
+      stage_.chance(300) ? stage_.world.now() + stage_.up_to(hours(2)) : base::Time{};
+  // It waits for its time, and for the relay to be there.
+  for (const auto& mail : rows) mail->delay = send_at == base::Time{} ? base::Duration{} : hours(2);
+  auto accepted = [this] {
+    if (stage_.conditions.lives > 1 && !stage_.is_calm && stage_.chance(300))
+      stage_.ambush(stage_.chance(500) ? milliseconds(10) : milliseconds(200));
+  };
+  stage_.web->begin_job(std::move(rows), send_at, std::move(accepted));
+}
+
+void Mailbag::return_something() {
+  std::vector<const Receipt*> ours;
+  for (const auto& [name, site] : stage_.sites)
+    for (const Receipt& receipt : site.receipts)
+      if (receipt.reverse_path.find(kReturnsDomain) != std::string::npos) ours.push_back(&receipt);
+  if (ours.empty()) return;
+  const Receipt& receipt = *ours[stage_.random().below(ours.size())];
+  const bool is_verp = receipt.reverse_path.starts_with("bounce-");
+  const std::string& recipient = receipt.recipients.front();
+  auto mail = std::make_shared<Submission>();
+  const std::string number = std::to_string(stage_.world.steps());
+  mail->wanted = {receipt.reverse_path};
+  if (stage_.chance(100)) mail->wanted.front().insert(8, "x");  // forged
+  mail->token = "something came back";
+  mail->header = "Message-ID: <back-" + number +
+                 "@elsewhere.example>\r\nMIME-Version: 1.0\r\n"
+                 "Content-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n";
+  const std::string token = is_verp ? token_in(receipt.octets) : "the message";
+  mail->body = "--b\r\nContent-Type: text/plain\r\n\r\nIt came to nothing.\r\n";
+  if (stage_.chance(700)) {
+    mail->body +=
+        "--b\r\nContent-Type: message/delivery-status\r\n\r\n"
+        "Reporting-MTA: dns; mx.elsewhere.example\r\n\r\n"
+        "Final-Recipient: rfc822; " +
+        (is_verp ? recipient : std::string("somebody@far.example")) +
+        "\r\nAction: " + (stage_.chance(800) ? "failed" : "delayed") +
+        "\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 no such user\r\n\r\n";
+  } else {
+    mail->body +=
+        "--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\n"
+        "User-Agent: a reader/1\r\nVersion: 1\r\n\r\n";
+  }
+  mail->body += "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: " + token +
+                "\r\n\r\nwas here\r\n--b--\r\n";
+  // An answer to SRS comes to its sender as it is, and is no report of ours.
+  if (is_verp)
+    for (const std::string& one : receipt.recipients) stage_.history.returned.insert({token, one});
+  stage_.say("something comes back to " + receipt.reverse_path);
+  Manner manner;
   stage_.outside->clients.spawn(
-      hand_over(stage_.internet, from, to, std::move(mails), manner, std::move(accepted)));
+      hand_over(stage_.internet, kStranger, kRelayInbound, {mail}, manner, [] {}));
 }
 
 void Mailbag::surge() {

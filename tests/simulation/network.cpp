@@ -35,7 +35,8 @@ struct Pipe {
   };
   End ends[2];
   SimulatedInternet::Count* count = nullptr;
-  std::uint64_t breaks_after = 0;  ///< writes; 0: never
+  SimulatedInternet::Count* onward = nullptr;  ///< of where a proxy handed it on to
+  std::uint64_t breaks_after = 0;              ///< writes; 0: never
   Break how = Break::Reset;
   bool is_silent = false;
 
@@ -59,7 +60,9 @@ class SimulatedStream final : public net::Stream {
  public:
   SimulatedStream(std::shared_ptr<Pipe> pipe, int side, net::Endpoint local, net::Endpoint remote)
       : pipe_(std::move(pipe)), side_(side), local_(local), remote_(remote) {}
-  ~SimulatedStream() override { close(); }
+  ~SimulatedStream() override {
+    if (!is_handed_on_) close();
+  }
 
   Result<std::size_t> try_read(std::span<char> into) override {
     Pipe::End& mine = pipe_->ends[side_];
@@ -157,6 +160,7 @@ class SimulatedStream final : public net::Stream {
     shutdown_write();
     mine.is_closed = true;
     if (side_ == 0 && pipe_->count != nullptr) --pipe_->count->now;
+    if (side_ == 0 && pipe_->onward != nullptr) --pipe_->onward->now;
     pipe_->wake_reader(side_);
     pipe_->wake_writer(side_);
     pipe_->wake_writer(1 - side_);
@@ -171,6 +175,13 @@ class SimulatedStream final : public net::Stream {
   }
 
   void reset() { reset(*pipe_); }
+  /// The same end, as another object: this one is over, and closes nothing.
+  std::unique_ptr<SimulatedStream> hand_on(net::Endpoint local, net::Endpoint remote) {
+    auto next = std::make_unique<SimulatedStream>(pipe_, side_, local, remote);
+    is_handed_on_ = true;
+    return next;
+  }
+  Pipe& pipe() { return *pipe_; }
 
   bool is_open() const override { return !pipe_->ends[side_].is_closed; }
   const net::Endpoint& remote() const override { return remote_; }
@@ -239,6 +250,7 @@ class SimulatedStream final : public net::Stream {
   std::shared_ptr<Pipe> pipe_;
   int side_;
   net::Endpoint local_, remote_;
+  bool is_handed_on_ = false;
 };
 
 }  // namespace
@@ -259,6 +271,24 @@ std::unique_ptr<net::Stream> SimulatedInternet::dial(net::Endpoint from, net::En
   std::vector<std::function<void(std::unique_ptr<net::Stream>)>*>& accept = place->second.accept;
   (*accept[place->second.next++ % accept.size()])(std::move(server));
   return std::make_unique<SimulatedStream>(pipe, 0, from, to);
+}
+
+bool SimulatedInternet::hand_on(std::unique_ptr<net::Stream> stream, net::Endpoint from,
+                                net::Endpoint to) {
+  const auto place = places.find(to);
+  if (place == places.end() || place->second.accept.empty()) return false;
+  // Whoever accepts from the simulated internet has such a stream.
+  auto& accepted = static_cast<SimulatedStream&>(*stream);
+  Pipe& pipe = accepted.pipe();
+  // The dialling end may have closed while the proxy was asked.
+  if (!pipe.ends[0].is_closed) {
+    pipe.onward = &open[to];
+    pipe.onward->most = std::max(pipe.onward->most, ++pipe.onward->now);
+  }
+  std::unique_ptr<net::Stream> onward = accepted.hand_on(to, from);
+  std::vector<std::function<void(std::unique_ptr<net::Stream>)>*>& accept = place->second.accept;
+  (*accept[place->second.next++ % accept.size()])(std::move(onward));
+  return true;
 }
 
 unsigned SimulatedInternet::open_to(const net::Endpoint& to) const {

@@ -45,6 +45,9 @@ class SimulatedInternet {
 
   /// A client outside the relay connects at once. Null when nobody listens.
   std::unique_ptr<net::Stream> dial(net::Endpoint from, net::Endpoint to);
+  /// What a proxy does once it knows where to: whoever listens at `to` has the other end of the
+  /// connection that `stream` was accepted with, as if `from` had dialled. False: nobody listens.
+  bool hand_on(std::unique_ptr<net::Stream> stream, net::Endpoint from, net::Endpoint to);
 
   /// Connections to an endpoint that whoever opened them has not closed.
   unsigned open_to(const net::Endpoint& to) const;

@@ -3,12 +3,12 @@
 #include <algorithm>
 
 #include "ekiden/base/text.hpp"
+#include "ekiden/bulk/job_id.hpp"
 #include "tests/simulation/ground.hpp"
 
 namespace ekiden::simulation {
 namespace {
 
-using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
@@ -22,12 +22,6 @@ constexpr base::Duration kDiskHeals = seconds(20);
 constexpr base::Duration kTransactionMax = minutes(40);
 /// A site that failed rests, up to 15 minutes and a quarter.
 constexpr base::Duration kRestMax = minutes(20);
-/// Jobs that a connection may have been handed already when something more urgent comes.
-constexpr std::size_t kHandedMax = 8;
-/// What a message takes in the scheduler before it can be handed out: DNS and the like.
-constexpr base::Duration kReadyWithin = seconds(2);
-/// A command's way to a host, at most, and the time until it is written.
-constexpr base::Duration kUnderWay = std::chrono::milliseconds(500);
 
 std::string field(std::string_view octets, std::string_view name, std::size_t from = 0) {
   const std::string start = "\r\n" + std::string(name) + ":";
@@ -43,11 +37,11 @@ std::string_view body_of(std::string_view octets) {
   return end == std::string_view::npos ? std::string_view() : octets.substr(end + 4);
 }
 
+}  // namespace
+
 std::string domain_of(const std::string& address) {
   return address.substr(address.find('@') + 1);
 }
-
-}  // namespace
 
 std::string token_in(const std::string& octets) {
   const std::size_t at = octets.find("token-");
@@ -84,6 +78,8 @@ Verdicts Oracle::judge() {
     bool is_certain = false;
     check_copies("report " + message_id, copies, &is_certain);
   }
+  check_tenant();
+  check_deletions();
   check_urgency();
   check_limits();
   if (history_.is_paced) check_pace();
@@ -97,6 +93,8 @@ void Oracle::read_receipts() {
   for (const auto& [name, site] : sites_) {
     for (const Receipt& receipt : site.receipts) {
       if (receipt.reverse_path.empty()) {
+        // What came back to a return path of ours, and is passed on.
+        if (name == "mx.home.example") continue;
         read_report(receipt);
         report_copies_[field(receipt.octets, "Message-ID")].push_back({&receipt, &site});
         continue;
@@ -140,7 +138,10 @@ void Oracle::check_content(const Site& site, const Receipt& receipt) {
   }
   const Submission& mail = *known->second;
   if (!mail.was_sent_whole) find(what + " arrived and was never handed over");
-  if (receipt.reverse_path != mail.reverse_path) find(what + " came from " + receipt.reverse_path);
+  const bool is_ours = history_.has_rewriting && domain_of(receipt.reverse_path) == kReturnsDomain;
+  if (receipt.reverse_path != mail.reverse_path && !is_ours)
+    find(what + " came from " + receipt.reverse_path);
+  check_veil(site, receipt, mail);
   for (const std::string& recipient : receipt.recipients) {
     if (std::find(mail.recipients.begin(), mail.recipients.end(), recipient) ==
         mail.recipients.end())
@@ -156,6 +157,20 @@ void Oracle::check_content(const Site& site, const Receipt& receipt) {
     find(what + " arrived with another body");
 }
 
+/// What a sender or a recipient domain asked of the connection that a message goes over.
+void Oracle::check_veil(const Site& site, const Receipt& receipt, const Submission& mail) {
+  const std::string what = "at " + site.name + ", " + mail.token;
+  // RFC 8689 §4.2.1: TLS, a certificate that fits, and a peer that promises the same.
+  if (mail.needs_tls && receipt.veil != Veil::Proven)
+    find(what + " needs TLS and came without any that proves the host");
+  if (mail.needs_tls && !receipt.has_requiretls)
+    find(what + " needs TLS and the next host was not told");
+  // RFC 7672: its TLSA record is there from first to last.
+  const bool is_held = history_.has_protection && site.name == "mx.six.example";
+  if (is_held && !mail.is_tls_optional && receipt.veil != Veil::Proven)
+    find(what + " came over a connection that DANE forbids");
+}
+
 void Oracle::read_events() {
   for (const MemorySink::Kept& kept : sink_.events()) {
     const events::Event& event = kept.event;
@@ -166,6 +181,13 @@ void Oracle::read_events() {
     if (token.empty()) continue;
     Ends& ends = ends_[{token, event.recipient}];
     switch (event.kind) {
+      case events::Kind::Accepted:
+        ends.begun = std::min(ends.begun, kept.instant);
+        continue;
+      case events::Kind::Rejected:
+        // A job's row that admission refuses has no other word.
+        if (bulk::is_of_job(event.message)) ++ends.cancelled;
+        break;
       case events::Kind::Delivered:
         ++ends.delivered;
         break;
@@ -200,6 +222,9 @@ void Oracle::check_recipient(const Submission& mail, const std::string& recipien
 
   const bool is_queued = history_.queued_by_name.count(who) > 0;
   const bool is_disposed = !copies.empty() || ends.failed + ends.expired + ends.cancelled > 0;
+  if (!mail.is_strangers && !mail.is_row && history_.suppressed.count(recipient) > 0 &&
+      !copies.empty())
+    find(what + " arrived where no mail is wanted");
   if (recipient.starts_with("bad") && !copies.empty()) find(what + " arrived where it was refused");
   if (ends.delivered > 0 && copies.empty())
     find(what + " is said to be delivered and did not arrive");
@@ -213,7 +238,9 @@ void Oracle::check_recipient(const Submission& mail, const std::string& recipien
     return;
   }
   ++verdicts_.accepted;
-  if (!is_disposed && !is_queued && !was_lying()) find(what + " was answered 250 and is lost");
+  const bool was_given_up = mail.is_row && history_.has_cancelled_jobs;
+  if (!is_disposed && !is_queued && !was_lying() && !was_given_up)
+    find(what + " was answered 250 and is lost");
   if (is_queued && ends.all() == 0) find(what + " is still queued past its time");
   check_reports(mail, recipient, ends);
   check_time(mail, recipient, ends);
@@ -269,14 +296,17 @@ void Oracle::check_reports(const Submission& mail, const std::string& recipient,
   if (found != reports_.end())
     for (const Report& report : found->second)
       if (report.action == "failed") failed.insert(report.message_id);
+  const bool has_come_back = history_.returned.count({mail.token, recipient}) > 0;
   const std::string what = mail.token + " to " + recipient;
-  if (failed.size() > 1 && !was_lying()) find(what + " is reported to have failed twice");
+  if (failed.size() > 1 && !was_lying() && !has_come_back)
+    find(what + " is reported to have failed twice");
   const bool has_failed = ends.failed + ends.expired > 0;
-  const bool is_wanted = !mail.reverse_path.empty() && mail.notify != "NEVER" &&
+  const bool is_wanted = !mail.is_http && !mail.reverse_path.empty() && mail.notify != "NEVER" &&
                          (mail.notify.empty() || mail.notify.find("FAILURE") != std::string::npos);
-  if (!failed.empty() && !has_failed && !was_lying())
+  if (!failed.empty() && !has_failed && !was_lying() && !has_come_back)
     find(what + " is reported to have failed and has not");
-  if (!failed.empty() && !is_wanted) find(what + " is reported to have failed, unasked");
+  if (!failed.empty() && !is_wanted && !has_come_back)
+    find(what + " is reported to have failed, unasked");
   // A report with an address that it has to encode is encoded as a whole, on its way to old peers.
   const bool is_plain =
       std::all_of(mail.recipients.begin(), mail.recipients.end(), [](const std::string& address) {
@@ -287,8 +317,8 @@ void Oracle::check_reports(const Submission& mail, const std::string& recipient,
       history_.settings.begin(), history_.settings.end(),
       [](const auto& settings) { return settings.dsn.failure == config::DsnFailure::EventsOnly; });
   if (failed.empty() && has_failed && is_wanted && is_plain && !may_be_silent && !was_lying() &&
-      domain_of(mail.reverse_path) == "sender.example" && !mail.reverse_path.starts_with("bad") &&
-      unreported_.count(mail.reverse_path) == 0)
+      !mail.needs_tls && domain_of(mail.reverse_path) == "sender.example" &&
+      !mail.reverse_path.starts_with("bad") && unreported_.count(mail.reverse_path) == 0)
     find(what + " failed without a report");
 }
 
@@ -309,10 +339,12 @@ base::Duration Oracle::expire_most() const {
 void Oracle::check_time(const Submission& mail, const std::string& recipient, const Ends& ends) {
   if (ends.all() == 0) return;
   const std::string what = mail.token + " to " + recipient;
-  base::Duration excused = history_.jumped + kTransactionMax;
+  base::Duration excused = history_.jumped + kTransactionMax + mail.delay;
   for (const auto* spans : {&history_.down, &history_.disk_trouble, &history_.events_trouble})
     for (const Span& span : *spans) excused += span.until - span.from + kDiskHeals;
-  const base::Duration lasted = ends.last - mail.taken;
+  // A row waits for its turn before its time begins.
+  const base::Steady taken = mail.is_row ? std::max(mail.taken, ends.begun) : mail.taken;
+  const base::Duration lasted = ends.last - taken;
   // Its time begins with its header, which a slow client may have sent long before its dot.
   if (ends.expired > 0 && ends.last - mail.begun + history_.jumped + seconds(5) < expire_least())
     find(what + " was given up after " + base::format_duration(lasted) + ", too early");
@@ -321,13 +353,17 @@ void Oracle::check_time(const Submission& mail, const std::string& recipient, co
 
   // Once all is well what can be delivered is delivered by its next retry.
   const config::Settings& last = history_.settings.back();
-  const base::Duration soon = last.retry.max_interval * 5 / 4 + kRestMax + kTransactionMax;
+  base::Duration soon = last.retry.max_interval * 5 / 4 + kRestMax + kTransactionMax;
+  // It leaves when the wall clock says so.
+  if (mail.delay.count() > 0) soon += history_.jumped;
   // A slow client may have come to its dot much later.
-  const auto since = std::max(history_.calm, mail.taken);
-  const bool is_fine =
-      recipient.starts_with("good") && sites_of_domains().count(domain_of(recipient)) > 0;
+  const auto since = std::max(history_.calm, taken + mail.delay);
+  // Whom nothing vouches for gets no mail that needs TLS.
+  const bool is_fine = recipient.starts_with("good") && !mail.needs_tls &&
+                       mail.header_from.empty() &&
+                       sites_of_domains().count(domain_of(recipient)) > 0;
   if (is_fine && ends.cancelled == 0 &&
-      mail.taken + expire_least() > history_.calm + soon + history_.jumped &&
+      taken + expire_least() > history_.calm + soon + history_.jumped &&
       ends.last > history_.calm) {
     // What an operator wants of a recipient in a transaction is done when that is over.
     const bool was_ordered =
@@ -338,140 +374,6 @@ void Oracle::check_time(const Submission& mail, const std::string& recipient, co
       find(what + " was delivered " + base::format_duration(ends.last - since) +
            " after all was well");
   }
-}
-
-/// Bulk mail that begins at a site while urgent mail for it waits.
-void Oracle::check_urgency() {
-  // What was deferred or could not be resolved does not wait for its turn.
-  // Sources of different pools have paces of their own.
-  if (history_.has_bad_network || history_.has_bad_peers || history_.has_operators ||
-      history_.has_storms || history_.is_paced)
-    return;
-  std::uint32_t connections = 0;
-  for (const config::Settings& settings : history_.settings) {
-    connections = std::max(connections, settings.delivery.connections_per_site);
-    // A reload may have given the bulk listener another stream; both are bulk.
-  }
-  const auto one = sites_.find("mx.one.example");
-  if (one == sites_.end()) return;
-  std::map<std::string, const Submission*> by_sender;
-  for (const auto& mail : submissions_) by_sender[mail->reverse_path] = mail.get();
-  std::map<std::string, base::Steady> first;
-  std::vector<base::Steady> bulk;
-  for (const Site::Start& start : one->second.starts) {
-    first.try_emplace(start.reverse_path, start.instant);
-    const auto known = by_sender.find(start.reverse_path);
-    if (known != by_sender.end() && known->second->is_bulk) bulk.push_back(start.instant);
-  }
-  for (const auto& mail : submissions_) {
-    if (mail->is_bulk || !mail->is_accepted) continue;
-    const bool is_here = std::any_of(
-        mail->recipients.begin(), mail->recipients.end(),
-        [](const std::string& recipient) { return recipient.ends_with("@one.example"); });
-    const auto begun = first.find(mail->reverse_path);
-    if (!is_here || begun == first.end()) continue;
-    const base::Steady ready = mail->taken + kReadyWithin;
-    bool is_excused = false;
-    for (const auto* spans : {&history_.down, &history_.disk_trouble})
-      for (const Span& span : *spans)
-        is_excused |= span.until >= mail->taken && span.from <= begun->second;
-    if (is_excused) continue;
-    const auto overtook =
-        static_cast<std::size_t>(std::count_if(bulk.begin(), bulk.end(), [&](base::Steady when) {
-          return when > ready && when < begun->second && when < history_.healed;
-        }));
-    if (overtook > connections * kHandedMax)
-      find(mail->token + " is transactional and " + std::to_string(overtook) +
-           " bulk transactions began while it waited");
-  }
-}
-
-/// What each source may do to the carrier, as its hosts saw it.
-void Oracle::check_pace() {
-  std::map<net::Address, std::vector<base::Steady>> by_client;
-  for (const char* name : kCarrierSites) {
-    const auto site = sites_.find(name);
-    if (site == sites_.end()) continue;
-    if (site->second.messages_most > kCarrierMessages)
-      find(site->first + " got " + std::to_string(site->second.messages_most) +
-           " messages in a connection where its provider takes " +
-           std::to_string(kCarrierMessages));
-    for (const Site::Start& start : site->second.starts)
-      by_client[start.client].push_back(start.instant);
-  }
-  for (const auto& [name, most] : history_.connections_most) {
-    const bool is_carriers = std::find(std::begin(kCarrierSites), std::end(kCarrierSites), name) !=
-                             std::end(kCarrierSites);
-    if (is_carriers && most > kCarrierConnections * std::size(kSources))
-      find(std::to_string(most) + " connections to " + name + " where its provider takes " +
-           std::to_string(kCarrierConnections) + " of each source");
-  }
-  for (auto& [client, starts] : by_client) {
-    if (std::find(std::begin(kSources), std::end(kSources), client) == std::end(kSources))
-      find(client.to_string() + " is no source, and mail came from it");
-    std::sort(starts.begin(), starts.end());
-    for (std::size_t first = 0; first + kCarrierRate < starts.size(); ++first) {
-      const base::Steady from = starts[first], to = starts[first + kCarrierRate];
-      if (to - from >= kCarrierPer - kUnderWay) continue;
-      // The next life knows nothing of the last one's.
-      const bool is_new_life =
-          std::any_of(history_.crashes.begin(), history_.crashes.end(),
-                      [&](const History::Crash& c) { return c.when >= from && c.when <= to; });
-      if (is_new_life) continue;
-      return find(client.to_string() + " began " + std::to_string(kCarrierRate + 1) +
-                  " transactions with the carrier within " + base::format_duration(to - from));
-    }
-  }
-}
-
-void Oracle::check_limits() {
-  std::uint32_t connections = 0, clients = 0;
-  std::size_t per_transaction = 0, per_connection = 0, per_message = 0;
-  std::uint64_t octets = 0, budget = 0;
-  for (const config::Settings& settings : history_.settings) {
-    connections = std::max(connections, settings.delivery.connections_per_site);
-    per_transaction =
-        std::max<std::size_t>(per_transaction, settings.delivery.recipients_per_transaction);
-    per_connection =
-        std::max<std::size_t>(per_connection, settings.delivery.messages_per_connection);
-    per_message = std::max<std::size_t>(per_message, settings.limits.recipients_per_message);
-    clients = std::max(clients, settings.limits.connections);
-    octets = std::max(octets, settings.limits.message_size);
-    budget = std::max(budget, settings.spool.memory_budget);
-  }
-  for (const auto& [name, most] : history_.connections_most)
-    if (most > connections)
-      find(std::to_string(most) + " connections to " + name + " where the limit is " +
-           std::to_string(connections));
-  for (const auto& [name, site] : sites_) {
-    if (site.recipients_most > per_transaction)
-      find(name + " got " + std::to_string(site.recipients_most) +
-           " recipients in a transaction where the limit is " + std::to_string(per_transaction));
-    if (site.messages_most > per_connection)
-      find(name + " got " + std::to_string(site.messages_most) +
-           " messages in a connection where the limit is " + std::to_string(per_connection));
-    for (const std::string& broken : site.broken_limits) find(name + ": " + broken);
-  }
-  if (history_.clients_most > clients)
-    find(std::to_string(history_.clients_most) + " sessions at once where the limit is " +
-         std::to_string(clients));
-  for (const auto& mail : submissions_) {
-    if (mail->recipients.size() > per_message)
-      find(mail->token + " has " + std::to_string(mail->recipients.size()) +
-           " recipients where the limit is " + std::to_string(per_message));
-    if (mail->is_accepted && mail->body.size() > octets)
-      find(mail->token + " has " + std::to_string(mail->body.size()) +
-           " octets where the limit is " + std::to_string(octets));
-    if (!mail->is_strangers) continue;
-    for (const std::string& recipient : mail->recipients)
-      if (domain_of(recipient) != "home.example")
-        find("a stranger's " + mail->token + " was taken for " + recipient);
-  }
-  // Past the mark new mail is refused; a quarter is kept for what is read back.
-  const std::uint64_t most = budget + budget / 4 + budget / 4;
-  if (history_.memory_most > most)
-    find(std::to_string(history_.memory_most) + " octets of messages in memory where " +
-         std::to_string(most) + " may be");
 }
 
 /// Exactly one final event for each recipient, and none without a beginning.

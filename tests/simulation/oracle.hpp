@@ -7,9 +7,11 @@
 #include <utility>
 #include <vector>
 
+#include "ekiden/account/limits.hpp"
 #include "ekiden/base/ids.hpp"
 #include "ekiden/config/settings.hpp"
 #include "tests/simulation/clients.hpp"
+#include "tests/simulation/desk.hpp"
 #include "tests/simulation/simulated_relay.hpp"
 
 namespace ekiden::simulation {
@@ -38,6 +40,18 @@ struct History {
   bool is_paced = false;  ///< by the carrier's limits, each source
   bool has_rot = false;   ///< nothing can be promised of what was damaged
   bool has_operators = false, has_storms = false, has_moving_hosts = false;
+  bool has_rewriting = false;
+  bool has_protection = false;  ///< DANE and MTA-STS hold
+  bool has_tenant = false;      ///< copies are kept
+  account::Limits tenant_limits;
+  std::set<std::string> suppressed;
+  /// Whom a report of another relay says to have failed, after we had delivered to them.
+  std::set<std::pair<std::string, std::string>> returned;
+  std::set<base::MessageId> archived;
+  std::map<std::string, unsigned> tls_sessions;  ///< reported on, by recipient domain
+  std::vector<Deletion> deletions;
+  /// An operator has cancelled jobs: what had become no message by then never does.
+  bool has_cancelled_jobs = false;
   std::uint64_t memory_most = 0;  ///< octets of messages in memory that no connection excuses
   unsigned clients_most = 0;      ///< sessions that were greeted, at once
   std::map<std::string, unsigned> connections_most;  ///< by site name
@@ -73,7 +87,7 @@ class Oracle {
   };
   struct Ends {
     int delivered = 0, failed = 0, expired = 0, cancelled = 0;
-    base::Steady last{};
+    base::Steady begun = base::kNever, last{};
     int all() const { return delivered + failed + expired + cancelled; }
   };
 
@@ -86,6 +100,9 @@ class Oracle {
   void check_copies(const std::string& what, const std::vector<Copy>& copies, bool* is_certain);
   void check_reports(const Submission& mail, const std::string& recipient, const Ends& ends);
   void check_time(const Submission& mail, const std::string& recipient, const Ends& ends);
+  void check_veil(const Site& site, const Receipt& receipt, const Submission& mail);
+  void check_tenant();
+  void check_deletions();
   void check_urgency();
   void check_limits();
   void check_pace();
@@ -112,6 +129,8 @@ class Oracle {
 
 /// "token-…-end" in the subject of a message, or anywhere in it for a report.
 std::string token_in(const std::string& octets);
+
+std::string domain_of(const std::string& address);
 
 /// Where mail for a domain may arrive.
 const std::map<std::string, std::set<std::string>>& sites_of_domains();

@@ -14,6 +14,7 @@ const std::vector<Place>& places() {
       {"mx.home.example", endpoint("20.0.0.6")},
       {"mx.six.example", endpoint("20.0.0.8")},
       {"mx.six.example", endpoint("2600::8")},
+      {"mx2.two.example", endpoint("20.0.0.3", 465)},
   };
   return kPlaces;
 }
@@ -30,14 +31,45 @@ void write_zones(test::FakeResolver& dns) {
   dns.a("mx.three.example", "20.0.0.5");
   dns.null_mx("null.example");
   // Domains that lead nowhere, each in its own way.
+  dns.mx("bogus.example", 10, "mx.one.example").fail("bogus.example", dns::Status::Bogus);
+  dns.mx("lost.example", 10, "mx.lost.example").fail("mx.lost.example");
+  dns.a("plain.example", "20.0.0.66");
   dns.mx("loop.example", 10, "relay.example").a("relay.example", "10.0.0.1");
   dns.mx("private.example", 10, "mx.private.example").a("mx.private.example", "192.168.0.1");
   dns.mx("bare.example", 10, "mx.bare.example");
 }
 
+void protect_zones(test::FakeResolver& dns) {
+  for (const char* name : {"one.example", "mx.one.example", "six.example", "mx.six.example",
+                           "sender.example", "mx.sender.example", "home.example"})
+    dns.secure(name);
+  // RFC 7672: a record that fits, and one beside it that nobody can use.
+  const std::string name = "_25._tcp.mx.six.example";
+  dns.record(name, dns::Type::TLSA, dns::rdata_of_tlsa(Secrecy::tlsa())).secure(name);
+  dns::Tlsa odd;
+  odd.usage = 1;
+  odd.data = "nobody's";
+  dns.record(name, dns::Type::TLSA, dns::rdata_of_tlsa(odd));
+  const std::string unusable = "_25._tcp.mx.sender.example";
+  dns.record(unusable, dns::Type::TLSA, dns::rdata_of_tlsa(odd)).secure(unusable);
+  // It announces a policy, and its server never answers.
+  dns.txt("_mta-sts.alias.example", "v=STSv1; id=1");
+}
+
+void know_policies(policy::MtaStsBook& book, base::Time now, policy::MtaStsMode mode) {
+  policy::MtaStsEntry entry;
+  entry.id = "1";
+  entry.policy = {mode, {"mx.two.example", "*.two.example"}, std::chrono::hours(24 * 300)};
+  entry.fetched = entry.used = now;
+  book.put("two.example", entry);
+}
+
 Outside::Outside(World& world, SimulatedInternet& internet, Secrecy* secrecy,
                  std::map<std::string, Site>& sites)
-    : worker(world, 0), clients(worker.worker()) {
+    : worker(world, 0),
+      socks(internet, worker.worker(), kSocks, HopProxy::Kind::Socks5),
+      haproxy(internet, worker.worker(), kHaProxy, HopProxy::Kind::HaProxy),
+      clients(worker.worker()) {
   for (const Place& place : places())
     receivers.emplace_back(internet, worker.worker(), place.where, sites[place.name], secrecy);
 }

@@ -4,7 +4,9 @@
 #include <map>
 #include <string>
 
+#include "ekiden/policy/mta_sts_book.hpp"
 #include "tests/simulation/clients.hpp"
+#include "tests/simulation/hops.hpp"
 #include "tests/simulation/names.hpp"
 #include "tests/simulation/peers.hpp"
 
@@ -24,6 +26,10 @@ inline constexpr std::size_t kSendersPlace = 1;
 
 /// What the DNS says of them, and of domains whose mail goes nowhere.
 void write_zones(test::FakeResolver& dns);
+/// DNSSEC and TLSA records of some of them.
+void protect_zones(test::FakeResolver& dns);
+/// The policies of some of them, as they were fetched once.
+void know_policies(policy::MtaStsBook& book, base::Time now, policy::MtaStsMode mode);
 
 /// Everybody but the relay. A crash takes the world's connections with it, so each life of the
 /// relay has an outside of its own.
@@ -32,6 +38,7 @@ struct Outside {
           std::map<std::string, Site>& sites);
   SimulatedWorker worker;
   std::deque<Receiver> receivers;  ///< in the order of places()
+  HopProxy socks, haproxy;
   base::TaskGroup clients;
 };
 

@@ -1,6 +1,7 @@
 #include "tests/simulation/peers.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 
 #include "ekiden/account/scram.hpp"
@@ -10,6 +11,7 @@ namespace ekiden::simulation {
 namespace {
 
 constexpr base::Duration kPatience = std::chrono::minutes(15);
+constexpr std::uint16_t kImplicitTls = 465;
 constexpr std::size_t kReadOctets = 16 * 1024;
 
 std::string between_brackets(const std::string& line) {
@@ -17,6 +19,16 @@ std::string between_brackets(const std::string& line) {
   const std::size_t close = line.find('>', open);
   if (open == std::string::npos || close == std::string::npos) return {};
   return line.substr(open + 1, close - open - 1);
+}
+
+/// RFC 5321 §4.1.2: one mailbox has both forms, where quotes are not needed.
+std::string unquoted(std::string address) {
+  const std::size_t end = address.find("\"@");
+  if (!address.starts_with('"') || end == std::string::npos) return address;
+  const bool is_plain =
+      std::all_of(address.begin() + 1, address.begin() + static_cast<std::ptrdiff_t>(end),
+                  [](unsigned char c) { return std::isalnum(c) != 0 || c == '.'; });
+  return is_plain ? address.substr(1, end - 1) + address.substr(end + 1) : address;
 }
 
 /// The number behind `name`, as in SIZE=; 0 when it is not there.
@@ -117,6 +129,7 @@ Receiver::Receiver(SimulatedInternet& internet, base::Worker& worker, net::Endpo
     : internet_(internet),
       tasks_(worker),
       network_(internet, where.address),
+      port_(where.port),
       site_(site),
       secrecy_(secrecy) {
   auto accept = [this](std::unique_ptr<net::Stream> stream) {
@@ -127,7 +140,8 @@ Receiver::Receiver(SimulatedInternet& internet, base::Worker& worker, net::Endpo
   listener_ = std::move(*listener);
 }
 
-std::string Receiver::extensions(bool is_covered) const {
+std::string Receiver::extensions(Veil veil) const {
+  const bool is_covered = veil != Veil::Clear;
   std::string reply = "250-" + site_.name + "\r\n";
   if (temper.has_pipelining) reply += "250-PIPELINING\r\n";
   if (temper.has_eight_bit) reply += "250-8BITMIME\r\n";
@@ -136,8 +150,10 @@ std::string Receiver::extensions(bool is_covered) const {
   if (temper.has_utf8) reply += "250-SMTPUTF8\r\n";
   if (temper.has_binary) reply += "250-BINARYMIME\r\n";
   if (temper.has_starttls && secrecy_ != nullptr && !is_covered) reply += "250-STARTTLS\r\n";
+  if (temper.has_requiretls && is_covered) reply += "250-REQUIRETLS\r\n";
   std::string mechanisms;
   if (temper.has_plain && is_covered) mechanisms += " PLAIN LOGIN";
+  if (temper.has_login && is_covered) mechanisms = " LOGIN";
   if (temper.has_scram) mechanisms += " SCRAM-SHA-256";
   if (!mechanisms.empty()) reply += "250-AUTH" + mechanisms + "\r\n";
   if (temper.size_max > 0) reply += "250-SIZE " + std::to_string(temper.size_max) + "\r\n";
@@ -211,7 +227,7 @@ base::Task<bool> Receiver::store(LineStream& stream, Receipt receipt, bool has_a
 }
 
 /// False: the connection is over.
-base::Task<bool> Receiver::start_tls(LineStream& stream) {
+base::Task<bool> Receiver::start_tls(LineStream& stream, Veil& veil) {
   World& world = internet_.world();
   std::string go = "220 2.0.0 go\r\n";
   const bool went = co_await say(stream, std::move(go));
@@ -221,10 +237,20 @@ base::Task<bool> Receiver::start_tls(LineStream& stream) {
     (void)co_await stream.write(std::move(nonsense), world.steady() + kPatience);
     co_return false;
   }
+  const bool is_covered = co_await handshake(stream, veil);
+  co_return is_covered;
+}
+
+base::Task<bool> Receiver::handshake(LineStream& stream, Veil& veil) {
+  World& world = internet_.world();
+  if (secrecy_ == nullptr) co_return false;
   std::unique_ptr<net::Stream> raw = stream.release();
+  const bool is_strange = temper.is_strange;
+  tls::ServerContext& context = is_strange ? secrecy_->stranger() : secrecy_->server();
   Result<std::unique_ptr<net::Stream>> secured =
-      co_await tls::accept(secrecy_->server(), std::move(raw), world.steady() + kPatience);
+      co_await tls::accept(context, std::move(raw), world.steady() + kPatience);
   if (!secured) co_return false;
+  veil = is_strange ? Veil::Strange : Veil::Proven;
   stream.cover(std::move(*secured));
   co_return true;
 }
@@ -287,10 +313,28 @@ std::string Receiver::refusal() const {
   return kWords[temper.words];
 }
 
+/// As providers put it (ground.cpp).
+std::string Receiver::policy() {
+  static const char* const kPolicies[] = {"421 4.7.0 You are sending too fast\r\n",
+                                          "451 4.7.1 nothing from you today\r\n",
+                                          "451 4.7.1 your address is listed\r\n",
+                                          "451 4.7.1 rest everywhere\r\n",
+                                          "451 4.7.5 call us\r\n",
+                                          "450 4.2.0 stop asking\r\n",
+                                          "550 5.7.1 only for now\r\n",
+                                          "553 5.1.3 what an odd address\r\n"};
+  return kPolicies[internet_.world().random().below(std::size(kPolicies))];
+}
+
 base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
   World& world = internet_.world();
   const net::Address client = raw->remote().address;
   LineStream stream(std::move(raw));
+  Veil veil = Veil::Clear;
+  if (port_ == kImplicitTls) {
+    const bool is_covered = co_await handshake(stream, veil);
+    if (!is_covered) co_return;
+  }
   std::string reply = "220 " + site_.name + " ESMTP\r\n";
   if (happens(temper.defers_connection)) reply = "421 4.3.2 later\r\n";
   if (happens(temper.refuses_connection)) reply = "554 5.7.1 not you\r\n";
@@ -309,7 +353,7 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
     const std::string verb = base::lowered(line->substr(0, 4));
     if (verb == "ehlo") {
       has_announced = !temper.refuses_ehlo;
-      reply = has_announced ? extensions(stream.is_covered()) : "502 5.5.1 what\r\n";
+      reply = has_announced ? extensions(veil) : "502 5.5.1 what\r\n";
     } else if (verb == "helo") {
       reply = "250 " + site_.name + "\r\n";
     } else if (verb == "star") {
@@ -318,7 +362,7 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
         reply = "454 4.7.0 not now\r\n";
         continue;
       }
-      const bool is_secured = co_await start_tls(stream);
+      const bool is_secured = co_await start_tls(stream, veil);
       if (!is_secured) co_return;
     } else if (verb == "auth") {
       std::string command = *line;
@@ -328,6 +372,9 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
       receipt = {};
       chunks.clear();
       receipt.reverse_path = between_brackets(*line);
+      receipt.begun = world.steady();
+      receipt.veil = veil;
+      receipt.has_requiretls = line->find(" REQUIRETLS") != std::string::npos;
       site_.starts.push_back({world.steady(), receipt.reverse_path, client});
       site_.messages_most = std::max(site_.messages_most, ++messages);
       if (has_announced && temper.messages_max > 0 && messages > temper.messages_max)
@@ -342,7 +389,7 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
         reply = "552 5.3.4 too large\r\n";
       }
     } else if (verb == "rcpt") {
-      const std::string recipient = between_brackets(*line);
+      const std::string recipient = unquoted(between_brackets(*line));
       site_.recipients_most = std::max(site_.recipients_most, ++asked);
       if (has_announced && temper.recipients_max > 0 && asked > temper.recipients_max)
         site_.broken_limits.push_back("recipient " + std::to_string(asked) +
@@ -357,6 +404,8 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
       } else if (temper.recipients_taken > 0 &&
                  receipt.recipients.size() >= temper.recipients_taken) {
         reply = "452 4.5.3 too many\r\n";
+      } else if (happens(temper.has_policies)) {
+        reply = policy();
       } else if (happens(temper.defers_recipient)) {
         reply = "450 4.2.1 try later\r\n";
       } else {

@@ -35,7 +35,6 @@ class LineStream {
   /// The stream is taken out, to be put under TLS, and comes back so. Nothing may be read ahead.
   std::unique_ptr<net::Stream> release() { return std::move(stream_); }
   void cover(std::unique_ptr<net::Stream> secured) { stream_ = std::move(secured); }
-  bool is_covered() const { return stream_->tls() != nullptr; }
 
  private:
   base::Task<bool> more(base::Steady deadline);
@@ -46,14 +45,20 @@ class LineStream {
   std::size_t taken_ = 0;
 };
 
+/// What lay over a connection.
+enum class Veil : std::uint8_t { Clear, Strange, Proven };
+
 /// One transaction that a receiver answered 250 for, or may have: it stored, and the reply was
 /// lost on the way.
 struct Receipt {
   base::Time time;
   base::Steady instant;
+  base::Steady begun;  ///< MAIL
   std::string reverse_path;
   std::vector<std::string> recipients;
   std::string octets;
+  Veil veil = Veil::Clear;
+  bool has_requiretls = false;  ///< MAIL said so
   /// When the sender had read the 250. Nothing: it never did, so it may send again.
   std::optional<base::Steady> confirmed;
 };
@@ -94,11 +99,15 @@ struct Temper {
   bool refuses_ehlo = false;         ///< knows only HELO
   std::size_t recipients_taken = 0;  ///< 452 4.5.3 to all behind so many; 0: takes all
   unsigned words = 0;                ///< how refusals are put
+  unsigned has_policies = 0;         ///< of recipients: what a provider's rules are about
 
   // What it offers.
   bool has_pipelining = true, has_eight_bit = true, has_chunking = false, has_dsn = false;
   bool has_utf8 = false, has_binary = false, has_starttls = false;
   bool has_plain = false, has_scram = false;  ///< AUTH
+  bool has_login = false;                     ///< the oldest of them, alone
+  bool has_requiretls = false;                ///< under TLS
+  bool is_strange = false;                    ///< its certificate is somebody else's
   std::uint64_t size_max = 0;                 ///< RFC 1870; 0: not announced
   std::size_t recipients_max = 0;             ///< RFC 9422 RCPTMAX; 0: not announced
   std::size_t messages_max = 0;               ///< RFC 9422 MAILMAX
@@ -120,10 +129,12 @@ class Receiver {
   base::Task<void> serve(std::unique_ptr<net::Stream> stream);
   base::Task<bool> say(LineStream& stream, std::string reply);
   base::Task<bool> store(LineStream& stream, Receipt receipt, bool has_announced);
-  base::Task<bool> start_tls(LineStream& stream);
+  base::Task<bool> start_tls(LineStream& stream, Veil& veil);
+  base::Task<bool> handshake(LineStream& stream, Veil& veil);
   base::Task<std::string> log_in(LineStream& stream, std::string line);
-  std::string extensions(bool is_covered) const;
+  std::string extensions(Veil veil) const;
   std::string refusal() const;
+  std::string policy();
   bool happens(unsigned thousandths) {
     return thousandths > 0 && internet_.world().random().below(1000) < thousandths;
   }
@@ -132,6 +143,7 @@ class Receiver {
   base::TaskGroup tasks_;
   SimulatedNetwork network_;
   std::unique_ptr<net::Listener> listener_;
+  std::uint16_t port_;
   Site& site_;
   Secrecy* secrecy_;
 };

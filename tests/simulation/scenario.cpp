@@ -19,6 +19,8 @@ using std::chrono::seconds;
 constexpr base::Duration kStopBudget = seconds(30);
 /// Longer than a slow peer takes for everything that may be under way.
 constexpr base::Duration kLooksForRest = hours(2);
+/// What a sender may ask for.
+constexpr base::Duration kDelayMax = hours(20);
 
 /// The relay's lives, one after the other on the same disk, each with its clients and plagues, and
 /// the calm at the end.
@@ -88,7 +90,15 @@ class Scenario {
     receivers[kSendersPlace].temper.size_max = 0;
     if (stage_.fault == Fault::PeerForgets) receivers[0].temper.forgets = 100;
     stage_.internet.weather = stage_.conditions.weather(stage_.random());
+    if (has(Plague::Hops)) {
+      HopProxy& socks = stage_.outside->socks;
+      socks.asks_login = stage_.chance(500);
+      socks.fails = static_cast<unsigned>(stage_.random().below(300));
+      stage_.outside->haproxy.fails = static_cast<unsigned>(stage_.random().below(300));
+    }
     stage_.desk.emplace(stage_.world, stage_.relay, stage_.desk_files);
+    if (has(Plague::Jobs) || has(Plague::Http))
+      stage_.web.emplace(stage_.world, stage_.relay, stage_.job_wishes);
     stage_.must_end = false;
     stage_.is_calm = false;
   }
@@ -120,6 +130,7 @@ class Scenario {
   }
 
   bool rest_and_start() {
+    stage_.web.reset();
     stage_.desk.reset();
     stage_.outside.reset();
     strikes_.end_troubles();
@@ -174,8 +185,16 @@ class Scenario {
       receiver.temper.forgets = before.forgets;
       receiver.temper.recipients_max = before.recipients_max;
       receiver.temper.messages_max = before.messages_max;
-      receiver.temper.has_starttls = before.has_starttls;
+      // Where policies ask for it everybody has it in the end.
+      receiver.temper.has_starttls = before.has_starttls || has(Plague::Protection);
+      receiver.temper.has_requiretls = before.has_requiretls;
     }
+    HopProxy& socks = stage_.outside->socks;
+    socks.fails = stage_.outside->haproxy.fails = 0;
+    for (const config::Source& source : stage_.conditions.settings.source)
+      if (source.socks5)
+        socks.asks_login = !source.username.empty() && source.password == HopProxy::kPassword;
+    if (stage_.web) stage_.web->wish(bulk::Expander::Wish::Go);
     strikes_.use(stage_.conditions.settings);
     // A route may have held something; that does not end with the route.
     stage_.desk->resume_all();
@@ -192,7 +211,7 @@ class Scenario {
     for (const config::Settings& settings : stage_.history.settings)
       expire = std::max(expire, settings.retry.expire_after);
     const base::Steady until =
-        stage_.world.steady() + expire * 2 + stage_.history.jumped + hours(12);
+        stage_.world.steady() + expire * 2 + stage_.history.jumped + kDelayMax + hours(12);
     while (stage_.world.steady() < until) {
       if (!stage_.run_for(kLooksForRest)) return;
       // Only to save time: the oracle looks at the disk.
@@ -262,6 +281,7 @@ class Scenario {
                                                          : " was not handed over"));
     }
     stage_.history.clients_most = stage_.crowd.most;
+    stage_.history.deletions = stage_.desk_files.deletions;
     Oracle oracle(stage_.history, stage_.submissions, stage_.sites, stage_.sink);
     Verdicts verdicts = oracle.judge();
     for (std::string& finding : verdicts.findings) stage_.find(std::move(finding));

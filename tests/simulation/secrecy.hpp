@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "apps/tls_layers.hpp"
+#include "ekiden/dns/resolver.hpp"
 #include "tests/simulation/world.hpp"
 
 namespace ekiden::simulation {
@@ -18,14 +19,18 @@ class Secrecy {
 
   /// The relay's, both sides.
   apps::TlsContexts& relay() { return relay_; }
-  /// The others'. Their certificate signs itself.
+  /// The others'. Their certificate signs itself, and the relay trusts it.
   tls::ServerContext& server() { return *server_; }
+  /// That of a host whose certificate is somebody else's: nobody trusts it, and it fits no name.
+  tls::ServerContext& stranger() { return *stranger_; }
+  /// What a TLSA record says of the others' certificate.
+  static dns::Tlsa tlsa();
   tls::ClientContext& client() { return *client_; }
 
  private:
   base::SeededRandom random_;
   apps::TlsContexts relay_;
-  std::shared_ptr<tls::ServerContext> server_;
+  std::shared_ptr<tls::ServerContext> server_, stranger_;
   std::shared_ptr<tls::ClientContext> client_;
 };
 

@@ -3,6 +3,7 @@
 #include "ekiden/account/authenticator.hpp"
 #include "ekiden/account/sasl_server.hpp"
 #include "ekiden/events/error.hpp"
+#include "tests/simulation/web.hpp"
 
 namespace ekiden::simulation {
 namespace {
@@ -22,6 +23,15 @@ Result<void> MemorySink::write(const std::vector<std::string>& encoded) {
       events_.push_back({std::move(*event), world_.steady()});
   }
   return {};
+}
+
+std::optional<events::Event> MemorySink::find_accepted(base::MessageId message,
+                                                       std::uint32_t recipient) const {
+  for (const Kept& kept : events_)
+    if (kept.event.kind == events::Kind::Accepted && kept.event.message == message &&
+        kept.event.recipient_index == recipient)
+      return kept.event;
+  return std::nullopt;
 }
 
 namespace {
@@ -56,7 +66,11 @@ struct SimulatedRelay::Running {
       worker = std::make_unique<base::Worker>(
           base::Worker{index, ground.world.io().get_executor(), executor, clock.top(), random});
       cache = std::make_unique<dns::CachingResolver>(resolver.top(), own_clock, executor);
-      if (ground.secrecy != nullptr) tls.emplace(ground.secrecy->relay());
+      if (ground.secrecy != nullptr) {
+        own_tls.emplace(ground.secrecy->relay());
+        tls.emplace(*own_tls);
+        for (const Wrappers& wrappers : ground.wrappers) tls->add(wrappers.tls);
+      }
       authenticator.emplace(*worker, shared, account::AuthenticatorOptions{Accounts::kCost});
       sasl.emplace(*authenticator);
     }
@@ -64,8 +78,10 @@ struct SimulatedRelay::Running {
       apps::RelayWorker made{*worker, network.top(), *cache, &*sasl};
       made.proxy = &proxy;
       if (tls) {
-        made.tls = &*tls;
+        made.tls = &tls->top();
         made.start_tls = apps::client_tls(ground.secrecy->relay());
+        for (const Wrappers& wrappers : ground.wrappers)
+          if (wrappers.start_tls) made.start_tls = wrappers.start_tls(std::move(made.start_tls));
       }
       return made;
     }
@@ -79,7 +95,8 @@ struct SimulatedRelay::Running {
     Layered<dns::Resolver> resolver;
     std::unique_ptr<base::Worker> worker;
     std::unique_ptr<dns::CachingResolver> cache;
-    std::optional<apps::ServerTlsLayer> tls;
+    std::optional<apps::ServerTlsLayer> own_tls;
+    std::optional<Layered<inbound::Layer>> tls;
     apps::ProxyLayer proxy;
     std::optional<account::Authenticator> authenticator;
     std::optional<account::SaslServer> sasl;
@@ -96,8 +113,7 @@ struct SimulatedRelay::Running {
         sink(ground.sink),
         throttle(throttle_options(), random),
         passwords(own_pool, {}),
-        shared{accounts, throttle, passwords,
-               account::HashKey(std::string(account::kHashOctets, 'k')), metrics} {
+        shared{accounts, throttle, passwords, Accounts::node_key(), metrics} {
     for (const Wrappers& wrappers : ground.wrappers) {
       pool.add(wrappers.pool);
       disk.add(wrappers.disk);
@@ -118,7 +134,11 @@ struct SimulatedRelay::Running {
   account::PasswordPool passwords;
   account::AuthenticatorShared shared;
   std::vector<std::unique_ptr<Place>> places;
+  bulk::Watch watch;
+  std::optional<delivery::MessageSigner> signer;
+  auth::DomainBook domains;
   std::unique_ptr<apps::Relay> relay;
+  std::optional<bulk::Expander> expander;
   std::string problem;
 };
 
@@ -169,8 +189,28 @@ bool SimulatedRelay::start(const config::Settings& settings, std::string& proble
       r.events,           r.clock,      r.sink.top(),          accounts, r.random,
       r.metrics,          wrap_spool,   ground_.segment_octets};
   surroundings.providers = ground_.providers;
+  surroundings.secret = ground_.secret;
+  surroundings.mta_sts = ground_.mta_sts;
+  surroundings.observe_tls = ground_.observe_tls;
+  surroundings.keep_copy = ground_.keep_copy;
+  if (ground_.keys != nullptr)
+    surroundings.signer = &r.signer.emplace(*ground_.keys, Accounts::node_key());
+  if (ground_.judges_alignment) surroundings.domains = &r.domains;
+  if (ground_.has_jobs) surroundings.jobs = &r.watch;
+  surroundings.find_accepted = [&sink = ground_.sink](base::MessageId message,
+                                                      std::uint32_t recipient) {
+    return sink.find_accepted(message, recipient);
+  };
   r.relay = std::make_unique<apps::Relay>(std::move(surroundings), wrapped(settings));
   if (!r.relay->open(problem)) return false;
+  if (ground_.has_jobs) {
+    r.expander.emplace(bulk::Expander::Parts{
+        *r.places.front()->worker, r.pool.top(), r.relay->inbound_services(0),
+        [&relay = *r.relay] { return relay.http_submission(0); }, make_composer, r.watch, r.metrics,
+        [](base::MessageId, std::string) {}, [](base::MessageId) {}});
+    r.expander->note_untried(r.watch.take_untried());
+  }
+  if (ground_.learnt != nullptr) remember();
   r.relay->start([&r](std::string said) { r.problem = std::move(said); });
   return true;
 }
@@ -182,6 +222,7 @@ bool SimulatedRelay::reload(const config::Settings& settings, std::string& probl
 bool SimulatedRelay::stop(base::Duration budget) {
   auto is_over = std::make_shared<bool>(false);
   World& world = ground_.world;
+  if (running_->expander) running_->expander->stop();
   relay().stop(budget, [is_over, &world] {
     *is_over = true;
     world.stop();
@@ -196,7 +237,9 @@ bool SimulatedRelay::stop(base::Duration budget) {
 }
 
 void SimulatedRelay::crash(Crash how) {
+  if (ground_.learnt != nullptr) learn();
   // First the coroutines, while what they refer to still stands.
+  if (running_->expander) running_->expander->abandon();
   running_->relay->abandon();
   running_->passwords.abandon();
   ground_.internet.drop_waiting();
@@ -216,6 +259,33 @@ apps::Relay& SimulatedRelay::relay() {
 
 base::Worker& SimulatedRelay::worker(unsigned index) {
   return *running_->places[index]->worker;
+}
+
+/// As apps/egress_file.cpp does: each worker gets what it answers for.
+void SimulatedRelay::remember() {
+  const delivery::Neighbours& all = relay().neighbours();
+  for (unsigned i = 0; i < all.count(); ++i) {
+    auto own = std::make_shared<std::vector<delivery::ChannelRecord>>();
+    for (const delivery::ChannelRecord& record : *ground_.learnt)
+      if (all.owner_of(record.provider) == i) own->push_back(record);
+    all.at(i).remember(std::move(own));
+  }
+}
+
+void SimulatedRelay::learn() {
+  std::vector<delivery::ChannelRecord> records;
+  const delivery::Neighbours& all = relay().neighbours();
+  for (unsigned i = 0; i < all.count(); ++i) all.at(i).egress().collect(records);
+  if (!records.empty())
+    *ground_.learnt = *delivery::decode_channels(delivery::encode_channels(std::move(records)));
+}
+
+bulk::Expander& SimulatedRelay::expander() {
+  return *running_->expander;
+}
+
+std::vector<bulk::RecoveredJob> SimulatedRelay::recovered_jobs() {
+  return running_->watch.take_jobs();
 }
 
 base::Executor& SimulatedRelay::pool() {

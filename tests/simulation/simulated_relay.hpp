@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "apps/relay.hpp"
+#include "ekiden/bulk/expander.hpp"
+#include "ekiden/delivery/channel_records.hpp"
 #include "ekiden/spool/testing/simulated_disk.hpp"
 #include "tests/simulation/accounts.hpp"
 #include "tests/simulation/names.hpp"
@@ -28,6 +30,8 @@ class MemorySink final : public events::Sink {
   };
   /// In the order of first writing.
   const std::vector<Kept>& events() const { return events_; }
+  std::optional<events::Event> find_accepted(base::MessageId message,
+                                             std::uint32_t recipient) const;
   /// Until then every write fails.
   void fail_until(base::Steady when) { fails_until_ = when; }
 
@@ -50,6 +54,15 @@ struct RelayGround {
   Secrecy* secrecy = nullptr;          ///< null: no TLS
   const Accounts* accounts = nullptr;  ///< null: nobody may log in
   std::shared_ptr<const shaping::Providers> providers = nullptr;
+  const account::HashKey* secret = nullptr;  ///< null: no return paths of our own
+  const account::Store* keys = nullptr;      ///< null: nothing is signed
+  policy::MtaStsBook* mta_sts = nullptr;     ///< null: no policies
+  bool judges_alignment = false;
+  bool has_jobs = false;
+  policy::TlsObserver observe_tls = nullptr;
+  inbound::KeepCopy keep_copy = nullptr;
+  /// What sources have learnt of providers, as `egress.json` keeps it.
+  std::vector<delivery::ChannelRecord>* learnt = nullptr;
   /// The first nearest to the ground.
   std::vector<Wrappers> wrappers;
 };
@@ -80,10 +93,16 @@ class SimulatedRelay {
   base::Worker& worker(unsigned index);
   base::Metrics& metrics();
   base::Executor& pool();
+  /// Where there are jobs.
+  bulk::Expander& expander();
+  /// Those of this start, once.
+  std::vector<bulk::RecoveredJob> recovered_jobs();
 
  private:
   struct Running;
 
+  void remember();
+  void learn();
   std::shared_ptr<const config::Settings> wrapped(const config::Settings& settings) const;
 
   RelayGround ground_;

@@ -2,13 +2,43 @@
 
 #include <cstdio>
 
+#include "ekiden/auth/spf_macro.hpp"
 #include "tests/simulation/faults.hpp"
 #include "tests/simulation/ground.hpp"
+#include "tests/simulation/signing.hpp"
 
 namespace ekiden::simulation {
 namespace {
 
 using std::chrono::milliseconds;
+
+/// Its reads may fail.
+class WornFile final : public PassingFile {
+ public:
+  WornFile(std::unique_ptr<spool::File> behind, const std::function<bool()>& fails)
+      : PassingFile(std::move(behind)), fails_(fails) {}
+  Result<std::size_t> read_at(std::uint64_t offset, std::span<char> into) override {
+    if (fails_()) return spool::Errc::Io;
+    return behind_->read_at(offset, into);
+  }
+
+ private:
+  std::function<bool()> fails_;
+};
+
+class WornDisk final : public PassingDisk {
+ public:
+  WornDisk(spool::Disk& behind, std::function<bool()> fails)
+      : PassingDisk(behind), fails_(std::move(fails)) {}
+  Result<std::unique_ptr<spool::File>> open(const std::string& path, spool::Open mode) override {
+    Result<std::unique_ptr<spool::File>> file = behind_.open(path, mode);
+    if (!file) return file;
+    return std::unique_ptr<spool::File>(std::make_unique<WornFile>(std::move(*file), fails_));
+  }
+
+ private:
+  std::function<bool()> fails_;
+};
 
 /// Headers that the relay puts in front.
 constexpr std::uint64_t kHeaderMax = 2000;
@@ -29,6 +59,19 @@ Stage::Stage(std::uint64_t seed, Trace trace, Fault fault)
       relay(ground()) {
   for (const Place& place : places()) sites[place.name].name = place.name;
   write_zones(names.script);
+  if (conditions.has(Plague::Protection)) {
+    protect_zones(names.script);
+    if (chance(700))
+      know_policies(policies, world.now(),
+                    chance(700) ? policy::MtaStsMode::Enforce : policy::MtaStsMode::Testing);
+  }
+  if (conditions.has(Plague::Signing)) publish_keys(names.script);
+  if (conditions.has(Plague::Hops)) names.script.aaaa("relay.example", "2600::11");
+  if (conditions.has(Plague::Hops) && chance(500))
+    names.script.ptr(auth::reverse_name_of(kSourceIpv6), "relay.example");
+  accounts.forgets_usage = fault == Fault::QuotaForgotten;
+  accounts.limit(conditions.tenant_limits);
+  if (fault != Fault::SuppressionIgnored) accounts.suppress(conditions.suppressed);
   disk.set_sync_lies(fault == Fault::DiskLies);
   disk.on_cut([this] {
     say("the power goes in a disk operation");
@@ -47,7 +90,14 @@ Stage::Stage(std::uint64_t seed, Trace trace, Fault fault)
   history.has_operators = conditions.has(Plague::Operators);
   history.has_storms = conditions.has(Plague::Storms) || conditions.has(Plague::BadDns) ||
                        conditions.has(Plague::Reloads) || conditions.has(Plague::Tls) ||
-                       conditions.has(Plague::OddPeers);
+                       conditions.has(Plague::OddPeers) || conditions.has(Plague::Rewriting) ||
+                       conditions.has(Plague::Protection) || conditions.has(Plague::Signing) ||
+                       conditions.has(Plague::Tenants) || conditions.has(Plague::Schedules);
+  history.has_rewriting = conditions.has(Plague::Rewriting);
+  history.has_protection = conditions.has(Plague::Protection);
+  history.has_tenant = conditions.has(Plague::Tenants);
+  history.tenant_limits = conditions.tenant_limits;
+  history.suppressed.insert(conditions.suppressed.begin(), conditions.suppressed.end());
 }
 
 Stage::~Stage() {
@@ -63,10 +113,30 @@ RelayGround Stage::ground() {
   ground.post_delay_max = conditions.post_delay_max;
   ground.secrecy = secrecy ? &*secrecy : nullptr;
   ground.accounts = &accounts;
-  if (conditions.is_paced) ground.providers = carrier();
+  if (conditions.is_paced || conditions.has(Plague::Rewriting)) ground.providers = carrier();
+  if (conditions.has(Plague::Rewriting)) ground.secret = &Accounts::node_key();
+  if (conditions.has(Plague::Signing)) ground.keys = &signing_keys();
+  ground.judges_alignment = conditions.has(Plague::Signing);
+  if (conditions.has(Plague::Protection)) {
+    ground.mta_sts = &policies;
+    ground.observe_tls = [this](const std::string& domain, const policy::TlsSession&) {
+      ++history.tls_sessions[domain];
+    };
+  }
+  ground.has_jobs = conditions.has(Plague::Jobs) || conditions.has(Plague::Http);
+  if (conditions.has(Plague::Tenants))
+    ground.keep_copy = [this](spool::Port&, base::MessageId id, const message::Meta& meta,
+                              const spool::Body&) {
+      if (!meta.details.is_generated) history.archived.insert(id);
+    };
+  ground.learnt = &learnt;
   ground.wrappers.push_back(wrappers_for(fault, world));
   Wrappers watching;
   watching.spool = ledger.wrap();
+  watching.disk = [this](spool::Disk& real) -> std::unique_ptr<spool::Disk> {
+    return std::make_unique<WornDisk>(real,
+                                      [this] { return reads_fail > 0 && chance(reads_fail); });
+  };
   ground.wrappers.push_back(std::move(watching));
   return ground;
 }

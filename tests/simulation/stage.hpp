@@ -10,6 +10,7 @@
 #include "tests/simulation/oracle.hpp"
 #include "tests/simulation/outside.hpp"
 #include "tests/simulation/scenario.hpp"
+#include "tests/simulation/web.hpp"
 
 namespace ekiden::simulation {
 
@@ -42,6 +43,7 @@ struct Stage {
   SimulatedInternet internet;
   Names names;
   spool::testing::SimulatedDisk disk;
+  unsigned reads_fail = 0;  ///< of reads, in thousandths
   MemorySink sink;
   Accounts accounts;
   std::optional<Secrecy> secrecy;  ///< where somebody speaks TLS
@@ -49,9 +51,13 @@ struct Stage {
   Ledger ledger;
   Crowd crowd;
   std::map<std::string, Site> sites;
+  policy::MtaStsBook policies;
+  std::vector<delivery::ChannelRecord> learnt;
   SimulatedRelay relay;
   DeskFiles desk_files;
   std::optional<Desk> desk;
+  JobWishes job_wishes;
+  std::optional<Web> web;
   std::optional<Outside> outside;
   Submissions submissions;
   config::Settings settings;  ///< in force

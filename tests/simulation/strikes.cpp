@@ -30,6 +30,12 @@ void Strikes::schedule(base::Duration lasts) {
                        [this] { mailbag_.begin_session(); });
   if (stage_.conditions.has(Plague::Surges))
     stage_.world.after(stage_.up_to(busy), [this] { mailbag_.surge(); });
+  // Where the power goes soon they are in the middle of it.
+  strike(Plague::Jobs, stage_.chance(700) ? busy : lasts, &Strikes::begin_job);
+  strike(Plague::Jobs, lasts, &Strikes::wish_of_jobs);
+  strike(Plague::Rewriting, lasts, &Strikes::return_something);
+  strike(Plague::Rewriting, lasts, &Strikes::return_something);
+  strike(Plague::Rot, lasts, &Strikes::sort_quarantine);
   strike(Plague::Storms, lasts, &Strikes::storm);
   strike(Plague::BadDns, lasts, &Strikes::break_dns);
   strike(Plague::FullDisk, lasts, &Strikes::fill_disk);
@@ -40,7 +46,11 @@ void Strikes::schedule(base::Duration lasts) {
   strike(Plague::Reloads, lasts, &Strikes::reload);
   strike(Plague::Operators, lasts, &Strikes::operate);
   strike(Plague::Operators, lasts, &Strikes::operate);
+  strike(Plague::Operators, busy, &Strikes::browse);
+  strike(Plague::Hops, busy, &Strikes::browse);
   strike(Plague::Logins, lasts, &Strikes::change_accounts);
+  strike(Plague::Logins, busy, &Strikes::change_accounts);
+  strike(Plague::FailingDisk, stage_.chance(500) ? busy : lasts, &Strikes::break_reading);
   strike(Plague::FailingEvents, lasts, &Strikes::break_events);
   strike(Plague::DiskCuts, lasts, &Strikes::cut_disk);
 }
@@ -100,6 +110,7 @@ void Strikes::begin_trouble(std::vector<Span>& spans, base::Duration lasts) {
 void Strikes::end_troubles() {
   stage_.disk.set_capacity(~0ULL);
   stage_.disk.heal();
+  stage_.reads_fail = 0;
   if (stage_.fault != Fault::DiskLies) stage_.disk.set_sync_lies(false);
   heal_dns();
   stage_.sink.fail_until({});
@@ -146,6 +157,20 @@ void Strikes::break_disk() {
       break;
     }
   }
+}
+
+/// What was written cannot be read for a while.
+void Strikes::break_reading() {
+  const base::Duration lasts =
+      stage_.up_to(stage_.chance(500) ? base::Duration(seconds(5)) : minutes(10));
+  stage_.say("reads fail for " + base::format_duration(lasts));
+  begin_trouble(stage_.history.disk_trouble, lasts);
+  stage_.reads_fail = 100 + static_cast<unsigned>(stage_.random().below(900));
+  stage_.world.after(lasts, [this] { stage_.reads_fail = 0; });
+}
+
+void Strikes::browse() {
+  stage_.desk->browse();
 }
 
 void Strikes::let_disk_lie() {
@@ -254,16 +279,54 @@ void Strikes::change_accounts() {
   stage_.accounts.change();
 }
 
+void Strikes::begin_job() {
+  mailbag_.begin_job();
+}
+
+void Strikes::wish_of_jobs() {
+  if (!stage_.web) return;
+  using Wish = bulk::Expander::Wish;
+  const std::uint64_t kind = stage_.random().below(10);
+  const Wish wish = kind < 5 ? Wish::Pause : kind < 9 ? Wish::Go : Wish::Cancel;
+  stage_.say("jobs are to " + std::string(wish == Wish::Pause ? "wait"
+                                          : wish == Wish::Go  ? "go on"
+                                                              : "end"));
+  stage_.history.has_cancelled_jobs |= wish == Wish::Cancel;
+  stage_.web->wish(wish);
+  // Nobody forgets them.
+  if (wish == Wish::Pause)
+    stage_.world.after(stage_.up_to(hours(3)), [this] {
+      if (stage_.web) stage_.web->wish(Wish::Go);
+    });
+}
+
+void Strikes::return_something() {
+  mailbag_.return_something();
+}
+
+void Strikes::sort_quarantine() {
+  stage_.say("an operator looks at what was set aside");
+  stage_.desk->sort_quarantine();
+}
+
 void Strikes::let_bits_rot() {
-  const Result<std::vector<std::string>> segments = stage_.disk.list("journal");
+  static const char* const kFolders[] = {"journal", "journal", "sidecar",
+                                         "large",   "events",  "quarantine"};
+  const std::string folder = kFolders[stage_.random().below(std::size(kFolders))];
+  const Result<std::vector<std::string>> segments = stage_.disk.list(folder);
   if (!segments || segments->empty()) return;
-  const std::string path = "journal/" + (*segments)[stage_.random().below(segments->size())];
+  const std::string path = folder + "/" + (*segments)[stage_.random().below(segments->size())];
   const std::size_t size = stage_.disk.contents(path).size();
   if (size == 0) return;
   stage_.say("a bit rots in " + path);
   stage_.history.has_rot = true;
-  stage_.disk.flip_bit(path, stage_.random().below(size),
-                       static_cast<unsigned>(stage_.random().below(8)));
+  // Where much is written, and at the front, where it is said what the rest means.
+  const std::size_t bits = 1 + stage_.random().below(3);
+  for (std::size_t i = 0; i < bits; ++i)
+    stage_.disk.flip_bit(
+        path,
+        stage_.random().below(stage_.chance(500) ? size : std::min<std::size_t>(size, 200'000)),
+        static_cast<unsigned>(stage_.random().below(8)));
 }
 
 }  // namespace ekiden::simulation

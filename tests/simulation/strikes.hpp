@@ -31,6 +31,8 @@ class Strikes {
   void heal_dns();
   void fill_disk();
   void break_disk();
+  void break_reading();
+  void browse();
   void let_disk_lie();
   void jump_clock();
   void reload();
@@ -39,6 +41,10 @@ class Strikes {
   void break_events();
   void change_accounts();
   void cut_disk();
+  void begin_job();
+  void wish_of_jobs();
+  void return_something();
+  void sort_quarantine();
 
   Stage& stage_;
   Mailbag mailbag_;

@@ -8,8 +8,10 @@
 #include "ekiden/base/clock.hpp"
 #include "ekiden/base/executor.hpp"
 #include "ekiden/config/settings.hpp"
+#include "ekiden/delivery/connection.hpp"
 #include "ekiden/dns/resolver.hpp"
 #include "ekiden/events/sink.hpp"
+#include "ekiden/inbound/layer.hpp"
 #include "ekiden/net/network.hpp"
 #include "ekiden/spool/disk.hpp"
 #include "ekiden/spool/spool.hpp"
@@ -28,6 +30,8 @@ struct Wrappers {
   Wrap<net::Network> network;
   Wrap<dns::Resolver> resolver;
   Wrap<events::Sink> sink;
+  Wrap<inbound::Layer> tls;                                              ///< of those who connect
+  std::function<delivery::StartTls(delivery::StartTls real)> start_tls;  ///< with next hops
   std::function<void(config::Settings&)> settings;
 };
 
