@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -16,6 +17,7 @@ namespace ekiden::base::log {
 namespace {
 
 constexpr std::size_t kValueLengthMax = 2048;
+constexpr std::size_t kLineUsual = 256;
 
 std::shared_ptr<spdlog::logger> logger;
 std::atomic<Level> least_level{Level::Info};
@@ -59,12 +61,15 @@ void append_quoted(std::string& out, std::string_view value) {
 }
 
 bool needs_quotes(std::string_view value) {
-  return value.empty() || value.find_first_of(" =\"\\") != std::string_view::npos;
+  return value.empty() || std::any_of(value.begin(), value.end(), [](char c) {
+           return c == ' ' || c == '=' || c == '"' || c == '\\';
+         });
 }
 
 std::string format_line(Level level, std::string_view event, std::initializer_list<Field> fields) {
   const bool json = chosen_format.load(std::memory_order_relaxed) == Format::Json;
   std::string line;
+  line.reserve(kLineUsual);
   if (json) {
     line += "\"level\":\"";
     line += level_name(level);

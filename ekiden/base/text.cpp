@@ -143,8 +143,19 @@ std::optional<std::string> decode_hex(std::string_view text) {
 
 std::string printable(std::string_view text, std::size_t length_max) {
   std::string out;
+  out.reserve(std::min(text.size(), length_max));
   while (!text.empty()) {
     if (out.size() >= length_max) return out + "…";
+    // Mostly there is nothing else in it.
+    const auto plain = static_cast<std::size_t>(
+        std::find_if_not(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; }) -
+        text.begin());
+    if (plain > 0) {
+      const std::size_t count = std::min(plain, length_max - out.size());
+      out.append(text.substr(0, count));
+      text.remove_prefix(count);
+      continue;
+    }
     const auto c = static_cast<unsigned char>(text.front());
     const std::size_t n = utf8_length(text);
     // U+0080 … U+009F are control characters too.

@@ -4,8 +4,8 @@
 // An operation walks the queues stretch by stretch. What the filter means is read back here; then
 // the worker that owns the recipients acts on them in small turns, and the next stretch waits until
 // that is durable: a million recipients never gather in memory on their way to the disk. Large
-// queues are walked in several places at once, so that while one stretch is read another is acted
-// on and a third becomes durable.
+// queues are walked by several at once, so that while one stretch is read another is acted on and a
+// third becomes durable; side by side, because neighbours in the queue mostly lie in one segment.
 //
 // An operation is written down before it begins. One that a restart or a crash cut short begins to
 // look from the start, and finds done what was done: each change is durable with its recipient.
@@ -24,9 +24,10 @@ namespace {
 /// Recipients that one worker acts on in one turn: well under a millisecond.
 constexpr std::size_t kActedPerTurnMax = 64;
 /// Recipients acted on before the next are looked at, which waits until these are durable.
-constexpr std::size_t kActedAtOnceMax = 4096;
-/// Places at which one worker's queue is walked at once, where it is long.
-constexpr std::uint32_t kPlacesMax = 2;
+constexpr std::size_t kActedAtOnceMax = 2048;
+/// Those who walk one worker's queue at once, where it is long, and the slots that each takes.
+constexpr std::uint32_t kWalkersMax = 2;
+constexpr std::uint32_t kRangeSlots = 4 * kActedAtOnceMax;
 /// How old the counters of a running operation may be after a crash.
 constexpr base::Duration kSaveInterval = std::chrono::seconds(2);
 
@@ -202,7 +203,7 @@ base::Task<void> LiveNode::run(Errand errand) {
   Operation& operation = *errand.operation;
   if (errand.sieve->filter().message) {
     QueueScan all = scan(errand.sieve);
-    co_await run_part(errand, std::move(all), nullptr);
+    co_await run_part(errand, std::move(all));
   } else {
     co_await run_in_parts(errand);
   }
@@ -218,7 +219,22 @@ base::Task<void> LiveNode::run(Errand errand) {
   co_await save_operations();
 }
 
-/// All workers at once, and in several places of a long queue.
+/// What of one worker's queue nobody walks yet.
+struct LiveNode::Rest {
+  unsigned worker;
+  std::uint32_t next, end;
+  bool is_over = false;
+
+  Range take() {
+    const std::uint32_t from = next;
+    is_over = end - from <= kRangeSlots;
+    next += kRangeSlots;
+    // Who comes meanwhile, from another worker, stands behind all others.
+    return {worker, from, is_over ? UINT32_MAX : next};
+  }
+};
+
+/// All workers at once, and a long queue by several.
 base::Task<void> LiveNode::run_in_parts(Errand errand) {
   using Extent = std::pair<std::uint64_t, std::uint32_t>;
   AskedWork<Extent> work = [](delivery::Dispatcher& there,
@@ -226,28 +242,30 @@ base::Task<void> LiveNode::run_in_parts(Errand errand) {
     answer->value = {there.scheduler().size(), there.scheduler().recipient_slots()};
   };
   const std::vector<Extent> extents = co_await ask_workers<Extent>(std::move(work));
-  std::vector<Range> ranges;
-  for (unsigned worker = 0; worker < extents.size(); ++worker) {
-    const auto [size, slots] = extents[worker];
-    errand.operation->expect(size);
-    const std::uint32_t places =
-        std::clamp<std::uint32_t>(slots / (2 * kActedAtOnceMax), 1, kPlacesMax);
-    for (std::uint32_t place = 0; place < places; ++place)
-      ranges.push_back({worker, slots / places * place,
-                        // Who comes meanwhile, from another worker, stands behind all others.
-                        place + 1 == places ? UINT32_MAX : slots / places * (place + 1)});
-  }
   auto begin = [&](base::Completion<bool> done) {
     const auto until_over =
         std::make_shared<Answering<bool>>(parts_.worker.executor, std::move(done));
-    for (const Range& range : ranges)
-      tasks_.spawn(run_part(errand, scan(errand.sieve, range), until_over));
+    for (unsigned worker = 0; worker < extents.size(); ++worker) {
+      const auto [size, slots] = extents[worker];
+      errand.operation->expect(size);
+      const auto rest = std::make_shared<Rest>(Rest{worker, 0, slots});
+      for (std::uint32_t i = 0; i < std::clamp(slots / kRangeSlots, 1U, kWalkersMax); ++i)
+        tasks_.spawn(walk(errand, rest, until_over));
+    }
   };
   (void)co_await base::suspend<bool>(std::move(begin));
 }
 
-base::Task<void> LiveNode::run_part(Errand errand, QueueScan scan,
-                                    std::shared_ptr<const void> until_over) {
+base::Task<void> LiveNode::walk(Errand errand, std::shared_ptr<Rest> rest,
+                                std::shared_ptr<const void> until_over) {
+  while (!rest->is_over && !errand.operation->must_stop()) {
+    QueueScan range = scan(errand.sieve, rest->take());
+    co_await run_part(errand, std::move(range));
+  }
+  until_over.reset();
+}
+
+base::Task<void> LiveNode::run_part(Errand errand, QueueScan scan) {
   Operation& operation = *errand.operation;
   const bool is_about_one = errand.sieve->filter().message.has_value();
   while (!scan.is_over() && !operation.must_stop()) {
@@ -275,7 +293,6 @@ base::Task<void> LiveNode::run_part(Errand errand, QueueScan scan,
     next_save_ = parts_.worker.clock.steady() + kSaveInterval;
     tasks_.spawn(save_operations());
   }
-  until_over.reset();
 }
 
 /// What cannot be written is written with the next change. One that has ended and is still written

@@ -80,6 +80,7 @@ class LiveNode final : public NodeControl {
     base::Time began{};
   };
   class Acting;
+  struct Rest;
   /// Recipients of one message on one worker.
   struct Group {
     base::MessageId message;
@@ -111,7 +112,9 @@ class LiveNode final : public NodeControl {
   Errand errand_of(const BookedOperation& booked) const;
   base::Task<void> run(Errand errand);
   base::Task<void> run_in_parts(Errand errand);
-  base::Task<void> run_part(Errand errand, QueueScan scan, std::shared_ptr<const void> until_over);
+  base::Task<void> walk(Errand errand, std::shared_ptr<Rest> rest,
+                        std::shared_ptr<const void> until_over);
+  base::Task<void> run_part(Errand errand, QueueScan scan);
   base::Task<void> save_operations();
   base::Task<std::vector<Group>> select(Stretch stretch, Errand errand);
   base::Task<QueueSummary> summary_by_reading(std::shared_ptr<const Sieve> sieve, GroupBy by);

@@ -21,6 +21,10 @@ namespace {
 
 /// While the spool takes no updates nothing is attempted; asked again after this.
 constexpr base::Duration kSpoolPause = std::chrono::milliseconds(500);
+/// Messages that go to another next hop at once on one worker, and their octets. Each waits for the
+/// disk.
+constexpr std::size_t kMovesMax = 256;
+constexpr std::uint64_t kMoveOctetsMax = 8u << 20;
 constexpr base::Duration kRouteValidFor = std::chrono::hours(24);
 /// A message that could not be read for a while is tried again after this.
 constexpr base::Duration kUnreadablePause = std::chrono::seconds(10);
@@ -46,6 +50,7 @@ Dispatcher::Dispatcher(Parts parts, DispatcherOptions options, SettlementOptions
                   std::move(settlement)),
       orders_(scheduler_, settlement_, parts_.worker.clock),
       tasks_(parts_.worker),
+      moves_(kMovesMax, kMoveOctetsMax),
       recovered_(parts_.metrics.counter("ekiden_recipients_recovered_total",
                                         "Recipients that were queued when the relay started")),
       queued_gauge_(parts_.metrics.gauge("ekiden_recipients_queued",
@@ -79,6 +84,7 @@ void Dispatcher::drop_waiting() {
   // Moved out first: what dies with one may look at the others.
   const std::deque<Reader> readers = std::exchange(readers_, {});
   settlement_.drop_waiting();
+  moves_.clear();
 }
 
 std::shared_ptr<const Routed> Dispatcher::route_of(std::string_view key) const {

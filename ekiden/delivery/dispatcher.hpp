@@ -276,10 +276,17 @@ class Dispatcher final : public queue::Intake {
   void obey_orders(base::MessageId id, const std::vector<std::uint32_t>& recipients);
   void note_queued();
   base::Task<Result<spool::Body>> own_body(base::MessageId id);
+  struct Move {
+    Reroute request;
+    std::shared_ptr<Tally> tally;
+  };
+  void begin_moves();
+  base::Task<void> run_move(Move move, std::uint64_t octets);
   base::Task<void> move_on(Reroute request, std::shared_ptr<Tally> tally);
 
   /// The job keeps the resident alive, and with it the message's share of the memory budget.
-  Job job_of(const queue::Pick& pick, const std::shared_ptr<const queue::Resident>& resident) const;
+  static Job job_of(const queue::Pick& pick,
+                    const std::shared_ptr<const queue::Resident>& resident);
 
   // The owner's side of a connection.
   bool is_stopped(const queue::Pick& pick, const std::shared_ptr<const queue::Resident>& resident);
@@ -341,6 +348,7 @@ class Dispatcher final : public queue::Intake {
   };
   std::deque<Reader> readers_;
   bool is_reader_timer_set_ = false;
+  BoundedLine<Move> moves_;
   bool is_awake_ = false;
   bool is_stopping_ = false;
   base::Work stopped_;

@@ -21,16 +21,11 @@ constexpr unsigned kStoppedPerTurn = 64;
 }  // namespace
 
 Job Dispatcher::job_of(const queue::Pick& pick,
-                       const std::shared_ptr<const queue::Resident>& resident) const {
+                       const std::shared_ptr<const queue::Resident>& resident) {
   Job job{pick.id, std::shared_ptr<const message::Meta>(resident, resident->meta.get()),
           resident->body, pick.recipients};
-  for (const std::uint32_t recipient : pick.recipients) {
-    const std::uint32_t slot = scheduler_.find(pick.id, recipient);
-    if (slot == queue::kNone) continue;
-    if (scheduler_.recipient(slot).attempts > 0) job.was_tried = true;
-    if ((scheduler_.recipient(slot).flags & queue::kAlignmentJudged) != 0)
-      job.is_alignment_judged = true;
-  }
+  job.was_tried = pick.was_tried;
+  job.is_alignment_judged = (pick.flags & queue::kAlignmentJudged) != 0;
   return job;
 }
 

@@ -253,6 +253,7 @@ Dispatcher::Turn Dispatcher::turn_of(const Link& link) {
       return Turn::Waits;
     }
   }
+  if (!egress_.may_be_ahead(info.way, link.member)) return Turn::Its;
   std::vector<std::string_view> idle;
   if (!info.way.empty()) {
     for (const std::uint64_t id : info.idle) {

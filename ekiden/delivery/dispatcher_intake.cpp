@@ -15,6 +15,8 @@ constexpr base::Duration kLagTolerated = std::chrono::milliseconds(100);
 constexpr base::Duration kDelayMax = std::chrono::seconds(1);
 /// What is due within this keeps its octets in memory before anything else does.
 constexpr base::Duration kSoon = std::chrono::minutes(1);
+/// What an envelope and one of its recipients take in memory, about.
+constexpr std::uint64_t kEnvelopeOctets = 1024, kRecipientOctets = 160;
 /// Entries looked at to free memory: for each message past the budget, and before one is refused.
 constexpr std::size_t kEvictionLooks = 64, kReserveLooks = 1024;
 /// Other workers are asked to look at theirs no more often than this.
@@ -48,8 +50,10 @@ bool is_over(const std::vector<spool::Progress>& progress, std::uint32_t recipie
   });
 }
 
+/// With its envelope, which is most of what a small message takes.
 std::uint64_t octets_in_memory(const queue::Accepted& message) {
-  return message.body.is_in_memory() ? message.body.size : 0;
+  const std::uint64_t body = message.body.is_in_memory() ? message.body.size : 0;
+  return body + kEnvelopeOctets + message.meta->envelope.recipients.size() * kRecipientOctets;
 }
 
 }  // namespace
@@ -111,7 +115,9 @@ void Dispatcher::take(queue::Accepted message) {
     scheduler_.evict(after, kEvictionLooks);
     ask_others_to_evict(after);
   }
-  if (!parts_.budget.is_over_soft()) {
+  const bool lies_on_disk =
+      message.body.is_in_memory() && message.body.octets.size() < message.body.size;
+  if (!lies_on_disk && !parts_.budget.is_over_soft()) {
     resident = std::make_shared<const queue::Resident>(queue::Resident{
         message.meta, message.body, queue::Charge(parts_.budget, octets_in_memory(message))});
   }

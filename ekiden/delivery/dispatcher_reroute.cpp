@@ -52,7 +52,21 @@ void Dispatcher::reroute(Reroute request, std::shared_ptr<Tally> tally) {
     targets.push_back(std::move(target));
   }
   request.targets = std::move(targets);
-  if (!request.targets.empty()) tasks_.spawn(move_on(std::move(request), std::move(tally)));
+  if (request.targets.empty()) return;
+  // A larger body lies in a file and is copied in pieces.
+  const std::uint64_t octets = std::min<std::uint64_t>(request.meta->details.size, kCopyOctets);
+  moves_.push({std::move(request), std::move(tally)}, octets);
+  begin_moves();
+}
+
+void Dispatcher::begin_moves() {
+  while (auto next = moves_.begin()) tasks_.spawn(run_move(std::move(next->piece), next->octets));
+}
+
+base::Task<void> Dispatcher::run_move(Move move, std::uint64_t octets) {
+  co_await move_on(std::move(move.request), std::move(move.tally));
+  moves_.ended(octets);
+  begin_moves();
 }
 
 base::Task<Result<spool::Body>> Dispatcher::own_body(base::MessageId id) {
@@ -100,8 +114,12 @@ base::Task<void> Dispatcher::move_on(Reroute request, std::shared_ptr<Tally> tal
     context.id = request.id;
     context.meta = request.meta;
     queue::Accepted into{settlement_.next_id(), meta, std::move(*body), fresh};
+    // What waited on the disk alone goes on to wait there: they may be a million.
+    const std::uint32_t old = scheduler_.find_message(request.id);
+    const bool was_resident = old != queue::kNone && scheduler_.message(old).resident != nullptr;
+    const auto lies = was_resident ? Settlement::Lies::InMemory : Settlement::Lies::OnDisk;
     auto begin = [&](base::Completion<Result<void>> done) {
-      settlement_.expand(context, std::move(expanded), std::move(into), std::move(fresh),
+      settlement_.expand(context, std::move(expanded), std::move(into), std::move(fresh), lies,
                          "rerouted to " + request.next_hop, std::move(done));
     };
     result = co_await base::suspend<Result<void>>(std::move(begin));

@@ -21,7 +21,7 @@ void Dispatcher::tally(const Link& link, const Settlement::Context& context,
   }
   const LaneInfo& info = lanes_[link.lane];
   traffic_.count(By::Site, info.plan->site, traffic);
-  if (info.plan->profile != nullptr) traffic_.count(By::Provider, limit_key(*info.plan), traffic);
+  if (info.plan->profile != nullptr) traffic_.count(By::Provider, owner_key(*info.plan), traffic);
   traffic_.count(By::Source, context.source, traffic);
   if (context.meta != nullptr) traffic_.count(By::Tenant, context.meta->details.tenant, traffic);
 }
@@ -34,7 +34,7 @@ void Dispatcher::tally_failure(const Link& link, const ConnectionEnd& end, bool 
   traffic.throttled = is_sources && !end.is_local ? 1 : 0;
   const LaneInfo& info = lanes_[link.lane];
   traffic_.count(By::Site, info.plan->site, traffic);
-  if (info.plan->profile != nullptr) traffic_.count(By::Provider, limit_key(*info.plan), traffic);
+  if (info.plan->profile != nullptr) traffic_.count(By::Provider, owner_key(*info.plan), traffic);
   traffic_.count(By::Source, info.provider != nullptr ? link.source : info.plan->source_name,
                  traffic);
 }

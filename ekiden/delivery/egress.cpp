@@ -47,7 +47,7 @@ Egress::Provider* Egress::find(std::string_view key) const {
 
 Egress::Provider* Egress::provider(const Plan& plan, shaping::Moment now) {
   if (plan.profile == nullptr && sources_ == nullptr) return nullptr;
-  std::string key = limit_key(plan);
+  std::string key(limit_key(plan));
   if (key.empty()) key = plan.site;
   const auto [place, is_new] = providers_.try_emplace(std::move(key));
   if (is_new) {
@@ -182,15 +182,18 @@ void Egress::count(std::string_view way, std::size_t member) {
   if (member < of_pool.size()) of_pool.count(member);
 }
 
+bool Egress::may_be_ahead(std::string_view way, std::size_t member) {
+  if (sources_ == nullptr || !queue::kept_source_of_way(way).empty()) return false;
+  const Shares& of_pool = shares(way);
+  return of_pool.size() > 1 && member < of_pool.size() && of_pool.is_ahead(member);
+}
+
 bool Egress::is_ahead(Provider& provider, std::string_view way, std::size_t member,
                       const std::vector<std::string_view>& idle, const queue::Suspended& suspended,
                       shaping::Moment now) {
-  if (sources_ == nullptr || !queue::kept_source_of_way(way).empty()) return false;
+  if (!may_be_ahead(way, member)) return false;
   const std::vector<PoolOptions::Member>& all = members(way);
-  if (all.size() < 2 || member >= all.size()) return false;
   const Shares& of_pool = shares(way);
-  // Asked for every transaction: mostly it is nobody else's turn, whoever may.
-  if (!of_pool.is_ahead(member, std::vector<bool>(all.size(), true))) return false;
   std::vector<bool> may(all.size(), false);
   const std::string_view shunned = queue::shunned_source_of_way(way);
   for (std::size_t i = 0; i < all.size(); ++i) {

@@ -94,6 +94,8 @@ class Egress {
                             std::vector<Stuck>& stuck);
   /// A transaction goes over this member.
   void count(std::string_view way, std::size_t member);
+  /// False: it is nobody else's turn, whoever may. Asked for every transaction.
+  bool may_be_ahead(std::string_view way, std::size_t member);
   /// Whether it is another source's turn, which could open a connection or has one of `idle`.
   bool is_ahead(Provider& provider, std::string_view way, std::size_t member,
                 const std::vector<std::string_view>& idle, const queue::Suspended& suspended,

@@ -20,9 +20,8 @@ Verdict Orders::verdict_of(const Order& order, std::uint32_t recipient) {
   return verdict;
 }
 
-bool Orders::hold(const Settlement::Context& context, const OrderTarget& target,
+bool Orders::hold(const Settlement::Context& context, const OrderTarget& target, std::uint32_t slot,
                   const Order& order) {
-  const std::uint32_t slot = scheduler_.find(context.id, target.recipient);
   if (scheduler_.recipient(slot).place == queue::Place::Held) return false;
   scheduler_.hold(slot);
   settlement_.record_hold(context, target.recipient, true,
@@ -32,8 +31,7 @@ bool Orders::hold(const Settlement::Context& context, const OrderTarget& target,
 }
 
 bool Orders::release(const Settlement::Context& context, const OrderTarget& target,
-                     const Order& order) {
-  const std::uint32_t slot = scheduler_.find(context.id, target.recipient);
+                     std::uint32_t slot, const Order& order) {
   if (scheduler_.recipient(slot).place != queue::Place::Held) return false;
   scheduler_.release(slot, clock_.now());
   settlement_.record_hold(context, target.recipient, false,
@@ -71,9 +69,9 @@ Tally Orders::give(const Settlement::Context& context, const std::vector<OrderTa
     }
     bool is_done = true;
     if (order.kind == Order::Kind::Hold) {
-      is_done = hold(context, target, order);
+      is_done = hold(context, target, slot, order);
     } else if (order.kind == Order::Kind::Release) {
-      is_done = release(context, target, order);
+      is_done = release(context, target, slot, order);
     } else {
       verdicts.push_back(verdict_of(order, target.recipient));
     }

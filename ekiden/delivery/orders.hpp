@@ -62,8 +62,10 @@ class Orders {
  private:
   using Key = std::pair<base::MessageId, std::uint32_t>;
 
-  bool hold(const Settlement::Context& context, const OrderTarget& target, const Order& order);
-  bool release(const Settlement::Context& context, const OrderTarget& target, const Order& order);
+  bool hold(const Settlement::Context& context, const OrderTarget& target, std::uint32_t slot,
+            const Order& order);
+  bool release(const Settlement::Context& context, const OrderTarget& target, std::uint32_t slot,
+               const Order& order);
   static Verdict verdict_of(const Order& order, std::uint32_t recipient);
 
   queue::Scheduler& scheduler_;

@@ -18,6 +18,12 @@ namespace ekiden::delivery {
 namespace {
 
 constexpr base::Duration kRefusedPause = std::chrono::seconds(1);
+/// Events that one turn gathers into one transaction; a batch of the spool has room for many.
+constexpr std::size_t kGatheredMax = 512;
+/// Reports that one worker makes at once, and what they hold of their originals. Each waits for the
+/// disk.
+constexpr std::size_t kReportsMax = 128;
+constexpr std::uint64_t kReportOctetsMax = 16u << 20;
 /// Set in the worker part of ids that settlements give, so that they differ from inbound's.
 constexpr std::uint8_t kGeneratedIds = 0x80;
 
@@ -47,6 +53,7 @@ Settlement::Settlement(Parts parts, SettlementOptions options)
       options_(std::move(options)),
       ids_(options_.node, static_cast<std::uint8_t>(parts_.worker.index | kGeneratedIds),
            parts_.worker.random),
+      reports_(kReportsMax, kReportOctetsMax),
       delivered_(parts_.metrics.counter("ekiden_recipients_delivered_total",
                                         "Recipients that a next hop took over")),
       deferred_(parts_.metrics.counter("ekiden_attempts_deferred_total",
@@ -72,11 +79,13 @@ events::Event Settlement::event_of(const Context& context, const Verdict& verdic
   const message::Meta& meta = *context.meta;
   const base::Time now = parts_.worker.clock.now();
   events::Event event = events::message_event(context.id, meta, verdict.recipient);
-  // An operator may hold and release the same recipient many times between two attempts.
+  // An operator may hold and release the same recipient many times between two attempts. All
+  // others have the usual id.
   const bool is_repeatable = kind == events::Kind::Held || kind == events::Kind::Released;
-  event.id = events::event_id(
-      context.id, verdict.recipient, kind,
-      is_repeatable ? static_cast<std::uint32_t>(base::to_unix_us(now) / 1000) : entry.attempts);
+  if (is_repeatable) {
+    event.id = events::event_id(context.id, verdict.recipient, kind,
+                                static_cast<std::uint32_t>(base::to_unix_us(now) / 1000));
+  }
   event.time = now;
   event.kind = kind;
   event.route = context.route;
@@ -209,6 +218,7 @@ void Settlement::settle(const Context& context, std::vector<Verdict> verdicts) {
   if (!update.changes.empty()) {
     gathering_.transaction.updates.push_back(std::move(update));
     if (context.until_durable) gathering_.until_durable.push_back(context.until_durable);
+    flush_if_full();
   }
   if (failed) begin_report(std::move(*failed));
   if (relayed) begin_report(std::move(*relayed));
@@ -244,6 +254,7 @@ void Settlement::record_hold(const Context& context, std::uint32_t recipient, bo
        {{recipient, spool::State::Queued, entry.flags, entry.attempts,
          base::from_unix_us(entry.due_us), std::move(reply)}}});
   if (context.until_durable) gathering_.until_durable.push_back(context.until_durable);
+  flush_if_full();
   parts_.wake();
 }
 
@@ -265,6 +276,11 @@ void Settlement::record_quarantined(base::MessageId id, const message::Meta* met
     gathering_.transaction.events.push_back(events::encode_event(event));
   }
   quarantined_.add(recipients.size());
+}
+
+/// A domain of which nothing is known may have a hundred thousand recipients.
+void Settlement::flush_if_full() {
+  if (gathering_.transaction.events.size() >= kGatheredMax) flush();
 }
 
 void Settlement::flush() {
@@ -298,13 +314,9 @@ void Settlement::finished(const Batch& batch) {
     parts_.scheduler.remove(slot);
     count(done.state);
   }
-  if (batch.is_report) {
-    --reports_;
-    if (!reports_waiting_.empty()) {
-      Report next = std::move(reports_waiting_.front());
-      reports_waiting_.pop_front();
-      begin_report(std::move(next));
-    }
+  if (batch.report_octets) {
+    reports_.ended(*batch.report_octets);
+    begin_reports();
   }
   if (batch.told && *batch.told) std::exchange(*batch.told, {})(Result<void>());
   for (const queue::Accepted& message : batch.generated) {

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +10,7 @@
 #include "ekiden/base/metrics.hpp"
 #include "ekiden/base/task_group.hpp"
 #include "ekiden/base/worker.hpp"
+#include "ekiden/delivery/bounded_line.hpp"
 #include "ekiden/delivery/job.hpp"
 #include "ekiden/events/event.hpp"
 #include "ekiden/message/dsn.hpp"
@@ -90,10 +91,12 @@ class Settlement {
   void record_hold(const Context& context, std::uint32_t recipient, bool is_held,
                    std::string detail, std::string reply = {});
 
+  /// Where the octets of a new message lie once it is durable.
+  enum class Lies : std::uint8_t { InMemory, OnDisk };
   /// A message that takes some recipients of another over, the old ones as `Expanded`. `done`
   /// hears whether it is durable; then the new one is queued and the old ones have left.
   void expand(const Context& context, std::vector<spool::Progress> expanded, queue::Accepted into,
-              std::vector<spool::Progress> progress, std::string detail,
+              std::vector<spool::Progress> progress, Lies lies, std::string detail,
               base::Completion<Result<void>> done);
   /// A message of our own that tells of no other: a report on TLS. `own` has its recipients and
   /// what is said of it but for the size. `done` hears whether it is durable and queued.
@@ -112,7 +115,7 @@ class Settlement {
   /// Nothing is on its way to the disk.
   bool is_quiet() const {
     return batches_ == 0 && gathering_.transaction.updates.empty() &&
-           gathering_.transaction.events.empty() && reports_waiting_.empty();
+           gathering_.transaction.events.empty() && reports_.is_empty();
   }
 
   void set_options(SettlementOptions options) { options_ = std::move(options); }
@@ -120,7 +123,7 @@ class Settlement {
   /// The process ends: gives up what nobody will write any more.
   void drop_waiting() {
     gathering_ = {};
-    reports_waiting_.clear();
+    reports_.clear();
   }
 
  private:
@@ -135,7 +138,7 @@ class Settlement {
     std::vector<Done> done;
     std::vector<queue::Accepted> generated;
     std::vector<std::shared_ptr<const void>> until_durable;
-    bool is_report = false;
+    std::optional<std::uint64_t> report_octets;  ///< of a report: what it holds in the line
     std::shared_ptr<base::Completion<Result<void>>> told;  ///< null: nobody waits
   };
   struct Report {
@@ -160,9 +163,11 @@ class Settlement {
   };
   base::Task<Original> original(base::MessageId id);
   void begin_report(Report report);
-  base::Task<void> report(Report report);
+  void begin_reports();
+  base::Task<void> report(Report report, std::uint64_t octets);
   void generate(Batch& batch, base::MessageId id, message::Meta own, std::string octets,
                 std::string detail);
+  void flush_if_full();
   void submit(std::shared_ptr<Batch> batch);
   void finished(const Batch& batch);
   void count(spool::State state);
@@ -171,9 +176,7 @@ class Settlement {
   SettlementOptions options_;
   base::MessageIdSource ids_;
   Batch gathering_;
-  /// Each one under way holds an original and a report in memory; the others wait without.
-  std::deque<Report> reports_waiting_;
-  std::size_t reports_ = 0;  ///< under way
+  BoundedLine<Report> reports_;
   std::size_t batches_ = 0;  ///< submitted, not yet answered
   base::Counter& delivered_;
   base::Counter& deferred_;

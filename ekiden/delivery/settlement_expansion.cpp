@@ -8,7 +8,7 @@
 namespace ekiden::delivery {
 
 void Settlement::expand(const Context& context, std::vector<spool::Progress> expanded,
-                        queue::Accepted into, std::vector<spool::Progress> progress,
+                        queue::Accepted into, std::vector<spool::Progress> progress, Lies lies,
                         std::string detail, base::Completion<Result<void>> done) {
   spool::Transaction transaction;
   spool::NewMessage message;
@@ -16,6 +16,7 @@ void Settlement::expand(const Context& context, std::vector<spool::Progress> exp
   message.recipients = static_cast<std::uint32_t>(into.meta->envelope.recipients.size());
   message.meta = message::encode_meta(*into.meta);
   message.body = into.body;
+  if (lies == Lies::OnDisk) into.body.octets = {};
   message.progress = std::move(progress);
   transaction.messages.push_back(std::move(message));
 

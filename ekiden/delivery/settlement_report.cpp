@@ -1,5 +1,7 @@
 // The DSNs that settlements send: composed from the stored message, stored in one transaction
 // with the states that they tell of.
+#include <algorithm>
+
 #include "ekiden/base/log.hpp"
 #include "ekiden/delivery/settlement.hpp"
 #include "ekiden/events/message_event.hpp"
@@ -7,8 +9,8 @@
 namespace ekiden::delivery {
 namespace {
 
-/// Reports that one worker makes at once; the others wait their turn without their octets.
-constexpr std::size_t kReportsMax = 32;
+/// What a report holds of its original, which is read back whole or lies in a file.
+constexpr std::uint64_t kOriginalOctetsMax = 1u << 20;
 
 }  // namespace
 
@@ -44,15 +46,17 @@ base::Task<Settlement::Original> Settlement::original(base::MessageId id) {
 
 /// Thousands may expire together, after an outage or a jump of the clock.
 void Settlement::begin_report(Report report) {
-  if (reports_ >= kReportsMax) {
-    reports_waiting_.push_back(std::move(report));
-    return;
-  }
-  ++reports_;
-  parts_.tasks.spawn(this->report(std::move(report)));
+  const std::uint64_t size = report.context.meta->details.size;
+  reports_.push(std::move(report), std::min(size, kOriginalOctetsMax));
+  begin_reports();
 }
 
-base::Task<void> Settlement::report(Report report) {
+void Settlement::begin_reports() {
+  while (auto next = reports_.begin())
+    parts_.tasks.spawn(report(std::move(next->piece), next->octets));
+}
+
+base::Task<void> Settlement::report(Report report, std::uint64_t octets) {
   const base::MessageId about = report.context.id;
   const Original original = co_await this->original(about);
   const message::Meta& meta = *report.context.meta;
@@ -102,7 +106,7 @@ base::Task<void> Settlement::report(Report report) {
   own.details.tls_demand = meta.details.tls_demand;
 
   auto batch = std::make_shared<Batch>();
-  batch->is_report = true;
+  batch->report_octets = octets;
   base::log::info("report", {{"message", base::format_message_id(request.id)},
                              {"about", base::format_message_id(about)},
                              {"recipient", meta.envelope.reverse_path}});

@@ -77,6 +77,12 @@ void Shares::count(std::size_t member) {
   now_ = std::max(now_, turn - strides_[member]);
 }
 
+bool Shares::is_ahead(std::size_t member) const {
+  const double mine = turns_[member];
+  return std::any_of(turns_.begin(), turns_.end(),
+                     [&](double turn) { return mine > std::max(turn, floor()) + kAheadMax; });
+}
+
 bool Shares::is_ahead(std::size_t member, const std::vector<bool>& may) const {
   for (std::size_t i = 0; i < turns_.size(); ++i) {
     if (i == member || !may[i]) continue;

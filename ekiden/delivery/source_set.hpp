@@ -79,6 +79,8 @@ class Shares {
   void count(std::size_t member);
   /// Whether it has had so much more than another that may that it is not its turn.
   bool is_ahead(std::size_t member, const std::vector<bool>& may) const;
+  /// Than any other, whether it may or not.
+  bool is_ahead(std::size_t member) const;
 
  private:
   double floor() const;

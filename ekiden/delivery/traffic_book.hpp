@@ -2,9 +2,10 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "ekiden/base/time.hpp"
 
@@ -32,7 +33,11 @@ class TrafficBook {
   static constexpr std::size_t kNamesMax = 20'000;
   static constexpr std::size_t kReplyOctetsMax = 300;
 
-  using Rows = std::map<std::string, Traffic, std::less<>>;
+  struct NameHash : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+  /// In no order.
+  using Rows = std::unordered_map<std::string, Traffic, NameHash, std::equal_to<>>;
 
   /// Counts under a name; an empty one counts nowhere.
   void count(By by, std::string_view name, const Traffic& more);

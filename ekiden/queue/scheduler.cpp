@@ -246,7 +246,12 @@ void Scheduler::fail_domain(std::uint32_t at, const std::function<void(const Pic
     RecipientEntry& entry = recipients_[slot];
     settle(slot);
     const MessageEntry& message = messages_[entry.message];
-    see({entry.message, message.id, message.resident, {entry.index}});
+    see({entry.message,
+         message.id,
+         message.resident,
+         {entry.index},
+         entry.flags,
+         entry.attempts > 0});
   }
 }
 

@@ -57,6 +57,8 @@ struct Pick {
   base::MessageId id;
   std::shared_ptr<const Resident> resident;
   std::vector<std::uint32_t> recipients;  ///< indexes into the envelope
+  std::uint8_t flags = 0;                 ///< of any of them
+  bool was_tried = false;                 ///< any of them
 };
 
 /// Whether messages of this tenant and stream go to one recipient in a transaction.

@@ -159,7 +159,7 @@ std::optional<Pick> Scheduler::pick(std::uint32_t at, base::Time now,
     lag_at_ = now;
   }
 
-  Pick pick{message_slot, message.id, message.resident, {}};
+  Pick pick{.message = message_slot, .id = message.id, .resident = message.resident};
   const std::uint32_t domain = leader.domain;
   std::uint32_t others = 0;
   std::uint32_t most =
@@ -180,6 +180,8 @@ std::optional<Pick> Scheduler::pick(std::uint32_t at, base::Time now,
     lane.ready.take(recipients_, slot, message.klass);
     move_to(slot, Place::InFlight);
     entry.source = taking.source;
+    pick.flags |= entry.flags;
+    pick.was_tried |= entry.attempts > 0;
     ++lane.in_flight;
     wheel_.cancel(slot);
     pick.recipients.push_back(entry.index);

@@ -54,19 +54,21 @@ void BulkRead::find_places() {
 
 bool BulkRead::read_sidecar(Stretch& stretch) {
   stretch.has_sidecar = false;
-  const Result<Catalog> catalog =
-      Catalog::read_sidecar(services_.state.disk, stretch.life, {Catalog::Heads, Catalog::Metas});
-  if (!catalog) return false;
-  catalog->each_message([&](const Catalog::Head& head, const MessagePart& part) {
-    const auto found = std::lower_bound(
-        stretch.wanted.begin(), stretch.wanted.end(), head.header,
-        [](const Wanted& wanted, std::uint32_t header) { return wanted.header < header; });
-    if (found == stretch.wanted.end() || found->header != head.header || ids_[found->at] != head.id)
-      return;
-    see_(found->at, part.meta);
-    found->at = static_cast<std::uint32_t>(ids_.size());  // seen
+  JournalState& state = services_.state;
+  std::shared_ptr<const SegmentMetas> metas = state.sidecars.find(stretch.life);
+  if (!metas) {
+    Result<Catalog> catalog =
+        Catalog::read_sidecar(state.disk, stretch.life, {Catalog::Heads, Catalog::Metas});
+    if (!catalog) return false;
+    metas = std::make_shared<const SegmentMetas>(std::move(*catalog));
+    state.sidecars.keep(metas);
+    services_.committer.ask_maintenance();  // which lets it go
+  }
+  std::erase_if(stretch.wanted, [&](const Wanted& wanted) {
+    const std::optional<std::string_view> meta = metas->find(wanted.header, ids_[wanted.at]);
+    if (meta) see_(wanted.at, *meta);
+    return meta.has_value();
   });
-  std::erase_if(stretch.wanted, [this](const Wanted& wanted) { return wanted.at == ids_.size(); });
   return true;
 }
 

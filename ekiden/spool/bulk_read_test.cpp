@@ -7,6 +7,7 @@
 #include "ekiden/spool/format.hpp"
 #include "ekiden/spool/quarantine.hpp"
 #include "ekiden/spool/segments.hpp"
+#include "ekiden/spool/sidecar_cache.hpp"
 #include "ekiden/spool/testing/rig.hpp"
 
 namespace ekiden::spool {
@@ -83,6 +84,60 @@ TEST_F(BulkReadTest, DoesWithoutSidecars) {
   store(1, 400);
   for (const std::string& name : *disk.list("sidecar")) (void)disk.remove("sidecar/" + name);
   EXPECT_EQ(metas(ids(1, 400)).size(), 400u);
+}
+
+// An operation comes back to a segment for each stretch of the queue.
+TEST_F(BulkReadTest, ASidecarIsReadOnceForAllWhoComeSoon) {
+  Transaction many;
+  for (std::uint64_t i = 1; i <= 100; ++i) many.messages.push_back(make_message(i, 300));
+  ASSERT_TRUE(rig->submit(std::move(many)));
+  store(101, 120);  // seals its segment
+  EXPECT_EQ(metas(ids(1, 100)).size(), 100u);
+  for (const std::string& name : *disk.list("sidecar")) (void)disk.remove("sidecar/" + name);
+  for (std::uint32_t slot = 0; slot < 8; ++slot) {
+    const std::size_t at = disk.contents(segment_path(slot)).find("meta of 12");
+    if (at != std::string::npos) disk.flip_bit(segment_path(slot), at);
+  }
+  EXPECT_EQ(metas(ids(1, 100)).size(), 100u);
+  rig->run_for(std::chrono::seconds(3));
+  EXPECT_EQ(metas(ids(1, 100)).size(), 99u) << "it was let go, and the records are read";
+}
+
+TEST(SidecarCache, KeepsWhatWasAskedForLastUpToItsOctets) {
+  SidecarCache cache;
+  const auto metas = [](std::uint32_t slot, std::size_t octets) {
+    Catalog catalog;
+    catalog.life.slot = slot;
+    RecordHeader header;
+    header.type = RecordType::Message;
+    NewMessage message = make_message(slot, 1);
+    message.meta = std::string(octets, 'm');
+    std::string small;
+    append_message(small, message);
+    header.id = message.id;
+    catalog.add(header, 7, small);
+    return std::make_shared<const SegmentMetas>(std::move(catalog));
+  };
+  const auto has = [&](std::uint32_t slot) { return cache.find({.slot = slot}) != nullptr; };
+  constexpr std::size_t kThird = SidecarCache::kOctetsMax / 3 - 1000;
+  for (std::uint32_t slot = 1; slot <= 3; ++slot) cache.keep(metas(slot, kThird));
+  EXPECT_EQ(cache.find({.slot = 2})->find(7, id_of(2))->size(), kThird);
+  EXPECT_FALSE(cache.find({.slot = 2})->find(7, id_of(3)));
+  EXPECT_FALSE(cache.find({.slot = 2})->find(8, id_of(2)));
+  EXPECT_TRUE(has(1));
+  cache.keep(metas(4, kThird));
+  EXPECT_FALSE(has(3)) << "longest unasked for";
+  EXPECT_TRUE(has(1) && has(2) && has(4));
+  cache.keep(metas(5, SidecarCache::kOctetsMax / 2 + 1));
+  EXPECT_FALSE(has(5));
+  cache.age();
+  EXPECT_TRUE(has(4));
+  cache.age();
+  EXPECT_TRUE(has(4));
+  EXPECT_FALSE(has(1));
+  cache.age();
+  cache.age();
+  EXPECT_TRUE(cache.is_empty());
 }
 
 TEST_F(BulkReadTest, ADamagedMetaIsSetAsideAndTheRestIsSeen) {

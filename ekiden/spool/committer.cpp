@@ -16,8 +16,6 @@
 namespace ekiden::spool {
 namespace {
 
-/// A batch takes what waits, up to this; the rest makes the next one.
-constexpr std::uint64_t kBatchOctetsMax = 8u << 20;
 /// Past it the catalogue is not kept while the segment fills; the pool reads it again at the end.
 constexpr std::size_t kCatalogOctetsMax = 8u << 20;
 constexpr base::Duration kRetryFirst = std::chrono::milliseconds(100);
@@ -88,7 +86,7 @@ void Committer::on_work() {
     return;
   }
   deliver();
-  if (!waiting_.empty() && commit_timer_ == base::TimerId::None && is_healthy_) {
+  if (is_anything_waiting() && commit_timer_ == base::TimerId::None && is_healthy_) {
     commit_timer_ = clock_.call_after(state_.options.commit_interval, [this] {
       commit_timer_ = base::TimerId::None;
       run_batch();
@@ -134,7 +132,7 @@ void Committer::run_batch() {
   if (has_written) housekeeping_->maintain();
   publish();
   // What the batch or its segment had no room for. Nobody else may come to remind us of it.
-  if (is_healthy_ && !waiting_.empty()) notify();
+  if (is_healthy_ && is_anything_waiting()) notify();
   finish_close();
 }
 
@@ -170,14 +168,15 @@ Committer::Wrote Committer::write_one() {
       return {kHeaderOctets + step_->octets +
                   step_->damaged.size() * (draining_.size() + 1) * kLifeRoom,
               false};
-    while (!waiting_.empty()) {
-      const Submission& head = *waiting_.front();
+    while (is_anything_waiting()) {
+      auto& queue = mail_.empty() ? changes_ : mail_;
+      const Submission& head = *queue.front();
       const std::uint64_t cost = cost_of(head);
       const bool may_write = !head.is_new_mail() || (is_healthy_ && !keeps_reserve_);
       if (cost <= segment_room && may_write) return {cost, head.is_new_mail()};
       if (cost > segment_room) base::log::error("spool_transaction_too_large", {{"octets", cost}});
-      std::unique_ptr<Submission> refused = std::move(waiting_.front());
-      waiting_.pop_front();
+      std::unique_ptr<Submission> refused = std::move(queue.front());
+      queue.pop_front();
       count_waiting(*refused, -1);
       complete(std::move(refused),
                is_healthy_ || !last_error_ ? make_error_code(Errc::NoSpace) : last_error_);
@@ -206,7 +205,7 @@ Committer::Wrote Committer::write_one() {
 
   Segment& segment = state_.segments.at(*active_);
   const std::uint32_t offset = segment.end;
-  build(std::min<std::uint64_t>(kBatchOctetsMax, segment.header.octets - offset));
+  build(segment.header.octets - offset);
   if (batch_.is_empty() && active_has_batch_ && is_healthy_) {
     // Changes to messages that are done, copies of what has died: nothing is left to write.
     complete_chosen();
@@ -467,7 +466,7 @@ void Committer::close(base::Work done) {
 }
 
 void Committer::finish_close() {
-  if (!is_closing_ || !on_closed_ || !waiting_.empty()) return;
+  if (!is_closing_ || !on_closed_ || is_anything_waiting()) return;
   {
     const std::scoped_lock lock(state_.mutex);
     if (active_) seal();

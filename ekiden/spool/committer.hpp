@@ -50,7 +50,7 @@ class Committer {
   void submit(Submission* first, Submission* last);
   void submit(std::unique_ptr<Submission> one);
 
-  /// Writes everything that waits as one batch, up to `kBatchOctetsMax`.
+  /// Writes what waits as one batch, up to its limits: new mail first.
   void run_batch();
 
   /// Live records to write again with the next batch; one step at a time.
@@ -111,6 +111,7 @@ class Committer {
   void take_inbox();
   void enqueue(Submission* one);
   void count_waiting(const Submission& one, int sign);
+  bool is_anything_waiting() const { return !mail_.empty() || !changes_.empty(); }
   bool has_urgent_work() const;
   bool should_gather();
   void stop_gathering();
@@ -119,6 +120,8 @@ class Committer {
   Result<void> make_room(std::uint64_t octets, bool is_new_mail);
   void seal();
   void build(std::uint64_t room);
+  void build_waiting(std::deque<std::unique_ptr<Submission>>& queue, std::uint64_t end,
+                     std::uint64_t room);
   bool build_submission(Submission& submission, std::uint32_t transaction);
   void build_update(base::MessageId id, const std::vector<Progress>& changes,
                     std::uint32_t transaction);
@@ -150,9 +153,10 @@ class Committer {
   std::atomic<bool> is_closing_{false};
   std::atomic<bool> is_gathering_{false};  ///< the next batch waits for company
 
-  std::deque<std::unique_ptr<Submission>> waiting_;
-  std::size_t urgent_ = 0, new_mail_ = 0;  ///< of those waiting
-  std::uint64_t updates_octets_ = 0;       ///< of those waiting that are not new mail
+  std::deque<std::unique_ptr<Submission>> mail_;     ///< new mail: somebody waits for its 250
+  std::deque<std::unique_ptr<Submission>> changes_;  ///< all else, in the order in which it came
+  std::size_t urgent_ = 0, new_mail_ = 0;            ///< of those waiting
+  std::uint64_t updates_octets_ = 0;                 ///< of those waiting that are not new mail
   std::unique_ptr<CopyStep> step_;
   base::TimerId commit_timer_ = base::TimerId::None;
   base::TimerId retry_timer_ = base::TimerId::None;
@@ -176,6 +180,8 @@ class Committer {
   std::vector<SegmentLife> lives_, draining_;
   std::unordered_map<base::MessageId, Pending> pending_;
   std::vector<std::unique_ptr<Submission>> chosen_;
+  std::uint64_t used_ = 0;          ///< octets, at most
+  std::uint32_t transactions_ = 0;  ///< numbered so far
   bool has_step_ = false;
   bool wakes_events_ = false;
 

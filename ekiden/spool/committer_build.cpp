@@ -1,49 +1,76 @@
-// How a batch is put together: limits first, then copies, then what waits, oldest first.
+// How a batch is put together: limits first, then copies, then new mail, then what changes.
 #include <algorithm>
 
 #include "ekiden/base/log.hpp"
 #include "ekiden/spool/committer.hpp"
 
 namespace ekiden::spool {
+namespace {
+
+/// A batch takes what waits, up to this; the rest makes the next one.
+constexpr std::uint64_t kBatchOctetsMax = 8u << 20;
+/// Of that, what changes recipients that are queued: the sync of an operation's million changes is
+/// waited for by all mail that comes meanwhile.
+constexpr std::uint64_t kChangesOctetsMax = 1u << 20;
+
+}  // namespace
 
 void Committer::build(std::uint64_t room) {
-  std::uint32_t transaction = 0;
+  transactions_ = 0;
   if (!active_has_batch_) {
     for (const LimitPart& limit : state_.limits) {
       append_limit(batch_.small(), limit);
-      batch_.add(RecordType::Limit, 0, {}, transaction++);
+      batch_.add(RecordType::Limit, 0, {}, transactions_++);
     }
   }
-  std::uint64_t used = kHeaderOctets + batch_.records() * kLimitRoom;
+  used_ = kHeaderOctets + batch_.records() * kLimitRoom;
   if (step_) {
     const std::uint64_t cost =
         step_->octets + step_->damaged.size() * (draining_.size() + 1) * kLifeRoom;
-    if (used + cost <= room) {
-      used += cost;
+    if (used_ + cost <= room) {
+      used_ += cost;
       has_step_ = true;
       build_copies(*step_);
       // Each copy stands alone, but one transaction number will do: no reader but a torn scan
       // looks at it, and then the source is still there.
-      ++transaction;
+      ++transactions_;
     }
   }
-  while (!waiting_.empty()) {
-    Submission& head = *waiting_.front();
+  // Nothing that waits is about mail that is not durable yet, so new mail may go first. Changes
+  // have their part of each batch, whatever comes in.
+  const std::uint64_t end = std::min(room, kBatchOctetsMax);
+  std::uint64_t for_changes = 0;
+  if (!changes_.empty()) {
+    for_changes = std::min(end / 4, kChangesOctetsMax);
+    // One that is larger than their part would wait for a batch without mail: it goes first, alone.
+    if (cost_of(*changes_.front()) > kChangesOctetsMax) build_waiting(changes_, 0, room);
+  }
+  build_waiting(mail_, end - for_changes, room);
+  build_waiting(changes_, std::min(end, used_ + kChangesOctetsMax), room);
+}
+
+/// The oldest of the queue, until `end` octets of the batch are used. The first of all may need
+/// all the room that there is: it would be too large for every batch.
+void Committer::build_waiting(std::deque<std::unique_ptr<Submission>>& queue, std::uint64_t end,
+                              std::uint64_t room) {
+  while (!queue.empty()) {
+    Submission& head = *queue.front();
     const bool may_write = !head.is_new_mail() || (is_healthy_ && !keeps_reserve_);
     const std::uint64_t cost = cost_of(head);
-    if (may_write && used + cost > room) break;
-    std::unique_ptr<Submission> one = std::move(waiting_.front());
-    waiting_.pop_front();
+    const bool is_first = chosen_.empty();
+    if (may_write && used_ + cost > (is_first ? room : end)) break;
+    std::unique_ptr<Submission> one = std::move(queue.front());
+    queue.pop_front();
     count_waiting(*one, -1);
     if (!may_write) {
       complete(std::move(one), is_healthy_ ? make_error_code(Errc::NoSpace) : last_error_);
       continue;
     }
-    if (!build_submission(*one, transaction++)) {
+    if (!build_submission(*one, transactions_++)) {
       complete(std::move(one), Errc::Io);
       continue;
     }
-    used += cost;
+    used_ += cost;
     chosen_.push_back(std::move(one));
   }
 }
@@ -89,13 +116,13 @@ bool Committer::build_submission(Submission& submission, std::uint32_t transacti
     build_done(id, DoneReason::Quarantined, transaction);
   for (const base::MessageId id : submission.finished)
     build_done(id, DoneReason::Finished, transaction);
-  if (!t.events.empty()) {
-    append_events(batch_.small(), t.events);
+  if (submission.events) {
+    append_events(batch_.small(), *submission.events);
     Effect effect{Effect::AddEvents};
     effect.id.high = state_.next_event++;
     effect.record = batch_.add(RecordType::Event, 0, effect.id, transaction);
     // Shared, not moved: a failed batch is built again from the same transaction.
-    effect.events = std::make_shared<const std::vector<std::string>>(t.events);
+    effect.events = submission.events;
     effects_.push_back(std::move(effect));
   }
   return true;

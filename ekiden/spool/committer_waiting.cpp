@@ -16,7 +16,7 @@ void Committer::enqueue(Submission* one) {
     return;
   }
   count_waiting(*submission, +1);
-  waiting_.push_back(std::move(submission));
+  (submission->is_new_mail() ? mail_ : changes_).push_back(std::move(submission));
 }
 
 void Committer::count_waiting(const Submission& one, int sign) {
@@ -77,28 +77,22 @@ void Committer::take_back_chosen() {
   chosen_.clear();
   for (auto i = again.rbegin(); i != again.rend(); ++i) {
     count_waiting(**i, +1);
-    waiting_.push_front(std::move(*i));
+    changes_.push_front(std::move(*i));
   }
 }
 
 void Committer::refuse_waiting_mail(Error why) {
-  std::deque<std::unique_ptr<Submission>> kept;
-  for (std::unique_ptr<Submission>& one : waiting_) {
-    if (!one->is_new_mail()) {
-      kept.push_back(std::move(one));
-      continue;
-    }
+  for (std::unique_ptr<Submission>& one : std::exchange(mail_, {})) {
     count_waiting(*one, -1);
     complete(std::move(one), why);
   }
-  waiting_ = std::move(kept);
 }
 
 void Committer::refuse_excess_updates() {
-  while (!waiting_.empty() &&
+  while (!changes_.empty() &&
          (updates_octets_ > state_.options.updates_waiting_max || is_closing_)) {
-    std::unique_ptr<Submission> one = std::move(waiting_.back());
-    waiting_.pop_back();
+    std::unique_ptr<Submission> one = std::move(changes_.back());
+    changes_.pop_back();
     count_waiting(*one, -1);
     complete(std::move(one), last_error_);
   }

@@ -118,6 +118,44 @@ TEST_F(JournalTest, WaitingWorkThatASegmentHasNoRoomForNeedsNobodyElse) {
   EXPECT_EQ(done, kSubmitted) << "they fill three segments of 64 KiB";
 }
 
+// An operator's command may change a million recipients; mail goes on meanwhile.
+TEST_F(JournalTest, NewMailIsNotHeldUpByChangesThatFillBatches) {
+  JournalOptions options = small_options();
+  options.segment_octets = 16 << 20;
+  restart(options);
+  int changed = 0;
+  for (int i = 0; i < 3000; ++i) {
+    Transaction t;
+    t.events.emplace_back(1024, 'e');
+    t.may_wait = true;
+    rig->port().submit(std::move(t), [&](Result<void> result) { changed += result ? 1 : 0; });
+  }
+  bool is_taken = false;
+  rig->port().submit(storing(make_message(1, 100)),
+                     [&](Result<void> r) { is_taken = static_cast<bool>(r); });
+  rig->run();
+  EXPECT_TRUE(is_taken);
+  EXPECT_GT(changed, 500);
+  EXPECT_LT(changed, 1100) << "a MiB of them shares its sync";
+  rig->run_for(std::chrono::seconds(1));
+  EXPECT_EQ(changed, 3000);
+}
+
+TEST_F(JournalTest, AChangeThatIsLargerThanOtherBatchesIsWrittenAlone) {
+  JournalOptions options = small_options();
+  options.segment_octets = 32 << 20;
+  restart(options);
+  bool is_changed = false, is_taken = false;
+  Transaction t;
+  t.events.emplace_back(12 << 20, 'e');
+  rig->port().submit(std::move(t), [&](Result<void> r) { is_changed = static_cast<bool>(r); });
+  rig->port().submit(storing(make_message(1, 100)),
+                     [&](Result<void> r) { is_taken = static_cast<bool>(r); });
+  rig->run_for(std::chrono::seconds(1));
+  EXPECT_TRUE(is_changed);
+  EXPECT_TRUE(is_taken);
+}
+
 TEST_F(JournalTest, ProgressOfEachRecipientSurvivesAndTheNewestWins) {
   restart();
   ASSERT_TRUE(rig->submit(storing(make_message(1, 100, 3))));

@@ -15,6 +15,8 @@ constexpr std::size_t kFreeBeyondReserve = 8;
 constexpr base::Duration kAgain = std::chrono::seconds(1);
 /// A drain that left something alive is tried again after this.
 constexpr base::Duration kDrainAgain = std::chrono::seconds(60);
+/// A sidecar that no bulk read wanted for so long is let go.
+constexpr base::Duration kSidecarsKept = std::chrono::seconds(1);
 constexpr std::uint64_t kSpillOctets = 8u << 20;
 constexpr std::uint64_t kRecordRoom = kHeaderOctets + 64;
 
@@ -132,13 +134,25 @@ void Reclaimer::large_message_done(SegmentLife life, std::uint32_t header) {
 }
 
 void Reclaimer::maintain() {
-  if (is_stopped_ || !committer_.may_reclaim()) return;
+  if (is_stopped_) return;
+  age_sidecars();
+  if (!committer_.may_reclaim()) return;
   const std::scoped_lock lock(state_.mutex);
   while (free_dead()) {
   }
   keep_reserve();
   start_drain();
   spill_events();
+}
+
+void Reclaimer::age_sidecars() {
+  if (state_.sidecars.is_empty()) return;
+  const base::Steady now = clock_.steady();
+  if (now >= sidecars_due_) {
+    state_.sidecars.age();
+    sidecars_due_ = now + kSidecarsKept;
+  }
+  if (!state_.sidecars.is_empty()) committer_.maintain_after(sidecars_due_ - now);
 }
 
 void Reclaimer::prepare() {

@@ -50,6 +50,7 @@ class Reclaimer final : public Housekeeping {
   void on_pool(base::Work work);
   void job_ended();
   void unpin(std::uint32_t slot);
+  void age_sidecars();
   bool free_dead();
   bool release_segment(std::uint32_t slot);
   void keep_reserve();
@@ -70,6 +71,7 @@ class Reclaimer final : public Housekeeping {
 
   std::vector<Candidate> candidates_;
   std::shared_ptr<Drain> drain_;
+  base::Steady sidecars_due_{};
   bool is_spilling_ = false;
   bool is_stopped_ = false;
   std::size_t jobs_ = 0;  ///< on the pool, or on their way back

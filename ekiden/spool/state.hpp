@@ -11,6 +11,7 @@
 #include "ekiden/spool/index.hpp"
 #include "ekiden/spool/journal.hpp"
 #include "ekiden/spool/segments.hpp"
+#include "ekiden/spool/sidecar_cache.hpp"
 
 namespace ekiden::spool {
 
@@ -38,6 +39,8 @@ struct JournalState {
   SegmentTable segments;
   EventQueue events;
   base::Function<void()> wake_events;
+
+  SidecarCache sidecars;  ///< guards itself
 
   // The committer's own.
   std::vector<LimitPart> limits;  ///< of failed segments that still exist

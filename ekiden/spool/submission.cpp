@@ -23,8 +23,11 @@ void Submission::measure() {
     if (!message.progress.empty()) add_changes(message.progress);
   }
   for (const Update& update : transaction.updates) add_changes(update.changes);
-  if (!transaction.events.empty()) octets += kRecordRoom;
-  for (const std::string& event : transaction.events) octets += event.size() + 10;
+  if (!transaction.events.empty()) {
+    octets += kRecordRoom;
+    for (const std::string& event : transaction.events) octets += event.size() + 10;
+    events = std::make_shared<const std::vector<std::string>>(std::move(transaction.events));
+  }
   octets += (quarantined.size() + finished.size()) * kRecordRoom;
 }
 

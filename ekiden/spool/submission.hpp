@@ -33,6 +33,8 @@ struct PortState {
 /// One transaction on its way to the disk.
 struct Submission {
   Transaction transaction;
+  /// transaction.events, once it is measured: shared with their consumer.
+  std::shared_ptr<const std::vector<std::string>> events;
   std::vector<std::uint32_t> body_crcs;      ///< of transaction.messages, counted on the worker
   std::vector<base::MessageId> quarantined;  ///< to take out of the queue
   std::vector<base::MessageId> finished;     ///< found at start with every recipient final
@@ -44,6 +46,7 @@ struct Submission {
 
   /// New mail is what the disk's reserve is not for.
   bool is_new_mail() const { return !transaction.messages.empty() && transaction.updates.empty(); }
+  /// Once, when it is complete.
   void measure();
 };
 

@@ -1,9 +1,10 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -114,7 +115,12 @@ class DispatchRig {
 
    private:
     ProfileOf profile_of_;
-    std::map<std::string, std::shared_ptr<const delivery::Routed>, std::less<>> routed_;
+    struct NameHash : std::hash<std::string_view> {
+      using is_transparent = void;
+    };
+    std::unordered_map<std::string, std::shared_ptr<const delivery::Routed>, NameHash,
+                       std::equal_to<>>
+        routed_;
   };
 
   static std::vector<base::Executor*> executors(const std::vector<base::Worker*>& workers) {
