@@ -175,6 +175,7 @@ class SimulatedStream final : public net::Stream {
   }
 
   void reset() { reset(*pipe_); }
+
   /// The same end, as another object: this one is over, and closes nothing.
   std::unique_ptr<SimulatedStream> hand_on(net::Endpoint local, net::Endpoint remote) {
     auto next = std::make_unique<SimulatedStream>(pipe_, side_, local, remote);
