@@ -27,6 +27,14 @@ struct Cast {
   std::string problem;
 };
 
+/// A recipient as its To shows it: as it was written, but for a domain that is not ASCII.
+std::string shown(const SmtpApi& api, std::size_t recipient) {
+  const std::string& name = api.to_names[recipient];
+  const std::size_t angle = name.rfind('<');
+  if (angle == std::string::npos) return api.to[recipient].text();
+  return name.substr(0, angle) + "<" + api.to[recipient].text() + ">";
+}
+
 Cast cast_all(std::string octets, const SmtpApi& api, std::size_t count, std::size_t octets_max) {
   Cast cast;
   std::vector<std::string> tags;
@@ -45,7 +53,7 @@ Cast cast_all(std::string octets, const SmtpApi& api, std::size_t count, std::si
       for (const SmtpApi::Substitution& one : api.substitutions)
         casting.emplace_back(one.tag, one.values[i]);
     }
-    const std::string_view to = api.to_names.empty() ? std::string_view() : api.to_names[i];
+    const std::string to = api.to_names.empty() ? std::string() : shown(api, i);
     auto message = mould->cast(casting, to, std::min(octets_max, left), cast.problem);
     if (!message) return cast;
     left -= message->size();

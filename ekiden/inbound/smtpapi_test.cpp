@@ -105,6 +105,12 @@ TEST(TextMould, FindsWordsInEncodedPartsAndLeavesAttachmentsAlone) {
   EXPECT_EQ(out.find("LW5hbWUt"), std::string::npos);
 }
 
+TEST(TextMould, AnAddressIsNeverEncoded) {
+  const std::string out =
+      cast("To: a@x.test\r\n\r\n-name-\r\n", {{"-name-", "A"}}, "\"花子\" <hanako@x.test>");
+  EXPECT_NE(out.find("To: =?utf-8?B?6Iqx5a2Q?=\r\n <hanako@x.test>\r\n"), std::string::npos) << out;
+}
+
 TEST(TextMould, JapaneseMailBecomesUtf8) {
   const std::string out =
       cast("Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n\x1b$B$3$s$K$A$O\x1b(B -name-\r\n",

@@ -61,6 +61,20 @@ std::string with_crlf(std::string_view text) {
   return out;
 }
 
+/// A To as one recipient was written: "花子 <hanako@example.jp>". RFC 2047 §5: a name is encoded,
+/// an address never.
+std::string to_field(std::string_view to) {
+  const std::size_t angle = to.rfind('<');
+  if (!message::has_eight_bit(to) || angle == std::string_view::npos)
+    return rewrite::format_field("To", to);
+  std::string_view name = base::trimmed(to.substr(0, angle));
+  if (name.size() > 1 && name.front() == '"' && name.back() == '"')
+    name = name.substr(1, name.size() - 2);
+  std::string field = rewrite::format_field("To", name);
+  field.resize(field.size() - std::string_view("\r\n").size());
+  return field + "\r\n " + std::string(to.substr(angle)) + "\r\n";
+}
+
 /// RFC 2045 §6: what is mostly ASCII stays readable.
 std::string encoded(std::string_view text, const char*& encoding) {
   const std::string octets = with_crlf(text);
@@ -219,8 +233,8 @@ std::optional<std::string> TextMould::cast(const Casting& casting, std::string_v
   }
   if (!to.empty()) {
     for (std::size_t i = 0; i < to_fields_.size(); ++i)
-      change(to_fields_[i], i == 0 ? rewrite::format_field("To", to) : std::string());
-    if (to_fields_.empty()) change({}, rewrite::format_field("To", to));
+      change(to_fields_[i], i == 0 ? to_field(to) : std::string());
+    if (to_fields_.empty()) change({}, to_field(to));
   }
   for (const Part& part : parts_) {
     std::string text = part.text;

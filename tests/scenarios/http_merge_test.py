@@ -116,7 +116,7 @@ class Once(HttpApi):
 
     def test_every_answer_tells_the_rate(self):
         relay, peer, client = self.relay_with_api()
-        relay.settings["limits"] = {"message_rate": "5/1h"}
+        relay.settings["limits"] = {"message_rate": "5/h"}
         relay.restart()
         client.send()
         for method, path, status in (("GET", "/v1/key", 200), ("GET", "/v1/messages/x", 404),

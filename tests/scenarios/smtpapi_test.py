@@ -49,8 +49,7 @@ class SmtpApiPersonal(SendGrid):
                 file.get_content(), bytes) else "-name-")
             self.assertNotIn("X-SMTPAPI", one)
         event = relay.wait_for_event("ben@dest.test", "delivered")[-1]
-        self.assertEqual((event["tags"], json.loads(event["metadata"]) if isinstance(
-            event["metadata"], str) else event["metadata"]), (["c"], {"order": 17}))
+        self.assertEqual(event["tags"], ["c"])
         self.assertNotEqual(event["message"],
                             relay.wait_for_event("hanako@dest.test", "delivered")[-1]["message"])
 
@@ -83,12 +82,11 @@ class SmtpApiPersonal(SendGrid):
             self.assertIn(b"X-SMTPAPI", refused.exception.smtp_error, case)
         with self.assertRaises(smtplib.SMTPDataError) as large:
             smtp.sendmail("a@client.test", ["b@dest.test"],
-                          message(body="x" * 70 + "\r\n", X_SMTPAPI='{"sub": {"-n-": ["A"]}}')
-                          + b"y" * 70 * 20000)
+                          message(body=("x" * 70 + "\r\n") * 20000,
+                                  X_SMTPAPI='{"sub": {"-n-": ["A"]}}'))
         self.assertIn(b"1 MiB", large.exception.smtp_error)
         # One recipient that may not be sent to refuses the others too.
         relay.cli("tenant", "set", "default", "--messages-per-day", 1)
-        eventually(lambda: client.get("/v1/key").status == 200)
         with self.assertRaises(smtplib.SMTPResponseException) as limited:
             smtp.sendmail("a@client.test", ["b@dest.test"], message(X_SMTPAPI=json.dumps(
                 {"to": ["x@dest.test", "y@dest.test"], "sub": {"-n-": ["A", "B"]}})))
