@@ -5,7 +5,6 @@
 // shaping::WarmUp alone, with endless mail. Prints the tables of bench/RESULTS.md; status 1 where a
 // target is missed.
 #include <cstdio>
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -77,13 +76,15 @@ bool print(const char* what, const std::string& limits, const PaceFigures& figur
   return figures.has_run;
 }
 
-bool converge(const std::shared_ptr<const Providers>& rules) {
+/// `only`: the rows of one profile; empty: all.
+bool converge(const std::shared_ptr<const Providers>& rules, const std::string& only) {
   const std::pair<const char*, double> fixed[] = {
       {"half", 0.5}, {"right", 0.99}, {"a fifth above", 1.2}, {"twice", 2.0}};
   std::printf("| provider | limits | of the best constant rate | throttling replies |\n");
   std::printf("|---|---|--:|--:|\n");
   bool is_fine = true;
   for (const Row& row : rows()) {
+    if (!only.empty() && only != row.profile) continue;
     const Profile* const shipped = rules->find_by_name(row.profile);
     if (shipped == nullptr) return false;
     PaceCase one = row.one;
@@ -167,16 +168,17 @@ void curves(const Providers& rules) {
 
 }  // namespace
 
+// providers_bench [PROFILE]: the rows of one, "gmail", and no curve; without it everything.
 int main(int argc, char** argv) {
-  const bool wants_curves = argc < 2 || std::strcmp(argv[1], "--convergence") != 0;
+  const std::string only = argc > 1 ? argv[1] : "";
   base::log::start(base::log::Level::Error, base::log::Format::Logfmt);
   const LoadedProviders loaded = load_providers({});
   if (!loaded.providers) {
     std::fprintf(stderr, "the shipped profiles have mistakes\n");
     return 3;
   }
-  const bool is_fine = converge(loaded.providers);
-  if (wants_curves) curves(*loaded.providers);
+  const bool is_fine = converge(loaded.providers, only);
+  if (only.empty()) curves(*loaded.providers);
   base::log::stop();
   return is_fine ? 0 : 1;
 }

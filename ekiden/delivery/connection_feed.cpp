@@ -56,13 +56,35 @@ base::Task<std::optional<Job>> ConnectionFeed::next(base::Steady deadline) {
       });
     };
     const bool has_job = co_await base::suspend<bool>(std::move(begin));
-    if (!has_job || jobs_.empty()) co_return std::nullopt;
+    if (!has_job || jobs_.empty()) {
+      stop_asking();
+      co_return std::nullopt;
+    }
   }
   Job job = std::move(jobs_.front());
   jobs_.pop_front();
   outstanding_.emplace_back(job.id, job.meta);
   ++taken_;
   co_return job;
+}
+
+/// It has waited long enough and ends now. A turn that its owner handed to it meanwhile would be
+/// lost: counted against a limit, and nothing sent.
+void ConnectionFeed::stop_asking() {
+  is_asking_ = false;
+  Dispatcher& owner = here_.parts_.neighbours.at(owner_);
+  const auto forget = [&owner, link = link_] {
+    const auto place = owner.links_.find(link);
+    if (place == owner.links_.end() || !place->second.is_idle) return;
+    place->second.is_idle = false;
+    place->second.wants = 0;
+    std::erase(owner.lanes_[place->second.lane].idle, link);
+  };
+  if (owner_ == here_.parts_.worker.index) {
+    forget();
+  } else {
+    here_.parts_.neighbours.send(owner_, forget);
+  }
 }
 
 void ConnectionFeed::resume(bool has_job) {

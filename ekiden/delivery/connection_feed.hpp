@@ -38,6 +38,7 @@ class ConnectionFeed final : public Feed {
  private:
   void ask(std::uint32_t wants);
   void resume(bool has_job);
+  void stop_asking();
   void watch_unused();
 
   Dispatcher& here_;

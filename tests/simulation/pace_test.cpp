@@ -164,6 +164,24 @@ TEST_F(Limits, OfFourWorkersHoldInEveryWindowAndAreUsedAtTenThousandASecond) {
   EXPECT_GE(all, 9'800u * kFor);
 }
 
+TEST_F(Limits, AreUsedWhereATurnComesJustAsAConnectionEndsForWantOfOne) {
+  // A connection waits five seconds for a message; here one is due every 5.18 s.
+  const auto providers = shaping::build_providers(
+      {{"default.toml", "[limits]\nconnections = 10\n", ""},
+       {"slow.toml", "mx = [\"mx.slow.example\"]\n[limits]\nrate = \"700/h\"\n", ""}});
+  for (const unsigned workers : {1U, 2U}) {
+    PacedRelay relay({10, workers, providers.providers});
+    Provider& host = relay.add("slow.example", "mx.slow.example", "20.2.0.1", patient());
+    ASSERT_TRUE(relay.start());
+    relay.feed_without_end("slow.example", 100);
+    ASSERT_TRUE(relay.run_for(hours(1)));
+    host.forget();
+    ASSERT_TRUE(relay.run_for(hours(4)));
+    EXPECT_GE(host.starts().size(), 4u * 700 * 98 / 100) << workers;
+    EXPECT_LE(host.starts().size(), 4u * 700 + 7) << workers;
+  }
+}
+
 TEST_F(Sources, OneWhoseAddressVanishesRestsAndReturnsAndNobodyPaysForIt) {
   PacedRelay relay({9, 2, limited({{"a", 20}}), false, milliseconds(10), 2});
   Provider& host = relay.add("a.example", "mx.a.example", "20.2.0.1", patient());
