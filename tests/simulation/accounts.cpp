@@ -11,6 +11,8 @@ const account::Credential& shop() {
     shop.id = 1;
     shop.name = Accounts::kUser;
     shop.sender_domains = {"sender.example"};
+    shop.streams = {"transactional", "bulk"};
+    shop.networks = {*net::parse_address_block("10.0.0.0/8")};
     const Result<std::string> hash = account::hash_password(Accounts::kPassword, Accounts::kCost);
     EKIDEN_ASSERT(hash, "eight KiB are there");
     shop.argon2id = *hash;
@@ -89,6 +91,9 @@ account::Rules Accounts::rules() {
   account::TenantRules tenant;
   tenant.settings.limits = limits_;
   tenant.settings.archives_all = true;
+  tenant.settings.sender_domains = {"sender.example", "*.sender.example", "elsewhere.example"};
+  tenant.settings.streams = {{"bulk", account::StreamKind::Bulk, 3},
+                             {"transactional", account::StreamKind::Transactional, 1}};
   tenant.state = used_;
   rules.tenants.emplace("default", std::move(tenant));
   return rules;

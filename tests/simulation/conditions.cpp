@@ -27,7 +27,7 @@ unsigned frequency(Plague plague) {
     case Plague::LyingDisk:
       return 60;
     case Plague::Rot:
-      return 80;
+      return 120;
     case Plague::LargeMail:
       return 130;
     case Plague::Surges:
@@ -64,6 +64,9 @@ Conditions::Conditions(base::Random& random) {
     plagues |= bit(Plague::TightLimits);
   }
   if (has(Plague::Protection)) plagues |= bit(Plague::Tls);
+  // What passes through is sealed, and what lies in a file is rerouted.
+  if (has(Plague::Signing) && chance(random, 500)) plagues |= bit(Plague::Strangers);
+  if (has(Plague::LargeMail) && chance(random, 500)) plagues |= bit(Plague::Operators);
   workers = 1 + static_cast<unsigned>(random.below(4));
   post_delay_max = chance(random, 500) ? kPostDelayMax : base::Duration(milliseconds(2));
   if (has(Plague::LargeMail)) {
@@ -74,7 +77,7 @@ Conditions::Conditions(base::Random& random) {
   }
   body_octets_max = chance(random, 500) ? 20'000 : 2'000;
   if (has(Plague::Crashes) || has(Plague::DiskCuts) || has(Plague::Ambushes) ||
-      has(Plague::CleanRestarts))
+      has(Plague::CleanRestarts) || has(Plague::Rot))
     lives = 2 + static_cast<unsigned>(random.below(3));
 
   settings = plain_settings();
@@ -98,7 +101,7 @@ Conditions::Conditions(base::Random& random) {
     settings.retry.delay_notice_after = between(random, minutes(10), hours(4));
   settings.spool.commit_interval = between(random, milliseconds(1), milliseconds(30));
   settings.spool.disk_reserve = std::uint64_t{segment_octets} * 4;
-  settings.events.backlog_max = chance(random, 200) ? 64 << 10 : 64 << 20;
+  settings.events.backlog_max = chance(random, 400) ? 64 << 10 : 64 << 20;
   draw_limits(random, settings);
   // Follows from what was drawn: no seed becomes another one for it.
   is_paced = settings.retry.first.count() % 3 == 0;
@@ -298,7 +301,7 @@ void Conditions::draw_routes(base::Random& random, config::Settings& drawn) cons
     drawn.route.push_back(route("six.example", config::NextHop::Kind::Discard));
   if (chance(random, 150)) {
     config::Route literal = route("*.nowhere.example", config::NextHop::Kind::Hosts);
-    literal.next_hop.hosts = {{"2600::8", 25}, {"20.0.0.66", 2525}};
+    literal.next_hop.hosts = {{"2600::9", 25}, {"20.0.0.66", 2525}};
     drawn.route.push_back(literal);
   }
 }

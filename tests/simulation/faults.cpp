@@ -152,8 +152,10 @@ class OperationSkips final : public FaultyPort {
   using FaultyPort::FaultyPort;
   void visit_metas(std::vector<base::MessageId> ids, spool::SeeMeta see,
                    base::Completion<Result<void>> done) override {
-    std::erase_if(ids, [this](base::MessageId) { return strikes(world_); });
-    behind().visit_metas(std::move(ids), std::move(see), std::move(done));
+    auto see_some = [&world = world_, see = std::move(see)](auto&&... what) mutable {
+      if (!strikes(world)) see(std::forward<decltype(what)>(what)...);
+    };
+    behind().visit_metas(std::move(ids), std::move(see_some), std::move(done));
   }
 };
 

@@ -21,6 +21,7 @@ inline const net::Endpoint kRelayProxied = endpoint("10.0.0.1", 28);       ///< 
 inline const net::Endpoint kRelaySubmission = endpoint("10.0.0.1", 587);   ///< STARTTLS, AUTH
 inline const net::Endpoint kRelaySubmissions = endpoint("10.0.0.1", 465);  ///< TLS, AUTH
 inline const net::Endpoint kClient = endpoint("10.0.0.5", 40000);          ///< may relay
+inline const net::Endpoint kStrangerIpv6 = endpoint("2600::77", 40000);    ///< nor may it
 inline const net::Endpoint kStranger = endpoint("30.0.0.7", 40000);        ///< may not
 inline const net::Endpoint kReceiver = endpoint("20.0.0.1");
 inline const net::Endpoint kSenders = endpoint("20.0.0.2");  ///< of sender.example: takes reports

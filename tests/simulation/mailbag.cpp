@@ -54,7 +54,11 @@ std::shared_ptr<Submission> Mailbag::make_mail(bool is_bulk, bool is_strangers) 
   if (stage_.chance(200)) mail->notify = kNotify[stage_.random().below(5)];
   mail->is_eight_bit = stage_.chance(100);
   if (stage_.conditions.has(Plague::OddMail)) make_odd(*mail);
-  if (!is_strangers) make_special(*mail);
+  if (is_strangers) {
+    make_strange(*mail);
+  } else {
+    make_special(*mail);
+  }
   std::size_t octets = 60 + stage_.random().below(stage_.conditions.body_octets_max);
   if (stage_.conditions.has(Plague::LargeMail) && stage_.chance(250))
     octets = 900'000 + stage_.random().below(2'000'000);
@@ -66,9 +70,34 @@ std::shared_ptr<Submission> Mailbag::make_mail(bool is_bulk, bool is_strangers) 
   if (mail->has_long_line) mail->body += std::string(1200, 'x') + " " + mail->token + "\r\n";
   // What is larger lies in a file.
   if (octets <= (1 << 20))
-    stage_.largest = std::max<std::uint64_t>(stage_.largest, mail->body.size());
+    stage_.largest =
+        std::max<std::uint64_t>(stage_.largest, mail->body.size() + mail->header.size());
   stage_.submissions.push_back(mail);
   return mail;
+}
+
+/// Mail of others brings what others have said of it.
+void Mailbag::make_strange(Submission& mail) {
+  base::Random& random = stage_.random();
+  static const char* const kClaims[] = {
+      "DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed; d=sender.example; s=s1;\r\n"
+      " h=from:subject; bh=AAAA; b=AAAA\r\n",
+      "DKIM-Signature: v=1; a=rsa-sha256; d=elsewhere.example; s=none; h=from; bh=AAAA; b=AAAA\r\n",
+      "DKIM-Signature: nonsense\r\n",
+      "ARC-Seal: i=1; a=rsa-sha256; t=1; cv=none; d=elsewhere.example; s=s; b=AAAA\r\n"
+      "ARC-Message-Signature: i=1; a=rsa-sha256; c=relaxed/relaxed; d=elsewhere.example; s=s; "
+      "t=1;\r\n"
+      " h=from; bh=AAAA; b=AAAA\r\n"
+      "ARC-Authentication-Results: i=1; elsewhere.example; none\r\n",
+      "Authentication-Results: relay.example; spf=pass\r\n"};
+  if (stage_.chance(500)) mail.header += kClaims[random.below(std::size(kClaims))];
+  if (stage_.chance(200)) mail.header_from = "boss@elsewhere.example";
+  if (stage_.chance(50)) mail.header_from = "boss@elsewhere.example>, <other@sender.example";
+  // RFC 5321 §4.5.1: that one needs no domain.
+  if (stage_.chance(100)) {
+    mail.wanted.emplace_back("postmaster");
+    mail.stand_ins = {{"postmaster", {"postmaster@home.example"}}};
+  }
 }
 
 /// What relays of today are asked for beside SMTP's own.
@@ -193,7 +222,9 @@ void Mailbag::begin_session() {
   }
   net::Endpoint to = is_strangers ? kRelayInbound : is_bulk ? kRelayBulk : kRelay;
   if (!is_strangers) choose_way(manner, to, is_bulk, mails);
-  submit(to, is_strangers ? kStranger : kClient, std::move(mails), manner);
+  net::Endpoint from = kClient;
+  if (is_strangers) from = stage_.chance(300) ? kStrangerIpv6 : kStranger;
+  submit(to, from, std::move(mails), manner);
 }
 
 /// TLS, a login, a proxy in front: where the relay listens for them.
@@ -228,6 +259,8 @@ void Mailbag::choose_way(Manner& manner, net::Endpoint& to, bool is_bulk,
         if (stage_.chance(500)) ask_by_header(*mail);
     }
     need_tls(manner, mails);
+    // Users may be changed between two messages.
+    if (stage_.chance(200)) manner.pause = stage_.up_to(minutes(1));
     return;
   }
   if (stage_.chance(500)) manner.cover = Cover::StartTls;
@@ -270,6 +303,9 @@ void Mailbag::make_odd(Submission& mail) {
       "From: <intruder@elsewhere.example>\r\n",
       "no field at all\r\n"};
   if (stage_.chance(500)) mail.header += kFields[random.below(std::size(kFields))];
+  if (stage_.chance(20))
+    for (int i = 0; i < 12'000; ++i) mail.header += "X: 1\r\n";
+  if (stage_.chance(10)) mail.header += "X-Long: " + std::string(2 << 20, 'x') + "\r\n";
   if (stage_.chance(30))
     for (int i = 0; i < 60; ++i)
       mail.header += "Received: from a by b; Thu, 1 Jan 2026 00:00:00 +0000\r\n";

@@ -24,6 +24,7 @@ class Mailbag {
   std::shared_ptr<Submission> make_mail(bool is_bulk, bool is_strangers);
   void make_odd(Submission& mail);
   void make_special(Submission& mail);
+  void make_strange(Submission& mail);
   void ask_by_header(Submission& mail);
   void choose_way(Manner& manner, net::Endpoint& to, bool is_bulk, const Submissions& mails);
   void need_tls(const Manner& manner, const Submissions& mails);

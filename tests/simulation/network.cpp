@@ -335,6 +335,8 @@ base::Task<Result<std::unique_ptr<net::Stream>>> SimulatedNetwork::connect(
     world.at(when, [done = std::move(done)]() mutable { done(true); });
   };
   (void)co_await base::suspend<bool>(std::move(begin));
+  if (options.source && options.source == internet_.missing)
+    co_return net::Errc::AddressUnavailable;
   if (is_lost) co_return net::Errc::TimedOut;
   if (is_refused) co_return net::Errc::Refused;
   const net::Endpoint from{options.source.value_or(address_), next_port_++};

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "ekiden/net/network.hpp"
@@ -32,6 +33,8 @@ class SimulatedInternet {
   explicit SimulatedInternet(World& world) : world_(world) {}
   World& world() { return world_; }
   Weather weather;
+  /// An address of the relay's that its machine does not have now.
+  std::optional<net::Address> missing;
 
   struct Place {
     std::vector<std::function<void(std::unique_ptr<net::Stream>)>*> accept;

@@ -154,7 +154,7 @@ std::string Receiver::extensions(Veil veil) const {
   std::string mechanisms;
   if (temper.has_plain && is_covered) mechanisms += " PLAIN LOGIN";
   if (temper.has_login && is_covered) mechanisms = " LOGIN";
-  if (temper.has_scram) mechanisms += " SCRAM-SHA-256";
+  if (temper.has_scram && !temper.has_login) mechanisms += " SCRAM-SHA-256";
   if (!mechanisms.empty()) reply += "250-AUTH" + mechanisms + "\r\n";
   if (temper.size_max > 0) reply += "250-SIZE " + std::to_string(temper.size_max) + "\r\n";
   if (temper.recipients_max > 0 || temper.messages_max > 0) {
@@ -267,6 +267,17 @@ base::Task<std::string> Receiver::log_in(LineStream& stream, std::string line) {
   const std::size_t space = first.find(' ');
   const std::string mechanism = base::lowered(first.substr(0, space));
   first = space == std::string::npos ? std::string() : first.substr(space + 1);
+  if (mechanism == "scram-sha-256" && temper.says_nonsense > 0 && world.random().below(3) == 0) {
+    static const char* const kNonsense[] = {
+        "nonsense", "r=x,s=AAAA,i=4096", "r=x,s=,i=1", "e=other-error", "s=AAAA", "r="};
+    std::string challenge =
+        "334 " + base::encode_base64(kNonsense[world.random().below(std::size(kNonsense))]) +
+        "\r\n";
+    const bool is_asked = co_await say(stream, std::move(challenge));
+    if (!is_asked) co_return std::string();
+    const std::optional<std::string> end = co_await hear();
+    co_return end ? failed : std::string();
+  }
   if (mechanism == "scram-sha-256") {
     account::ScramExchange exchange({false, false, "nonce of the server", {}});
     if (!exchange.read_first(decoded(first))) co_return failed;

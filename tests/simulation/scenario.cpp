@@ -135,8 +135,10 @@ class Scenario {
     stage_.outside.reset();
     strikes_.end_troubles();
     if (stage_.chance(200)) stage_.world.run_for(stage_.up_to(hours(2)));
-    if (has(Plague::Rot)) strikes_.let_bits_rot();
-    if (stage_.chance(200)) verify();
+    if (has(Plague::Rot))
+      for (std::uint64_t i = 0, times = 1 + stage_.random().below(3); i < times; ++i)
+        strikes_.let_bits_rot();
+    if (stage_.history.has_rot || stage_.chance(200)) verify();
     if (has(Plague::Reloads) && stage_.chance(300))
       stage_.settings = stage_.conditions.changed(stage_.random());
     if (!start()) return false;

@@ -17,11 +17,14 @@ struct Keys {
     store = account::Store::open(folder, author.now).value();
     base::SeededRandom random(1);
     for (const char* domain : {"sender.example", "home.example", "relay.example"}) {
-      const auth::PrivateKey made = auth::PrivateKey::make(auth::KeyType::Ed25519).value();
+      // Seals are RSA's (RFC 8617 §4.1.3).
+      const bool is_senders = std::string_view(domain) == "sender.example";
+      const auto type = is_senders ? auth::KeyType::Ed25519 : auth::KeyType::Rsa;
+      const auth::PrivateKey made = auth::PrivateKey::make(type).value();
       account::DomainKey key;
       key.domain = domain;
       key.selector = "s1";
-      key.type = "ed25519";
+      key.type = is_senders ? "ed25519" : "rsa";
       key.record = made.to_record().value();
       key.sealed = account::seal(Accounts::node_key(), account::kDomainKeyPurpose,
                                  made.to_pem().value(), random);

@@ -31,9 +31,14 @@ class WornDisk final : public PassingDisk {
   WornDisk(spool::Disk& behind, std::function<bool()> fails)
       : PassingDisk(behind), fails_(std::move(fails)) {}
   Result<std::unique_ptr<spool::File>> open(const std::string& path, spool::Open mode) override {
+    if (mode == spool::Open::Existing && fails_()) return spool::Errc::Io;
     Result<std::unique_ptr<spool::File>> file = behind_.open(path, mode);
     if (!file) return file;
     return std::unique_ptr<spool::File>(std::make_unique<WornFile>(std::move(*file), fails_));
+  }
+  Result<std::vector<std::string>> list(const std::string& directory) override {
+    if (fails_()) return spool::Errc::Io;
+    return behind_.list(directory);
   }
 
  private:
@@ -106,6 +111,9 @@ Stage::~Stage() {
 }
 
 RelayGround Stage::ground() {
+  // Made before the seed's randomness is OpenSSL's: no seed is to become another one by being
+  // first.
+  if (conditions.has(Plague::Signing)) (void)signing_keys();
   if (conditions.has(Plague::Tls)) secrecy.emplace(world);
   RelayGround ground{world, internet, disk, sink, names};
   ground.workers = conditions.workers;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "tests/simulation/ground.hpp"
+
 namespace ekiden::simulation {
 namespace {
 
@@ -35,7 +37,11 @@ void Strikes::schedule(base::Duration lasts) {
   strike(Plague::Jobs, lasts, &Strikes::wish_of_jobs);
   strike(Plague::Rewriting, lasts, &Strikes::return_something);
   strike(Plague::Rewriting, lasts, &Strikes::return_something);
+  strike(Plague::Rot, busy, &Strikes::sort_quarantine);
   strike(Plague::Rot, lasts, &Strikes::sort_quarantine);
+  strike(Plague::Hops, lasts, &Strikes::lose_source);
+  // What a start has left on the disk is read at once.
+  if (stage_.chance(300)) strike(Plague::FailingDisk, seconds(2), &Strikes::break_reading);
   strike(Plague::Storms, lasts, &Strikes::storm);
   strike(Plague::BadDns, lasts, &Strikes::break_dns);
   strike(Plague::FullDisk, lasts, &Strikes::fill_disk);
@@ -111,6 +117,7 @@ void Strikes::end_troubles() {
   stage_.disk.set_capacity(~0ULL);
   stage_.disk.heal();
   stage_.reads_fail = 0;
+  stage_.internet.missing.reset();
   if (stage_.fault != Fault::DiskLies) stage_.disk.set_sync_lies(false);
   heal_dns();
   stage_.sink.fail_until({});
@@ -169,6 +176,14 @@ void Strikes::break_reading() {
   stage_.world.after(lasts, [this] { stage_.reads_fail = 0; });
 }
 
+/// Somebody takes an address away from the machine.
+void Strikes::lose_source() {
+  const net::Address source = kSources[stage_.random().below(std::size(kSources))];
+  stage_.say(source.to_string() + " is gone");
+  stage_.internet.missing = source;
+  stage_.world.after(stage_.up_to(hours(1)), [this] { stage_.internet.missing.reset(); });
+}
+
 void Strikes::browse() {
   stage_.desk->browse();
 }
@@ -191,8 +206,53 @@ void Strikes::jump_clock() {
 }
 
 void Strikes::reload() {
+  if (stage_.chance(250)) {
+    reload_in_vain();
+    return;
+  }
   use(stage_.conditions.changed(stage_.random()));
 }
+/// What cannot be used changes nothing.
+void Strikes::reload_in_vain() {
+  config::Settings bad = stage_.settings;
+  config::Route route;
+  route.domains = {"two.example"};
+  route.next_hop.kind = config::NextHop::Kind::Hosts;
+  route.next_hop.hosts = {{"20.0.0.4", 25}};
+  config::Rewrite rule;
+  rule.name = "bad";
+  switch (stage_.random().below(6)) {
+    case 0:
+      bad.listener[0].trusted_networks.push_back(*net::parse_address_block("8.0.0.0/8"));
+      break;
+    case 1:
+      route.next_hop.hosts = {{"no host", 25}};
+      bad.route = {route};
+      break;
+    case 2:
+      route.domains = {"no domain"};
+      bad.route = {route};
+      break;
+    case 3:
+      route.domains = {"m*x.example"};
+      bad.route = {route};
+      break;
+    case 4:
+      rule.alias_entries = {{"no address", "x@one.example"}};
+      bad.rewrite.push_back(rule);
+      break;
+    default:
+      bad.listener[0].trusted_networks.push_back(*net::parse_address_block("192.168.0.0/13"));
+      break;
+  }
+  std::string problem;
+  stage_.say("settings that cannot be used are reloaded");
+  if (stage_.relay.reload(bad, problem))
+    stage_.find("settings that cannot be used are taken");
+  else if (problem.empty())
+    stage_.find("settings are refused without a word");
+}
+
 void Strikes::use(config::Settings settings) {
   std::string problem;
   stage_.settings = std::move(settings);
@@ -256,7 +316,7 @@ void Strikes::operate() {
 }
 
 void Strikes::break_events() {
-  const base::Duration lasts = stage_.up_to(minutes(30));
+  const base::Duration lasts = stage_.up_to(stage_.chance(300) ? hours(6) : minutes(30));
   stage_.say("the event store fails for " + base::format_duration(lasts));
   begin_trouble(stage_.history.events_trouble, lasts);
   stage_.sink.fail_until(stage_.world.steady() + lasts);
@@ -313,20 +373,44 @@ void Strikes::let_bits_rot() {
   static const char* const kFolders[] = {"journal", "journal", "sidecar",
                                          "large",   "events",  "quarantine"};
   const std::string folder = kFolders[stage_.random().below(std::size(kFolders))];
-  const Result<std::vector<std::string>> segments = stage_.disk.list(folder);
-  if (!segments || segments->empty()) return;
-  const std::string path = folder + "/" + (*segments)[stage_.random().below(segments->size())];
+  // What nobody knows is nobody's business.
+  if (stage_.chance(300)) {
+    static const char* const kStrange[] = {"README", "00000000.seg.old", "x.events", "1.msg"};
+    const std::string path = folder + "/" + kStrange[stage_.random().below(std::size(kStrange))];
+    stage_.say("somebody leaves " + path);
+    (void)stage_.disk.open(path, spool::Open::Create);
+    stage_.history.has_rot = true;
+    return;
+  }
+  const Result<std::vector<std::string>> files = stage_.disk.list(folder);
+  if (!files || files->empty()) return;
+  const std::string path = folder + "/" + (*files)[stage_.random().below(files->size())];
   const std::size_t size = stage_.disk.contents(path).size();
   if (size == 0) return;
-  stage_.say("a bit rots in " + path);
+  stage_.say("rot in " + path);
   stage_.history.has_rot = true;
   // Where much is written, and at the front, where it is said what the rest means.
-  const std::size_t bits = 1 + stage_.random().below(3);
-  for (std::size_t i = 0; i < bits; ++i)
-    stage_.disk.flip_bit(
-        path,
-        stage_.random().below(stage_.chance(500) ? size : std::min<std::size_t>(size, 200'000)),
-        static_cast<unsigned>(stage_.random().below(8)));
+  const auto somewhere = [&] {
+    const std::size_t most = stage_.chance(500) ? size : std::min<std::size_t>(size, 200'000);
+    return stage_.random().below(most);
+  };
+  switch (stage_.random().below(4)) {
+    case 0: {
+      const std::uint64_t at = somewhere();
+      const std::size_t octets = std::min<std::size_t>(size - at, 1 + stage_.random().below(5000));
+      stage_.disk.overwrite(path, at, std::string(octets, stage_.chance(500) ? '\0' : 'x'));
+      break;
+    }
+    case 1: {
+      const auto file = stage_.disk.open(path, spool::Open::Existing);
+      if (file) (void)(*file)->truncate(somewhere());
+      break;
+    }
+    default:
+      for (std::size_t i = 0, bits = 1 + stage_.random().below(3); i < bits; ++i)
+        stage_.disk.flip_bit(path, somewhere(), static_cast<unsigned>(stage_.random().below(8)));
+      break;
+  }
 }
 
 }  // namespace ekiden::simulation

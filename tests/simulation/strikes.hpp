@@ -33,9 +33,11 @@ class Strikes {
   void break_disk();
   void break_reading();
   void browse();
+  void lose_source();
   void let_disk_lie();
   void jump_clock();
   void reload();
+  void reload_in_vain();
   void operate();
   void suspend_something();
   void break_events();
