@@ -249,7 +249,9 @@ base::Task<void> HttpServer::converse(net::Stream& stream) {
     Reserved reserved(budget_);
     // Where the path is known, its API says how a refusal is told.
     const auto formed = [&](HttpResponse plain) {
-      if (!refusal_ || !parser->is_header_done()) return plain;
+      // Of a body that is announced as too long Beast has read the header, too.
+      const bool is_known = parser->is_header_done() || error == http::error::body_limit;
+      if (!refusal_ || !is_known) return plain;
       const HttpRequest head = request_of(*parser, stream.remote(), options_.trusted_proxies);
       return refusal_(head, std::move(plain));
     };

@@ -169,10 +169,11 @@ base::Task<HttpResponse> StoreDesk::guard(base::Worker& worker, std::shared_ptr<
   if (is_kept) {
     if (!is_idempotency_key(key)) co_return format(bad_idempotency_key(), call->caller);
     base::Function<std::string()> digest = [call] { return fingerprint_of(call->request); };
-    request.fingerprint =
-        call->request.body.size() <= Sender::kInlineOctetsMax
-            ? digest()
-            : co_await base::run_on<std::string>(parts_.pool, worker, std::move(digest));
+    if (call->request.body.size() <= Sender::kInlineOctetsMax)
+      request.fingerprint = digest();
+    else
+      request.fingerprint =
+          co_await base::run_on<std::string>(parts_.pool, worker, std::move(digest));
     std::vector<base::MessageId> none;
     IdempotencyBook::Claim claim =
         co_await parts_.idempotency.claim(worker, request, std::move(none));

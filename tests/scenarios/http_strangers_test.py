@@ -71,8 +71,6 @@ class Strangers(HttpApi):
                            "no-such-message")
         self.assertProblem(shop.post(f"/v1/messages/{batch['id']}/resend"), 404,
                            "no-such-message")
-        self.assertProblem(shop.post(f"/v1/messages/{batch['id']}/cancel"), 404,
-                           "no-such-message")
 
     def test_jobs_recipients_imports_and_templates(self):
         relay, shop, other = self.node()
