@@ -3,11 +3,10 @@
 survives: memory, CPU time, rows a second; pause and resume; `kill -9` in the middle.
 
     EKIDEN_BINARY=build/release/ekiden bench/jobs.py [--rows N] [--format csv|sjis|jsonl] [--kills N]
-                                                     [--hold]
 
 A relay of its own takes the list in requests of 10 MB, commits the job, is paused for a moment and
-killed N times while it expands. Mail is discarded, or with --hold stays queued, all of it. At the
-end the events of every recipient are counted: one `accepted`, and one end unless held.
+killed N times while it expands. Mail is discarded. At the end the events of every recipient are
+counted: one `accepted` and one end.
 """
 import argparse
 import array
@@ -33,7 +32,7 @@ ENDS = {"delivered", "bounced", "expired", "suppressed", "cancelled"}
 
 
 class Node:
-    def __init__(self, folder, hold):
+    def __init__(self, folder):
         self.folder, self.port = pathlib.Path(folder), support.free_port()
         self.config = self.folder / "ekiden.toml"
         self.config.write_text(f"""
@@ -46,7 +45,7 @@ address = "127.0.0.1:{self.port}"
 services = ["api", "metrics"]
 [[route]]
 domains = ["*"]
-next_hop = "{"hold" if hold else "discard"}"
+next_hop = "discard"
 [log]
 level = "warning"
 """)
@@ -145,10 +144,9 @@ def main():
     options.add_argument("--rows", type=int, default=1_000_000)
     options.add_argument("--format", choices=("csv", "sjis", "jsonl"), default="csv")
     options.add_argument("--kills", type=int, default=0)
-    options.add_argument("--hold", action="store_true")
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        node = Node(folder, given.hold)
+        node = Node(folder)
         node.start()
         idle = node.memory("VmRSS")
         job = "/v1/jobs/" + node.ask("POST", "/v1/jobs", json.dumps({"content": CONTENT}))["id"]
@@ -190,11 +188,11 @@ def main():
                 time.sleep(chance.uniform(0, 0.5))
                 node.kill()
                 print(f"  killed; up again after {node.start():.1f} s", flush=True)
-            if state["state"] == "done" or (given.hold and begun >= given.rows):
+            if state["state"] == "done":
                 break
         peak = max(peak, node.memory())
         wall, used = time.monotonic() - before, node.cpu() - cpu
-        print(f"{'all queued' if given.hold else 'all discarded'} after {wall:.1f} s: "
+        print(f"all discarded after {wall:.1f} s: "
               f"{given.rows / wall:,.0f}/s; {used / given.rows * 1e6:.0f} µs CPU each; memory at "
               f"most {peak:.0f} MiB, now {node.memory('VmRSS'):.0f}", flush=True)
         print("counts", counts)

@@ -21,6 +21,9 @@ using std::chrono::seconds;
 constexpr std::size_t kSliceOctets = 256 * 1024;
 /// The disk, the memory or a limit says later: asked again after so long.
 constexpr base::Duration kLater = seconds(5);
+/// So long the queue may be full of a job's messages without a word: their next hop is slow. After
+/// that its note says why nothing goes on.
+constexpr base::Duration kFullPatience = seconds(10);
 /// Rows that are made between two turns of the worker, so that mail in transit waits a millisecond.
 constexpr std::size_t kRowsPerTurn = 8;
 
@@ -206,7 +209,7 @@ std::optional<base::Duration> Expander::must_wait(const Job& job) {
     return std::min<base::Duration>(job.meta.details.send_at - now, kUntilWoken);
   if (const auto found = untried_.find(job.id);
       found != untried_.end() && found->second.size() >= kUntriedMax)
-    return kUntilWoken;
+    return job.why.empty() ? kFullPatience : kUntilWoken;
   if (untried_of_all_ >= kUntriedOfAllMax) return seconds(1);
   const base::Duration delay = parts_.services.intake.delay();
   if (delay.count() > 0) return std::max<base::Duration>(delay, milliseconds(50));
@@ -245,6 +248,12 @@ base::Task<void> Expander::run(std::shared_ptr<Job> job) {
     if (pause) {
       if (*pause > milliseconds(100)) leave_slot(*job);
       co_await wait(*job, *pause);
+      const auto untried = untried_.find(job->id);
+      if (*pause == kFullPatience && untried != untried_.end() &&
+          untried->second.size() >= kUntriedMax)
+        note(*job,
+             "its messages in the queue wait for their first attempt: see `ekiden queue "
+             "summary`");
       continue;
     }
     const Go go = co_await expand_some(*job);

@@ -277,6 +277,19 @@ class BulkJobs(HttpApi):
         for address in ("reset@dest.test", "posted@dest.test"):
             self.assertLess(order.index(address), 250, address)
 
+    def test_a_job_whose_messages_are_held_says_why_it_waits(self):
+        relay, peer, client = self.relay_with_api()
+        relay.settings["route"] = [{"domains": ["*"], "next_hop": "hold"}]
+        relay.restart()
+        job = client.post("/v1/messages/batch",
+                          {"content": CONTENT, "recipients": rows(6000)}).json["job"]
+        shown = eventually(lambda: (j := client.get(f"/v1/jobs/{job}").json)["note"] and j, 60,
+                           "the note")
+        self.assertIn("wait for their first attempt", shown["note"])
+        self.assertGreater(shown["counts"]["waiting"], 0, shown)
+        self.assertEqual(client.post(f"/v1/jobs/{job}/cancel").status, 200)
+        eventually(lambda: client.get(f"/v1/jobs/{job}").json["state"] == "cancelled", 30)
+
     def test_commands_beside_an_import_take_nothing_but_whom_they_erase(self):
         relay, peer, client = self.relay_with_api()
         made = client.post("/v1/jobs", {"content": CONTENT}).json["id"]
