@@ -184,6 +184,28 @@ TEST(ProviderFiles, OwnFilesLieOverTheShippedOnes) {
   EXPECT_EQ(loaded.providers->find("a.mine.example", "").name, "mine");
 }
 
+// Transactions that began before a reload still have the profile of then.
+TEST(ProviderFiles, TheNamesakeAnswersForAProfileOfTheRulesBefore) {
+  const auto with = [](const char* name, const char* reason) {
+    return build_providers(shipped_files(),
+                           {{std::string(name) + ".toml",
+                             "mx = [\"*.mine.example\"]\n[[reply]]\ntext = "
+                             "'xyzzy'\nreason = \"" +
+                                 std::string(reason) + "\"\nexample = \"550 xyzzy\"\n",
+                             "dir/mine.toml"}})
+        .providers;
+  };
+  const auto before = with("mine", "policy"), after = with("mine", "content");
+  const auto gone = with("other", "content");
+  ASSERT_TRUE(before && after && gone);
+  const Profile& profile = *before->find_by_name("mine");
+  const auto facts = parse_reply_facts("550 xyzzy", Phase::Rcpt);
+  EXPECT_EQ(before->classify(facts, profile).reason, Reason::Policy);
+  EXPECT_EQ(after->classify(facts, profile).reason, Reason::Content);
+  EXPECT_EQ(gone->classify(facts, profile).reason, Reason::Undefined) << "by the default's rules";
+  EXPECT_EQ(after->classify(facts, before->fallback()).reason, Reason::Undefined);
+}
+
 TEST(ProviderFiles, MistakesNameFileLineAndTheNearestWord) {
   const std::string mx = "mx = [\"*.mine.example\"]\n";
   EXPECT_EQ(complaints("mx = [\"*.mine.example\"]\n[limits]\nconections = 3\n"),
