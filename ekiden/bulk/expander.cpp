@@ -95,6 +95,10 @@ Expander::Expander(Parts parts)
 Expander::~Expander() {
   *is_alive_ = false;
   parts_.watch.on_tried({});
+  // A job holds the coroutine that waits for it, and that one holds the job.
+  for (const auto& [id, job] : jobs_) {
+    const base::Completion<int> dropped = std::exchange(job->waiting, {});
+  }
 }
 
 void Expander::take(base::MessageId id, Wish wish, Came came) {

@@ -41,7 +41,13 @@ StoreWriter::Progress StoreWriter::State::move_batch(std::size_t& size) {
   Result<spool::EventBatch> batch = spool.next_events(options.batch_max);
   if (!batch) return failed(batch.error());
   size = batch->events.size();
-  if (batch->events.empty()) return Progress::Idle;
+  if (batch->events.empty() && batch->cursor == 0) return Progress::Idle;
+  // Nothing is left of those up to there, or they are stored already: a file that was spilled while
+  // they were read, or is damaged. Nobody would come past them otherwise.
+  if (batch->events.empty()) {
+    spool.events_stored(batch->cursor);
+    return Progress::More;
+  }
   const Result<void> written = sink.write(batch->events);
   if (!written) return failed(written.error());
   spool.events_stored(batch->cursor);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <utility>
 
 #include "ekiden/events/error.hpp"
 #include "tests/support/fake_clock.hpp"
@@ -22,11 +23,15 @@ class EventSpool final : public spool::Spool {
   Result<spool::EventBatch> next_events(std::size_t count_max) override {
     ++asked;
     spool::EventBatch batch;
+    if (unreadable > 0) {
+      batch.cursor = stored + std::exchange(unreadable, 0);
+      return batch;
+    }
     for (const std::string& event : waiting) {
       if (batch.events.size() >= count_max) break;
       batch.events.push_back(event);
     }
-    batch.cursor = stored + batch.events.size();
+    if (!batch.events.empty()) batch.cursor = stored + batch.events.size();
     return batch;
   }
   void events_stored(std::uint64_t cursor) override {
@@ -41,6 +46,7 @@ class EventSpool final : public spool::Spool {
 
   std::deque<std::string> waiting;
   std::uint64_t stored = 0;
+  std::uint64_t unreadable = 0;  ///< of those that wait, from the first
   int asked = 0;
 
  private:
@@ -76,6 +82,17 @@ struct StoreWriterTest : testing::Test {
     return std::make_unique<StoreWriter>(spool, sink, home, clock, options, counters);
   }
 };
+
+TEST_F(StoreWriterTest, ComesPastWhatIsStoredAlreadyOrCannotBeRead) {
+  for (const char* event : {"damaged", "damaged too", "well"}) spool.put(event);
+  spool.unreadable = 2;
+  StoreWriter writer(spool, sink, home, clock, {}, counters);
+  EXPECT_EQ(writer.run_once(), StoreWriter::Progress::More);
+  EXPECT_EQ(writer.run_once(), StoreWriter::Progress::More);
+  EXPECT_EQ(sink.kept, std::vector<std::string>{"well"});
+  EXPECT_EQ(writer.run_once(), StoreWriter::Progress::Idle);
+  EXPECT_EQ(spool.stored, 3u);
+}
 
 TEST_F(StoreWriterTest, MovesWhatAnEarlierLifeLeft) {
   spool.waiting = {"a", "b"};

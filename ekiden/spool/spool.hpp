@@ -151,7 +151,7 @@ struct Recovered {
 
 /// Events that are durable and that the consumer has not acknowledged, oldest first.
 struct EventBatch {
-  std::uint64_t cursor = 0;  ///< hand back with events_stored once they are safe elsewhere
+  std::uint64_t cursor = 0;  ///< hand back once they are safe, or there is none of them; 0: idle
   std::vector<std::string> events;
 };
 
