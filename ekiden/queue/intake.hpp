@@ -15,7 +15,7 @@ namespace ekiden::queue {
 struct Accepted {
   base::MessageId id;
   std::shared_ptr<const message::Meta> meta;
-  spool::Body body;
+  spool::Body body;  ///< without its octets: they are read back when it is due
   /// Of recipients that do not start afresh, because they were another message's before.
   std::vector<spool::Progress> progress = {};
 };

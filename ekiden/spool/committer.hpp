@@ -89,6 +89,10 @@ class Committer {
   /// At most what a limit record, and what one more segment in a done, takes.
   static constexpr std::uint64_t kLimitRoom = 128;
   static constexpr std::uint64_t kLifeRoom = 16;
+  /// Of a batch, what changes recipients that are queued: the sync of an operation's million
+  /// changes is waited for by all mail that comes meanwhile. When so much waits, it waits for
+  /// nothing else.
+  static constexpr std::uint64_t kChangesOctetsMax = 1u << 20;
 
   struct Changed {
     std::uint32_t recipient;

@@ -9,9 +9,6 @@ namespace {
 
 /// A batch takes what waits, up to this; the rest makes the next one.
 constexpr std::uint64_t kBatchOctetsMax = 8u << 20;
-/// Of that, what changes recipients that are queued: the sync of an operation's million changes is
-/// waited for by all mail that comes meanwhile.
-constexpr std::uint64_t kChangesOctetsMax = 1u << 20;
 
 }  // namespace
 

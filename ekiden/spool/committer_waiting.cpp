@@ -29,7 +29,8 @@ void Committer::count_waiting(const Submission& one, int sign) {
 }
 
 bool Committer::has_urgent_work() const {
-  return urgent_ > 0 || step_ != nullptr || is_closing_;
+  const bool is_full = is_healthy_ && updates_octets_ >= kChangesOctetsMax;
+  return urgent_ > 0 || is_full || step_ != nullptr || is_closing_;
 }
 
 bool Committer::should_gather() {
