@@ -44,8 +44,8 @@ class WindowLimit {
   void give_back(std::uint64_t ticket, std::uint32_t n);
   static constexpr std::size_t kTicketsMax = 64;
 
-  /// Another rate from now on. What was counted still is: the wait that is left is kept, in full
-  /// and at least one new interval's share of the burst.
+  /// Another rate from now on. What was counted still is: as so many events of a faster rate, as
+  /// the wait that is left of a slower one, and at least one new interval's share of the burst.
   void set_rate(config::Rate rate, base::Steady now);
 
  private:

@@ -118,7 +118,7 @@ class TopLive(support.Scenario):
         return terminal
 
     def test_keys_choose_rows_order_and_filter(self):
-        top = self.top(columns=140)
+        top = self.top(columns=170)
         top.wait_for(lambda lines: any(l.startswith("SITE") for l in lines), "sites")
         for key, heading, name in (("p", "PROVIDER", "mx.one.test"), ("o", "SOURCE", "mail1"),
                                    ("t", "TENANT", "default"), ("s", "SITE", "mx")):
