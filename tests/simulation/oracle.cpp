@@ -301,8 +301,10 @@ void Oracle::check_reports(const Submission& mail, const std::string& recipient,
   if (failed.size() > 1 && !was_lying() && !has_come_back)
     find(what + " is reported to have failed twice");
   const bool has_failed = ends.failed + ends.expired > 0;
-  const bool is_wanted = !mail.is_http && !mail.reverse_path.empty() && mail.notify != "NEVER" &&
-                         (mail.notify.empty() || mail.notify.find("FAILURE") != std::string::npos);
+  // Recipients that X-SMTPAPI names come without a NOTIFY of their own.
+  const std::string notify = mail.named_instead.empty() ? mail.notify : std::string();
+  const bool is_wanted = !mail.is_http && !mail.reverse_path.empty() && notify != "NEVER" &&
+                         (notify.empty() || notify.find("FAILURE") != std::string::npos);
   if (!failed.empty() && !has_failed && !was_lying() && !has_come_back)
     find(what + " is reported to have failed and has not");
   if (!failed.empty() && !is_wanted && !has_come_back)

@@ -42,13 +42,11 @@ struct History {
   bool has_operators = false, has_storms = false, has_moving_hosts = false;
   bool has_rewriting = false;
   bool has_protection = false;  ///< DANE and MTA-STS hold
-  bool has_tenant = false;      ///< copies are kept
   account::Limits tenant_limits;
   std::set<std::string> suppressed;
   /// Whom a report of another relay says to have failed, after we had delivered to them.
   std::set<std::pair<std::string, std::string>> returned;
   std::set<base::MessageId> archived;
-  std::map<std::string, unsigned> tls_sessions;  ///< reported on, by recipient domain
   std::vector<Deletion> deletions;
   /// An operator has cancelled jobs: what had become no message by then never does.
   bool has_cancelled_jobs = false;

@@ -100,7 +100,6 @@ Stage::Stage(std::uint64_t seed, Trace trace, Fault fault)
                        conditions.has(Plague::Tenants) || conditions.has(Plague::Schedules);
   history.has_rewriting = conditions.has(Plague::Rewriting);
   history.has_protection = conditions.has(Plague::Protection);
-  history.has_tenant = conditions.has(Plague::Tenants);
   history.tenant_limits = conditions.tenant_limits;
   history.suppressed.insert(conditions.suppressed.begin(), conditions.suppressed.end());
 }
@@ -128,14 +127,15 @@ RelayGround Stage::ground() {
   if (conditions.has(Plague::Protection)) {
     ground.mta_sts = &policies;
     ground.observe_tls = [this](const std::string& domain, const policy::TlsSession&) {
-      ++history.tls_sessions[domain];
+      if (domain.empty()) find("an attempt at nobody's domain is reported on");
     };
   }
   ground.has_jobs = conditions.has(Plague::Jobs) || conditions.has(Plague::Http);
   if (conditions.has(Plague::Tenants))
     ground.keep_copy = [this](spool::Port&, base::MessageId id, const message::Meta& meta,
                               const spool::Body&) {
-      if (!meta.details.is_generated) history.archived.insert(id);
+      if (meta.details.is_generated || !history.archived.insert(id).second)
+        find(base::format_message_id(id) + " is archived, and it should not be, or twice");
     };
   ground.learnt = &learnt;
   ground.wrappers.push_back(wrappers_for(fault, world));
