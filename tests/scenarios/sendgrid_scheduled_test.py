@@ -202,7 +202,7 @@ class Bypass(SendGrid):
         self.assertIn(b"bodyFOOT", data)
         self.assertIn(b"body<i>F</i></body>", data)
         self.assertError(self.mail(client, reply_to={"email": "r@client.test"},
-                                   reply_to_list=[{"email": "s@client.test"}]), 400)
+                                   reply_to_list=[{"email": "s@client.test"}]), 400, "reply_to.email")
 
 
 if __name__ == "__main__":
