@@ -11,8 +11,8 @@
 #include <future>
 #include <thread>
 
-#include "apps/bulk_node.hpp"
 #include "apps/archive_node.hpp"
+#include "apps/bulk_node.hpp"
 #include "apps/control_plane.hpp"
 #include "apps/egress_file.hpp"
 #include "apps/http_endpoints.hpp"

@@ -75,7 +75,7 @@ struct Surroundings {
   /// For reports on what came back after delivery. Empty: there are none.
   inbound::FindAccepted find_accepted = nullptr;
   policy::TlsObserver observe_tls = nullptr;  ///< null: nobody reports on TLS
-  bulk::Watch* jobs = nullptr;  ///< null: there are no bulk jobs
+  bulk::Watch* jobs = nullptr;                ///< null: there are no bulk jobs
   /// Empty: nothing is archived.
   inbound::KeepCopy keep_copy = nullptr;
 };

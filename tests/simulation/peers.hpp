@@ -35,6 +35,7 @@ class LineStream {
   /// The stream is taken out, to be put under TLS, and comes back so. Nothing may be read ahead.
   std::unique_ptr<net::Stream> release() { return std::move(stream_); }
   void cover(std::unique_ptr<net::Stream> secured) { stream_ = std::move(secured); }
+  bool is_covered() const { return stream_->tls() != nullptr; }
 
  private:
   base::Task<bool> more(base::Steady deadline);
