@@ -17,7 +17,8 @@ class ApiStatistics : public ApiOverEvents {
   void add(std::uint64_t number, Kind kind, std::string reason = {}, std::string tag = {}) {
     Event event;
     event.message = id(number);
-    event.time = bench_.clock.now();
+    // No two are the same event.
+    event.time = bench_.clock.now() + std::chrono::microseconds(batch_.size());
     event.kind = kind;
     event.recipient = "b" + std::to_string(number) + "@dest.test";
     event.tenant = api_.tenant();
@@ -130,9 +131,9 @@ TEST_F(ApiStatistics, AnAnalysisTellsWhoHasOpenedADelivery) {
   const std::string job = std::to_string(parsed(ordered).at("job_id").to_number<std::int64_t>());
   const std::string path = "/api/v1/deliveries/-/analysis/report/" + job;
   const json::object report = parsed(ask("GET", path));
-  EXPECT_EQ(report.at("percentage"), 100);
+  EXPECT_EQ(report.at("percentage").to_number<int>(), 100);
   EXPECT_EQ(report.at("total_count").to_number<int>(), 2) << "each recipient once";
-  EXPECT_EQ(report.at("mail_open_file_url"), path + "/download");
+  EXPECT_EQ(report.at("mail_open_file_url").as_string(), path + "/download");
   const HttpResponse packed = ask("GET", path + "/download");
   EXPECT_EQ(packed.content_type, "application/zip");
   EXPECT_TRUE(packed.body.starts_with("PK"));

@@ -265,7 +265,8 @@ class Examination {
       }
       greeting.append(buffer.data(), *read);
     }
-    const std::string_view line = base::trimmed(greeting.substr(0, greeting.find('\n')));
+    const std::string_view line =
+        base::trimmed(std::string_view(greeting).substr(0, greeting.find('\n')));
     const auto code = base::parse_u64(line.substr(0, 3));
     if (code && *code >= 200 && *code < 600) {
       probed.is_greeted = true;

@@ -223,7 +223,7 @@ void Dispatcher::assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
                         const queue::RetryPolicy& retry, base::Duration valid_for) {
   const unsigned owner = parts_.neighbours.owner_of(owner_key(*plan));
   if (owner != parts_.worker.index) {
-    move_domain(domain, owner);
+    move_domain(domain, owner, plan, valid_for);
     return;
   }
   const std::string_view way = queue::way_of_key(scheduler_.domain_name(domain));
@@ -249,8 +249,10 @@ void Dispatcher::assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
   scheduler_.assign_domain(domain, lane, now + valid_for, now);
 }
 
-/// The site belongs to another worker: so do the recipients, which ask there again.
-void Dispatcher::move_domain(std::uint32_t domain, unsigned owner) {
+/// The site belongs to another worker: so do the recipients. The plan goes with them: what that
+/// worker's DNS cache says may name another site for a while, and send them back, for ever.
+void Dispatcher::move_domain(std::uint32_t domain, unsigned owner,
+                             const std::shared_ptr<const Plan>& plan, base::Duration valid_for) {
   std::map<base::MessageId, std::unique_ptr<Moving>> moving;
   const std::string name = scheduler_.domain_name(domain);
   std::vector<std::uint32_t> slots;
@@ -266,7 +268,9 @@ void Dispatcher::move_domain(std::uint32_t domain, unsigned owner) {
                                               std::string(tenant),
                                               std::string(stream),
                                               {},
-                                              {}});
+                                              {},
+                                              plan,
+                                              valid_for});
     }
     const std::uint32_t slot = scheduler_.find(pick.id, pick.recipients.front());
     const queue::RecipientEntry& entry = scheduler_.recipient(slot);

@@ -195,6 +195,9 @@ class Dispatcher final : public queue::Intake {
     std::string tenant, stream;
     std::vector<queue::Arrival> arrivals;
     std::vector<std::string> domains;  ///< one for each arrival, which points into them
+    /// By which they are its own, and for how long; null: it finds out.
+    std::shared_ptr<const Plan> plan = nullptr;
+    base::Duration valid_for{};
   };
   void each_feed(void (*tell)(ConnectionFeed&));
   void ask_others_to_evict(base::Time after);
@@ -257,7 +260,8 @@ class Dispatcher final : public queue::Intake {
   queue::LaneLimits limits_of(const Plan& plan, std::string_view way) const;
   void assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
               const queue::RetryPolicy& retry, base::Duration valid_for);
-  void move_domain(std::uint32_t domain, unsigned owner);
+  void move_domain(std::uint32_t domain, unsigned owner, const std::shared_ptr<const Plan>& plan,
+                   base::Duration valid_for);
   base::Task<void> resolve(std::uint32_t domain, std::shared_ptr<const Routed> routed);
   void fail_domain(std::uint32_t domain, const Routed& routed, const smtp::Reply& reply);
   void set_aside(std::uint32_t domain, const Routed& routed);

@@ -170,6 +170,13 @@ void Dispatcher::add(Moving moving) {
   scheduler_.add({moving.id, std::move(moving.resident), moving.received, moving.size,
                   moving.tenant, moving.stream},
                  moving.arrivals, parts_.worker.clock.now());
+  if (moving.plan) {
+    const std::uint32_t slot = scheduler_.find(moving.id, moving.arrivals.front().index);
+    const std::uint32_t domain = scheduler_.recipient(slot).domain;
+    if (scheduler_.waiting(domain) > 0)
+      assign(domain, std::move(moving.plan), route_of(moving.domains.front())->retry,
+             moving.valid_for);
+  }
   note_queued();
   wake();
 }

@@ -219,6 +219,10 @@ Action ServerDialogue::resume(Event event) {
 
 Action ServerDialogue::advance() {
   while (true) {
+    if (idle_commands_ > options_.commands_max) {
+      reply(421, {4, 7, 0}, options_.hostname + " Too many commands");
+      return close("too many commands");
+    }
     std::optional<Action> action;
     switch (state_) {
       case State::Command:
@@ -227,10 +231,6 @@ Action ServerDialogue::advance() {
         if (errors_ > options_.errors_max) {
           reply(421, {4, 7, 0}, options_.hostname + " Too many errors");
           return close("too many errors");
-        }
-        if (idle_commands_ > options_.commands_max) {
-          reply(421, {4, 7, 0}, options_.hostname + " Too many commands");
-          return close("too many commands");
         }
         if (output_.size() > kOutputOctetsMax) return Flush{};
         const bool is_answer = state_ == State::AuthAnswer;

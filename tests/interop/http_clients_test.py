@@ -227,7 +227,7 @@ class HttpClients(interop.Interop, httpapi.HttpApi):
                    raw=b"--b\r\nContent-Disposition: form-data; name=\"file\"\r\n"
                        b"Content-Type: text/csv\r\n\r\n" + list_.read_bytes() + b"\r\n--b--\r\n",
                    headers={"Content-Type": "multipart/form-data; boundary=b"})
-        reserved = client.ask("PATCH", path, {"reservation_time": "2040-01-01T00:00:00+09:00"})
+        reserved = client.ask("PATCH", path, {"reservation_time": "2035-01-01T00:00:00+09:00"})
         self.assertEqual(reserved.status, 200, reserved)
 
         def again(*steps):
