@@ -17,8 +17,9 @@ class ApiStatistics : public ApiOverEvents {
   void add(std::uint64_t number, Kind kind, std::string reason = {}, std::string tag = {}) {
     Event event;
     event.message = id(number);
-    // No two are the same event.
-    event.time = bench_.clock.now() + std::chrono::microseconds(batch_.size());
+    event.time = bench_.clock.now();
+    // A message is opened more than once.
+    if (kind == Kind::Opened) event.id = "opened-" + std::to_string(batch_.size());
     event.kind = kind;
     event.recipient = "b" + std::to_string(number) + "@dest.test";
     event.tenant = api_.tenant();
