@@ -10,47 +10,19 @@ had a message that had left.
 """
 import http.client
 import json
-import os
-import pathlib
-import subprocess
 import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests/scenarios"))
-import support  # noqa: E402
-
-
-def cpu_of(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+from http_node import Node
 
 
 def main():
     batches = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     recipients = int(sys.argv[2]) if len(sys.argv) > 2 else 10000
     with tempfile.TemporaryDirectory() as folder:
-        http_port = support.free_port()
-        config = pathlib.Path(folder, "ekiden.toml")
-        config.write_text(f"""
-[node]
-hostname = "bench.test"
-data_dir = "{folder}/data"
-workers = 2
-[[http]]
-address = "127.0.0.1:{http_port}"
-services = ["api", "metrics"]
-[[route]]
-domains = ["*"]
-next_hop = "discard"
-[log]
-level = "warning"
-""")
-        pathlib.Path(folder, "data").mkdir(mode=0o750)
-        run = lambda *a: subprocess.run([support.BINARY, *a, "--config", str(config)], check=True,
-                                        capture_output=True, text=True).stdout
-        key = json.loads(run("key", "create", "bench", "--json"))["key"]
-        relay = subprocess.Popen([support.BINARY, "serve", "--config", str(config)])
+        node = Node(folder)
+        node.start()
         try:
             content = {"from": "News <news@client.test>", "subject": "Hello {{name}}",
                        "text": "Dear {{name}},\n" + "your code is {{code}}. " * 100,
@@ -58,16 +30,9 @@ level = "warning"
             bodies = [json.dumps({"content": content, "recipients": [
                 {"to": f"user{n}-{i}@dest{i % 50}.test", "data": {"name": f"Name {i}", "code": i}}
                 for i in range(recipients)]}).encode() for n in range(batches)]
-            client = None
-            while client is None:
-                try:
-                    client = http.client.HTTPConnection("127.0.0.1", http_port, timeout=60)
-                    client.connect()
-                except OSError:
-                    client = None
-                    time.sleep(0.1)
-            headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-            before, cpu = time.monotonic(), cpu_of(relay.pid)
+            client = http.client.HTTPConnection("127.0.0.1", node.port, timeout=60)
+            headers = {**node.headers, "Content-Type": "application/json"}
+            before, cpu = time.monotonic(), node.cpu()
             jobs = []
             for body in bodies:
                 client.request("POST", "/v1/messages/batch", body, headers)
@@ -76,7 +41,7 @@ level = "warning"
                 if answer.status != 202:
                     raise SystemExit(f"{answer.status} {text[:300]}")
                 jobs.append(json.loads(text)["job"])
-            wall, used = time.monotonic() - before, cpu_of(relay.pid) - cpu
+            wall, used = time.monotonic() - before, node.cpu() - cpu
             count = batches * recipients
             print(f"accepted {count} recipients in {wall:.2f} s: {count / wall:,.0f}/s; "
                   f"{used:.2f} s CPU with what was sent meanwhile")
@@ -87,12 +52,11 @@ level = "warning"
                     client.request("GET", f"/v1/jobs/{job}", headers=headers)
                     if json.loads(client.getresponse().read())["state"] == "done":
                         left.discard(job)
-            wall, used = time.monotonic() - before, cpu_of(relay.pid) - cpu
+            wall, used = time.monotonic() - before, node.cpu() - cpu
             print(f"expanded and discarded after {wall:.2f} s: {count / wall:,.0f}/s; "
                   f"{used / count * 1e6:.0f} µs CPU each")
         finally:
-            relay.terminate()
-            relay.wait()
+            node.stop()
 
 
 main()

@@ -18,8 +18,7 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests/scenarios"))
-import support  # noqa: E402
+from http_node import Node, cpu_of, support
 
 EVERY = 0.05
 CONTENT = {"from": "News <news@client.test>", "subject": "{{name}}",
@@ -36,73 +35,38 @@ def busy_seconds():
     return (sum(fields) - fields[3] - fields[4]) / 100
 
 
-def cpu_of(*pids):
-    total = 0
-    for pid in pids:
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        total += (int(fields[11]) + int(fields[12])) / 100
-    return total
+class Bed(Node):
+    """Mail comes by SMTP too, and leaves for a sink."""
 
-
-class Bed:
     def __init__(self, folder):
-        self.smtp, self.http, sink = (support.free_port() for _ in range(3))
-        self.config = pathlib.Path(folder, "ekiden.toml")
-        self.config.write_text(f"""
-[node]
-hostname = "bench.test"
-data_dir = "{folder}/data"
-workers = 2
+        self.smtp, sink = support.free_port(), support.free_port()
+        super().__init__(folder, f"""
 [[listener]]
 address = "127.0.0.1:{self.smtp}"
 service = "relay"
 tls = "off"
 trusted_networks = ["127.0.0.0/8"]
-[[http]]
-address = "127.0.0.1:{self.http}"
-services = ["api", "metrics"]
 [delivery]
 private_next_hops = "allow"
 [[route]]
 domains = ["*"]
 next_hop = "127.0.0.1:{sink}"
-[log]
-level = "warning"
 """)
-        pathlib.Path(folder, "data").mkdir(mode=0o750)
-        self.key = json.loads(self.run("key", "create", "bench", "--json"))["key"]
-        self.processes = [
-            subprocess.Popen([support.BINARY, "sink", "--listen", f"127.0.0.1:{sink}"],
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL),
-            subprocess.Popen([support.BINARY, "serve", "--config", str(self.config)])]
-        while True:
-            try:
-                self.ask("GET", "/v1/key")
-                break
-            except OSError:
-                time.sleep(0.05)
+        self.sink = subprocess.Popen([support.BINARY, "sink", "--listen", f"127.0.0.1:{sink}"],
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.start()
 
-    def run(self, *arguments):
-        return subprocess.run([support.BINARY, *arguments, "--config", str(self.config)],
-                              check=True, capture_output=True, text=True).stdout
-
-    def ask(self, method, path, body=None):
-        client = http.client.HTTPConnection("127.0.0.1", self.http, timeout=600)
-        client.request(method, path, body, {"Authorization": f"Bearer {self.key}",
-                                            "Content-Type": "application/json"})
-        answer = client.getresponse()
-        text = answer.read()
-        client.close()
-        if answer.status >= 300:
-            raise SystemExit(f"{method} {path}: {answer.status} {text[:300]}")
-        return json.loads(text)
+    def stop(self):
+        super().stop()
+        self.sink.terminate()
+        self.sink.wait()
 
     def send_while(self, name, goes_on):
         """A message every 50 ms as long as `goes_on` says; their times to 250."""
         taken, number, smtp = ([], []), 0, smtplib.SMTP("127.0.0.1", self.smtp)
-        client = http.client.HTTPConnection("127.0.0.1", self.http, timeout=60)
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         due = time.monotonic()
-        pids = [p.pid for p in self.processes]
+        pids = [self.process.pid, self.sink.pid]
         before = busy_seconds(), cpu_of(*pids), time.monotonic()
         while goes_on():
             due = max(due + EVERY, time.monotonic() - 1)
@@ -116,8 +80,7 @@ level = "warning"
                 smtp.sendmail("reset@client.test", [to], mail)
             else:
                 client.request("POST", "/v1/messages", posted, {
-                    "Authorization": f"Bearer {self.key}", "Content-Type": "application/json",
-                    "Idempotency-Key": to})
+                    **self.headers, "Content-Type": "application/json", "Idempotency-Key": to})
                 answer = client.getresponse()
                 if answer.status != 202:
                     raise SystemExit(f"{answer.status} {answer.read()[:300]}")
@@ -181,9 +144,7 @@ def main():
                       f"{ms(delays, .99)} max {ms(delays, 1)} ({len(delays)} delivered); CPU "
                       f"{ours / wall:.2f} of ours, {others / wall:.2f} of others", flush=True)
         finally:
-            for process in reversed(bed.processes):
-                process.terminate()
-                process.wait()
+            bed.stop()
 
 
 main()

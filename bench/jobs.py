@@ -10,19 +10,15 @@ counted: one `accepted` and one end.
 """
 import argparse
 import array
-import http.client
 import json
-import os
 import pathlib
 import random
 import re
 import subprocess
-import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests/scenarios"))
-import support  # noqa: E402
+from http_node import Node, support
 
 REQUEST_OCTETS = 10_000_000
 CONTENT = {"from": "News <news@client.test>", "subject": "{{name}}様へのお知らせ",
@@ -31,73 +27,7 @@ CONTENT = {"from": "News <news@client.test>", "subject": "{{name}}様へのお�
 ENDS = {"delivered", "bounced", "expired", "suppressed", "cancelled"}
 
 
-class Node:
-    def __init__(self, folder):
-        self.folder, self.port = pathlib.Path(folder), support.free_port()
-        self.config = self.folder / "ekiden.toml"
-        self.config.write_text(f"""
-[node]
-hostname = "bench.test"
-data_dir = "{folder}/data"
-workers = 2
-[[http]]
-address = "127.0.0.1:{self.port}"
-services = ["api", "metrics"]
-[[route]]
-domains = ["*"]
-next_hop = "discard"
-[log]
-level = "warning"
-""")
-        (self.folder / "data").mkdir(mode=0o750)
-        key = json.loads(self.run("key", "create", "bench", "--json"))["key"]
-        self.headers = {"Authorization": f"Bearer {key}"}
-        self.process, self.used = None, 0.0
-
-    def run(self, *arguments):
-        return subprocess.run([support.BINARY, *arguments, "--config", str(self.config)],
-                              check=True, capture_output=True, text=True).stdout
-
-    def start(self):
-        began = time.monotonic()
-        self.process = subprocess.Popen([support.BINARY, "serve", "--config", str(self.config)])
-        while True:
-            try:
-                self.ask("GET", "/v1/key")
-                return time.monotonic() - began
-            except OSError:
-                if self.process.poll() is not None:
-                    raise SystemExit("the relay ended")
-                time.sleep(0.05)
-
-    def kill(self):
-        self.used += self._cpu()
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait()
-
-    def ask(self, method, path, body=None, kind="application/json"):
-        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
-        try:
-            client.request(method, path, body, {**self.headers, "Content-Type": kind})
-            answer = client.getresponse()
-            text = answer.read()
-        finally:
-            client.close()
-        if answer.status >= 300:
-            raise SystemExit(f"{method} {path}: {answer.status} {text[:300]}")
-        return json.loads(text)
-
-    def _cpu(self):
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def cpu(self):
-        return self.used + self._cpu()
-
+class Relay(Node):
     def memory(self, name="VmHWM"):
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(rf"{name}:\s+(\d+)", text)[1]) / 1024
@@ -146,7 +76,7 @@ def main():
     options.add_argument("--kills", type=int, default=0)
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        node = Node(folder)
+        node = Relay(folder)
         node.start()
         idle = node.memory("VmRSS")
         job = "/v1/jobs/" + node.ask("POST", "/v1/jobs", json.dumps({"content": CONTENT}))["id"]
@@ -173,7 +103,7 @@ def main():
                 stepped += given.rows // 10
                 print(f"  {begun} rows begun after {time.monotonic() - before:.1f} s, "
                       f"{node.cpu() - cpu:.1f} s CPU, {node.memory('VmRSS'):.0f} MiB", flush=True)
-            if begun >= given.rows // 4 and not has_paused:
+            if begun >= given.rows // 4 and not has_paused and state["state"] != "done":
                 has_paused = True
                 node.ask("POST", job + "/pause")
                 # What was under way when it was paused still arrives.
