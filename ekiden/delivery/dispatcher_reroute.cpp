@@ -30,7 +30,10 @@ base::Task<Result<spool::Body>> copy_of(spool::Port& port, spool::Body body) {
   auto finish = [&writer](base::Completion<Result<spool::Body>> done) {
     writer->finish(std::move(done));
   };
-  co_return co_await base::suspend<Result<spool::Body>>(std::move(finish));
+  Result<spool::Body> copy = co_await base::suspend<Result<spool::Body>>(std::move(finish));
+  // It was whole when it was loaded. What has changed since must not get a sum that agrees with it.
+  if (copy && copy->sum() != body.sum()) co_return make_error_code(spool::Errc::Corrupt);
+  co_return copy;
 }
 
 }  // namespace

@@ -23,8 +23,11 @@ constexpr double kStart = 0.125;
 
 /// How long the way back takes, at the rate there: at least so many successes. So one throttling
 /// reply comes on many that are none.
-constexpr double kSuccessesLeast = 600;
+constexpr double kSuccessesLeast = 100;
 constexpr double kWay_s = 300;
+/// At a few an hour that many would take days, and an hour without a complaint says as much.
+constexpr double kSlowWay_s = 3600;
+constexpr double kSlowSuccessesLeast = 10;
 /// Behind a suspension: to what held, and beyond it.
 constexpr double kWayWary_s = 2 * 3600.0;
 constexpr double kBeyondWary_s = 96 * 3600.0;
@@ -89,7 +92,8 @@ void AdaptiveRate::on_success(base::Time, base::Time sent_at) {
   is_suspended_ = false;
   double way_s = kWay_s;
   if (state_.is_wary) way_s = state_.progress < 1 ? kWayWary_s : kBeyondWary_s;
-  state_.progress += 1 / std::max(kSuccessesLeast, rate() * way_s);
+  const double least = std::clamp(rate() * kSlowWay_s, kSlowSuccessesLeast, kSuccessesLeast);
+  state_.progress += 1 / std::max(least, rate() * way_s);
   state_.progress = std::min(state_.progress, kProgressMax);
   if (state_.progress >= kForgets) state_.is_wary = false;
 }

@@ -182,6 +182,21 @@ TEST(AdaptiveRate, TakesTheCeilingWhereNobodyThrottles) {
   EXPECT_LE(learnt.rate(), 10);
 }
 
+// A bad hour may leave it at a few messages an hour.
+TEST(AdaptiveRate, ComesBackFromItsFloorInHalfADay) {
+  AdaptiveRate learnt({100, 6.0 / 3600});
+  Time now = kBegin;
+  for (int i = 0; i < 40; ++i) {
+    now += 1min;
+    learnt.on_throttled(now, now - 1s);
+    learnt.on_success(now + 10s, now + 1s);
+  }
+  EXPECT_LT(learnt.rate(), 0.01);
+  const auto provider = [](Time) { return Answer::Taken; };
+  (void)send(learnt, provider, now, now + 12h, now, 1);
+  EXPECT_GT(learnt.rate(), 1);
+}
+
 // Nothing grows without evidence, and nothing is cut twice for one overload.
 TEST(AdaptiveRate, OnlyNewRepliesCount) {
   AdaptiveRate learnt({100, 0.01});

@@ -14,6 +14,8 @@ using namespace std::chrono_literals;
 /// Where no rate is configured, nothing learnt goes beyond this.
 constexpr double kCeiling = 1000;
 constexpr double kFloor = 6.0 / 3600;
+/// Learning begins at no less: who sends little does not know how much would be taken.
+constexpr double kLearnsFrom = 1;
 /// How long the rate of what was sent is measured.
 constexpr base::Duration kSpan = 10s;
 
@@ -208,7 +210,8 @@ double Channel::measured(Moment now) const {
 void Channel::learn(Moment now) {
   if (learnt_) return;
   const AdaptiveRate::Options bounds = options();
-  const double rate = std::clamp(measured(now), bounds.floor, bounds.ceiling);
+  const double rate =
+      std::clamp(std::max(measured(now), kLearnsFrom), bounds.floor, bounds.ceiling);
   AdaptiveRate::State state;
   state.rate = state.held = rate;
   learnt_.emplace(bounds, state);

@@ -100,6 +100,17 @@ TEST(Channel, LearnsFromWhatItSentWhenAReplyAsksForLess) {
   EXPECT_GT(*channel.learnt(), before) << "successes bring it back";
 }
 
+TEST(Channel, WhoSendsLittleIsNotHeldToThat) {
+  Channel channel(profile(), false, {}, at(0s));
+  for (int hour = 0; hour < 3; ++hour) {
+    channel.started(at(std::chrono::hours(hour)), 1);
+    channel.ended();
+  }
+  channel.on_throttled(at(2h + 1s), at(2h).wall);
+  ASSERT_TRUE(channel.learnt());
+  EXPECT_GT(*channel.learnt(), 0.5) << "one message an hour says nothing about what is taken";
+}
+
 TEST(Channel, ASuspensionHoldsForItsTimeAndThenAsksOnce) {
   Channel channel(profile(), false, {}, at(0s));
   channel.started(at(0s), 1);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -45,6 +46,10 @@ struct Body {
   std::uint64_t size = 0;
 
   bool is_in_memory() const { return file.empty(); }
+  /// The size and the sum of a file's octets when it was written, as its name has them.
+  std::string_view sum() const {
+    return std::string_view(file).substr(std::min(file.size(), file.find('-')));
+  }
 };
 
 struct NewMessage {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,8 @@ struct Deletion {
 struct DeskFiles {
   std::string suspensions, operations;
   std::vector<Deletion> deletions;
+  std::set<std::string>
+      released;  ///< from quarantine, by token: damaged octets are sent as they are
 };
 
 /// The operator's end of one life of the relay: what the control socket's commands do.

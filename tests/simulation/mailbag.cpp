@@ -156,7 +156,10 @@ void Mailbag::ask_by_header(Submission& mail) {
       "{\"to\": null, \"category\": null, \"section\": {}}",
       "[]",
   };
-  switch (stage_.random().below(7)) {
+  const std::uint64_t which = stage_.random().below(7);
+  // Behind a line that is no field nothing is a header any more.
+  if (mail.header.find("no field") != std::string::npos) return;
+  switch (which) {
     case 5:
     case 6:
       mail.header +=

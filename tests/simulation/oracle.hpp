@@ -48,6 +48,7 @@ struct History {
   std::set<std::pair<std::string, std::string>> returned;
   std::set<base::MessageId> archived;
   std::vector<Deletion> deletions;
+  std::set<std::string> released;  ///< from quarantine, tokens of what may be damaged
   /// An operator has cancelled jobs: what had become no message by then never does.
   bool has_cancelled_jobs = false;
   std::uint64_t memory_most = 0;  ///< octets of messages in memory that no connection excuses

@@ -128,7 +128,9 @@ void Oracle::check_urgency() {
 
 /// What each source may do to the carrier, as its hosts saw it.
 void Oracle::check_pace() {
-  std::map<net::Address, std::vector<base::Steady>> by_client;
+  /// When a transaction was begun at the earliest, and at the latest.
+  using Begun = std::pair<base::Steady, base::Steady>;
+  std::map<net::Address, std::vector<Begun>> by_client;
   for (const char* name : kCarrierSites) {
     const auto site = sites_.find(name);
     if (site == sites_.end()) continue;
@@ -137,7 +139,7 @@ void Oracle::check_pace() {
            " messages in a connection where its provider takes " +
            std::to_string(kCarrierMessages));
     for (const Site::Start& start : site->second.starts)
-      by_client[start.client].push_back(start.instant);
+      by_client[start.client].emplace_back(start.earliest, start.instant);
   }
   for (const auto& [name, most] : history_.connections_most) {
     const bool is_carriers = std::find(std::begin(kCarrierSites), std::end(kCarrierSites), name) !=
@@ -148,7 +150,7 @@ void Oracle::check_pace() {
   }
   // Its limits are those of a source, whichever of its addresses is used.
   if (const auto other = by_client.find(kSourceIpv6); other != by_client.end()) {
-    std::vector<base::Steady>& first = by_client[kSources[0]];
+    std::vector<Begun>& first = by_client[kSources[0]];
     first.insert(first.end(), other->second.begin(), other->second.end());
     by_client.erase(kSourceIpv6);
   }
@@ -156,15 +158,22 @@ void Oracle::check_pace() {
     if (std::find(std::begin(kSources), std::end(kSources), client) == std::end(kSources))
       find(client.to_string() + " is no source, and mail came from it");
     std::sort(starts.begin(), starts.end());
-    for (std::size_t first = 0; first + kCarrierRate < starts.size(); ++first) {
-      const base::Steady from = starts[first], to = starts[first + kCarrierRate];
-      if (to - from >= kCarrierPer - kUnderWay) continue;
+    for (const Begun& first : starts) {
+      const base::Steady from = first.first;
+      std::uint32_t count = 0;
+      base::Steady to = from;
+      for (const auto& [written, read] : starts) {
+        if (written < from || read >= from + kCarrierPer - kUnderWay) continue;
+        ++count;
+        to = std::max(to, read);
+      }
+      if (count <= kCarrierRate) continue;
       // The next life knows nothing of the last one's.
       const bool is_new_life =
           std::any_of(history_.crashes.begin(), history_.crashes.end(),
                       [&](const History::Crash& c) { return c.when >= from && c.when <= to; });
       if (is_new_life) continue;
-      return find(client.to_string() + " began " + std::to_string(kCarrierRate + 1) +
+      return find(client.to_string() + " began " + std::to_string(count) +
                   " transactions with the carrier within " + std::to_string((to - from).count()) +
                   " us from " + base::format_rfc3339(base::Time(from.time_since_epoch())));
     }

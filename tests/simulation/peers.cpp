@@ -11,6 +11,8 @@ namespace ekiden::simulation {
 namespace {
 
 constexpr base::Duration kPatience = std::chrono::minutes(15);
+/// Two flights: of the reply to RSET, and of MAIL behind it.
+constexpr base::Duration kUnderWayMax = std::chrono::milliseconds(600);
 constexpr std::uint16_t kImplicitTls = 465;
 constexpr std::size_t kReadOctets = 16 * 1024;
 
@@ -354,14 +356,21 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
   bool has_sender = false, has_announced = false;  // its limits, in reply to EHLO
   std::size_t asked = 0, messages = 0;             // recipients of this transaction
   std::string chunks;
+  base::Steady since{};   // what is read next may be under way
+  bool was_body = false;  // and ride behind it
   for (;;) {
     if (!reply.empty()) {
+      if (!was_body) since = world.steady();
       const bool goes_on = co_await say(stream, std::move(reply));
       if (!goes_on || is_refused) co_return;
     }
-    const std::optional<std::string> line = co_await stream.line(world.steady() + kPatience);
+    const base::Steady asked_at = world.steady();
+    const std::optional<std::string> line = co_await stream.line(asked_at + kPatience);
     if (!line) co_return;
+    if (world.steady() - asked_at > kUnderWayMax) since = world.steady();
     const std::string verb = base::lowered(line->substr(0, 4));
+    was_body = verb == "data" || verb == "bdat";
+    if (was_body) since = world.steady();
     if (verb == "ehlo") {
       has_announced = !temper.refuses_ehlo;
       reply = has_announced ? extensions(veil) : "502 5.5.1 what\r\n";
@@ -386,7 +395,7 @@ base::Task<void> Receiver::serve(std::unique_ptr<net::Stream> raw) {
       receipt.begun = world.steady();
       receipt.veil = veil;
       receipt.has_requiretls = line->find(" REQUIRETLS") != std::string::npos;
-      site_.starts.push_back({world.steady(), receipt.reverse_path, client});
+      site_.starts.push_back({world.steady(), receipt.reverse_path, client, since});
       site_.messages_most = std::max(site_.messages_most, ++messages);
       if (has_announced && temper.messages_max > 0 && messages > temper.messages_max)
         site_.broken_limits.push_back("message " + std::to_string(messages) +

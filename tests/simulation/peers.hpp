@@ -72,6 +72,7 @@ struct Site {
     base::Steady instant;
     std::string reverse_path;
     net::Address client;
+    base::Steady earliest{};  ///< when its sender can have written MAIL
   };
   std::vector<Start> starts;               ///< of transactions
   std::size_t recipients_most = 0;         ///< in one transaction

@@ -284,6 +284,7 @@ class Scenario {
     }
     stage_.history.clients_most = stage_.crowd.most;
     stage_.history.deletions = stage_.desk_files.deletions;
+    stage_.history.released = stage_.desk_files.released;
     Oracle oracle(stage_.history, stage_.submissions, stage_.sites, stage_.sink);
     Verdicts verdicts = oracle.judge();
     for (std::string& finding : verdicts.findings) stage_.find(std::move(finding));
