@@ -68,7 +68,7 @@ Api::Api(Parts parts)
   postmark::add_routes(frame_, sender_);
   resend::add_routes(frame_, sender_);
   sendgrid::add_routes(frame_, sender_, templates_);
-  sendgrid::add_admin_routes(frame_, parts_.shared.store(), parts_.shared.events(), queue_);
+  sendgrid::add_admin_routes(frame_, parts_.shared.store(), parts_.shared.events(), queue_, jobs_);
 }
 
 Api::~Api() = default;

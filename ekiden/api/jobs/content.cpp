@@ -121,6 +121,10 @@ std::optional<Content> read_content(const json::object& given, base::Time now, F
     findings.add("/bypass_suppressions", "unknown",
                  {"the suppression list is passed over for single messages only",
                   "配信停止リストを無視できるのは単独のメッセージだけです"});
+  if (object.erase("pool") != 0)
+    findings.add("/pool", "unknown",
+                 {"a pool is named for single messages only",
+                  "プールを指定できるのは単独のメッセージだけです"});
   content.draft = read_draft(object, findings);
   Draft probe = content.draft;
   probe.to.push_back({"probe@example.invalid", {}});
