@@ -9,12 +9,12 @@
 
 #include "ekiden/base/log.hpp"
 #include "ekiden/base/pool_task.hpp"
+#include "ekiden/bulk/expander_job.hpp"
 #include "ekiden/events/message_event.hpp"
 
 namespace ekiden::bulk {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 /// Of the record, read at a time.

@@ -1,6 +1,7 @@
 #include "ekiden/api/blastengine/transaction.hpp"
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <map>
 
 #include "ekiden/api/draft_reader.hpp"
@@ -8,6 +9,7 @@
 #include "ekiden/api/multipart.hpp"
 #include "ekiden/api/strict_json.hpp"
 #include "ekiden/base/text.hpp"
+#include "ekiden/message/trace.hpp"
 
 namespace ekiden::api::blastengine {
 namespace {
@@ -47,7 +49,9 @@ void insert_codes(const json::object& object, Draft& draft, Findings& findings) 
   if (codes == nullptr) return;
   if (codes->size() > kInsertCodesMax)
     return findings.add("/insert_code", "too_many", {"at most 50 codes", "50個までです"});
-  draft.metadata = json::serialize(json::object{{"insert_codes", *codes}});
+  // They come back in webhooks, as far as there is room.
+  std::string kept = json::serialize(json::object{{"insert_codes", *codes}});
+  if (kept.size() <= message::kMetadataOctetsMax) draft.metadata = std::move(kept);
   for (const json::value& one : *codes) {
     const json::object* code = one.if_object();
     const std::string key = code == nullptr ? std::string() : text_of(*code, "key");

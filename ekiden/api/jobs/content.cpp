@@ -58,6 +58,19 @@ std::string sentence_of(const Problem& problem) {
   return text.empty() ? problem.detail.english : text;
 }
 
+/// Codes of blastengine's form come back in its webhooks, as far as there is room.
+void keep_codes(const json::object& data, Draft& draft) {
+  json::array codes;
+  for (const auto& [name, value] : data) {
+    const bool is_code = (name.starts_with("__") && name.ends_with("__")) ||
+                         (name.starts_with("%%") && name.ends_with("%%"));
+    if (is_code) codes.push_back(json::object{{"key", name}, {"value", text_of(value)}});
+  }
+  if (codes.empty() || !draft.metadata.empty()) return;
+  std::string kept = json::serialize(json::object{{"insert_codes", std::move(codes)}});
+  if (kept.size() <= message::kMetadataOctetsMax) draft.metadata = std::move(kept);
+}
+
 void replace_codes(const json::object& data, Draft& draft) {
   for (const auto& [name, value] : data) {
     const std::string_view key = view(name);
@@ -212,6 +225,7 @@ bulk::ComposedRow compose_row(const Content& content, std::string_view line, bas
   if (const json::object* own = object_of(object, "data")) merge(data, *own);
   if (content.syntax == Syntax::Literal) {
     replace_codes(data, draft);
+    keep_codes(data, draft);
   } else {
     if (!data.contains("email")) data["email"] = composed.address;
     if (!data.contains("name") && !draft.to.front().name.empty())

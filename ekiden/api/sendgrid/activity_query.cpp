@@ -4,6 +4,7 @@
 
 #include "ekiden/api/json_fields.hpp"
 #include "ekiden/base/text.hpp"
+#include "ekiden/base/wildcard.hpp"
 #include "ekiden/message/trace.hpp"
 
 namespace ekiden::api::sendgrid {
@@ -293,10 +294,10 @@ class Parser {
     if (kind != Lexer::Kind::Text && kind != Lexer::Kind::Name) return false;
     std::string text = lexer_.take_text();
     if (condition.field == Field::LastEventTime) {
+      constexpr std::uint64_t kSecondsMax = 253'402'300'799;  // the year 9999
       const auto seconds = base::parse_u64(text);
-      const auto time =
-          seconds && *seconds < 253'402'300'799 ? std::nullopt : message::parse_date(text);
-      if (!time && (!seconds || *seconds >= 253'402'300'799)) return false;
+      const auto time = seconds ? std::nullopt : message::parse_date(text);
+      if (!time && (!seconds || *seconds > kSecondsMax)) return false;
       condition.numbers.push_back(time ? base::to_unix_us(*time)
                                        : static_cast<std::int64_t>(*seconds) * 1'000'000);
       return condition.compare != Compare::Like;
@@ -316,31 +317,11 @@ class Parser {
   std::size_t conditions_ = 0;
 };
 
-/// `%` stands for anything, `_` for one octet.
-bool is_like(std::string_view text, std::string_view pattern) {
-  std::size_t t = 0, p = 0, star = std::string_view::npos, resume = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '%') {
-      star = p++;
-      resume = t;
-    } else if (p < pattern.size() && (pattern[p] == '_' || pattern[p] == text[t])) {
-      ++p;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++resume;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('%', p) == std::string_view::npos;
-}
-
 bool compares(std::string_view text, const Condition& condition) {
   const auto is = [&](const std::string& other) { return base::equals_ignoring_case(text, other); };
   switch (condition.compare) {
     case Compare::Like:
-      return is_like(base::lowered(text), base::lowered(condition.texts.front()));
+      return base::fits_wildcards(text, condition.texts.front(), {'%', '_'});
     case Compare::Less:
       return text < condition.texts.front();
     case Compare::LessEqual:
