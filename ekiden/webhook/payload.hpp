@@ -49,6 +49,8 @@ std::string_view sendgrid_classification(std::string_view reason);
 std::string japan_time(base::Time time);
 /// What blastengine's clients call a message: a number made of its id.
 std::int64_t delivery_id(base::MessageId id);
+/// The same of an event's: what its metadata says, where it is of a bulk delivery.
+std::int64_t delivery_id(const events::Event& event);
 /// When such a message was taken, to the millisecond.
 base::Time delivery_time(std::int64_t delivery_id);
 

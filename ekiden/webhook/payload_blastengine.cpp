@@ -40,6 +40,14 @@ std::int64_t delivery_id(base::MessageId id) {
   return static_cast<std::int64_t>(((ms & ((1ULL << 41) - 1)) << 12) | (id.low & 0xfff));
 }
 
+std::int64_t delivery_id(const events::Event& event) {
+  const std::optional<json::object> metadata = events::metadata_of(event);
+  const json::value* number = metadata ? metadata->if_contains("delivery_id") : nullptr;
+  return number != nullptr && number->is_int64() && number->get_int64() > 0
+             ? number->get_int64()
+             : delivery_id(event.message);
+}
+
 std::string japan_time(base::Time time) {
   const std::string text = base::format_rfc3339(time + std::chrono::hours(9));
   return text.substr(0, 19) + "+09:00";
@@ -54,7 +62,7 @@ Payload compose_blastengine(const std::vector<const events::Event*>& events) {
         {"error_code",
          event->reply_code == 0 ? "" : std::to_string(event->reply_code) + "(errors)"},
         {"error_message", json_text(reply_line(*event))},
-        {"delivery_id", delivery_id(event->message)},
+        {"delivery_id", delivery_id(*event)},
         {"insert_codes", insert_codes_of(*event)},
         {"message_id", base::format_message_id(event->message)},
         {"event_id", event->id},

@@ -333,6 +333,8 @@ TEST(Payload, BlastengineNamesTheDeliveryAndItsInsertCodes) {
       json_of(WebhookFormat::Blastengine, e).at("events").at(0).at("event").at("detail");
   EXPECT_EQ(detail.at("delivery_id"), delivery_id(e.message));
   EXPECT_EQ(detail.at("insert_codes").at(0).at("value"), "v");
+  e.metadata = R"({"delivery_id":22})";
+  EXPECT_EQ(delivery_id(e), 22);
   e.metadata.clear();
   const auto bare =
       json_of(WebhookFormat::Blastengine, e).at("events").at(0).at("event").at("detail");

@@ -467,6 +467,12 @@ class Blastengine(HttpApi):
         listed = client.get(f"{api}?status%5B%5D=SENT").json["data"]
         self.assertEqual([d["delivery_id"] for d in listed], [number])
         self.assertEqual(client.get(f"{api}/all?status%5B%5D=EDIT").json["data"], [])
+        logs = client.get(f"/api/v1/logs/mails/results?delivery_id={number}").json["data"]
+        self.assertEqual({(m["email"], m["delivery_id"], m["status"]) for m in logs},
+                         {(f"{n}@dest.test", number, "SENT") for n in "abcd"})
+        told = relay.wait_for_event("c@dest.test", "delivered")[-1]["metadata"]
+        self.assertEqual(told, {"delivery_id": number,
+                                "insert_codes": [{"key": "__name__", "value": "三郎"}]})
         self.assertEqual(client.ask("DELETE", one).json, {"delivery_id": number})
         missing = client.get(one)
         self.assertEqual((missing.status, list(missing.json["error_messages"])), (404, ["main"]))
