@@ -5,6 +5,7 @@
 #include <string>
 
 #include "apps/relay.hpp"
+#include "ekiden/base/runtime.hpp"
 #include "ekiden/bulk/desk.hpp"
 
 namespace ekiden::apps {
@@ -14,6 +15,7 @@ namespace ekiden::apps {
 /// Sharing: worker 0, but for the constructor, `open`, `attach` and `drop`, when no worker runs.
 class BulkNode {
  public:
+  BulkNode();
   /// False, with a sentence, when the store cannot be opened.
   bool open(const std::string& data_dir, std::string& problem);
   bulk::Watch& watch() { return watch_; }
@@ -23,13 +25,14 @@ class BulkNode {
   bulk::Desk& desk() { return *desk_; }
   void start() { desk_->start(); }
   void stop() { desk_->stop(); }
-  /// The threads have ended.
-  void abandon() { desk_->abandon(); }
+  /// The threads of others have ended.
+  void abandon();
   void drop() { desk_.reset(); }
 
  private:
   bulk::Watch watch_;
   std::unique_ptr<bulk::Store> store_;
+  base::LoopThread composing_;
   std::optional<bulk::Desk> desk_;
 };
 

@@ -264,6 +264,7 @@ std::shared_ptr<const delivery::SourceSet> source_set(const config::Settings& se
   for (const config::Pool& from : settings.pool) {
     delivery::PoolOptions pool{from.name, {}, from.tenants, from.streams, from.routes};
     for (const auto& [name, weight] : from.sources) pool.members.push_back({name, weight});
+    pool.by_name = static_cast<delivery::ByName>(from.by_name);
     pools.push_back(std::move(pool));
   }
   return std::make_shared<const delivery::SourceSet>(std::move(sources), std::move(pools));
@@ -405,6 +406,9 @@ std::shared_ptr<const inbound::ListenerOptions> http_submission_options(
   auto options = std::make_shared<inbound::ListenerOptions>();
   options->name = "http";
   options->hostname = settings.node.hostname;
+  for (const config::Pool& pool : settings.pool)
+    if (pool.by_name != config::ByName::No)
+      options->pools.push_back({pool.name, pool.tenants, pool.streams});
   options->service = inbound::Service::Submission;
   options->rewriting = rewriting;
   options->limits = client_limits(settings);

@@ -62,13 +62,13 @@ Api::Api(Parts parts)
   blastengine::add_routes(frame_, sender_, jobs_);
   blastengine::add_bulk_routes(frame_, jobs_, messages_);
   blastengine::add_recipient_routes(frame_, jobs_);
-  blastengine::add_log_routes(frame_, parts_.shared.events());
+  blastengine::add_log_routes(frame_, parts_.shared.events(), jobs_);
   blastengine::add_report_routes(frame_, parts_.shared.events(), jobs_);
   blastengine::add_usage_routes(frame_, parts_.shared.events());
   postmark::add_routes(frame_, sender_);
   resend::add_routes(frame_, sender_);
   sendgrid::add_routes(frame_, sender_, templates_);
-  sendgrid::add_admin_routes(frame_, parts_.shared.store(), parts_.shared.events(), queue_);
+  sendgrid::add_admin_routes(frame_, parts_.shared.store(), parts_.shared.events(), queue_, jobs_);
 }
 
 Api::~Api() = default;

@@ -73,6 +73,15 @@ class Http : public testing::Test {
       }
     }
   }
+  /// Nothing happens for so many times five seconds, once the client waits.
+  void wait_out(int times) {
+    loop_.run_until([&] { return loop_.clock().size() > 0; });
+    for (int i = 0; i < times; ++i) {
+      loop_.settle();
+      loop_.clock().advance(std::chrono::seconds(5));
+    }
+    loop_.run();
+  }
   std::string say(std::string text, std::string enough = {}) {
     std::string heard;
     loop_.spawn(speak(*this, std::move(text), std::move(enough), heard));
@@ -167,12 +176,7 @@ TEST_F(Http, DropsASlowClientAndSaysSo) {
   begin();
   std::string heard;
   loop_.spawn(speak(*this, "GET /echo HTT", {}, heard));
-  loop_.run_until([&] { return loop_.clock().size() > 0; });
-  for (int i = 0; i < 20; ++i) {
-    loop_.settle();
-    loop_.clock().advance(std::chrono::seconds(5));
-  }
-  loop_.run();
+  wait_out(20);
   EXPECT_TRUE(starts(heard, "HTTP/1.1 408 ")) << heard;
 }
 
@@ -184,12 +188,7 @@ TEST_F(Http, ABodyThatDripsIsRefusedInTheFormOfItsPath) {
   });
   std::string heard;
   loop_.spawn(drip(*this, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n", heard));
-  loop_.run_until([&] { return loop_.clock().size() > 0; });
-  for (int i = 0; i < 30; ++i) {
-    loop_.settle();
-    loop_.clock().advance(std::chrono::seconds(5));
-  }
-  loop_.run();
+  wait_out(30);
   EXPECT_TRUE(starts(heard, "HTTP/1.1 408 ")) << heard;
   EXPECT_TRUE(heard.ends_with("refused /echo")) << heard;
   const std::string large = say("POST /echo HTTP/1.1\r\nContent-Length: 1001\r\n\r\n");

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 
+#include "ekiden/base/line_ends.hpp"
 #include "ekiden/base/text.hpp"
 
 namespace ekiden::api {
@@ -39,16 +40,6 @@ std::string with_lf(std::string_view text) {
     if (text.starts_with('\n')) text.remove_prefix(1);
   }
   if (!out.empty() && out.back() != '\n') out += '\n';
-  return out;
-}
-
-std::string with_crlf(std::string_view lf) {
-  std::string out;
-  out.reserve(lf.size() + lf.size() / 16);
-  for (const char c : lf) {
-    if (c == '\n') out += '\r';
-    out += c;
-  }
   return out;
 }
 
@@ -131,7 +122,7 @@ class Composer {
     const GMimeContentEncoding encoding =
         g_mime_part_get_best_content_encoding(part.get(), GMIME_ENCODING_CONSTRAINT_7BIT);
     // RFC 2045 §6.8: base64 of text has the canonical line end inside.
-    if (encoding == GMIME_CONTENT_ENCODING_BASE64) set_content(part.get(), with_crlf(octets));
+    if (encoding == GMIME_CONTENT_ENCODING_BASE64) set_content(part.get(), base::with_crlf(octets));
     g_mime_part_set_content_encoding(part.get(), encoding == GMIME_CONTENT_ENCODING_DEFAULT
                                                      ? GMIME_CONTENT_ENCODING_7BIT
                                                      : encoding);

@@ -47,6 +47,7 @@ struct Draft {
   Charset charset = Charset::Utf8;
   Unmappable unmappable = Unmappable::Refuse;
   std::string batch;  ///< account::make_send_batch(), or empty
+  std::string pool;   ///< to leave from; empty: as the rules say
   account::SuppressionBypass bypass;
 };
 

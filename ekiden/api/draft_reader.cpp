@@ -239,6 +239,8 @@ Draft read_draft(const json::object& object, Findings& findings) {
       draft.html = read_text(object, key, base, findings);
     } else if (key == "stream") {
       draft.stream = read_text(object, key, base, findings).value_or("");
+    } else if (key == "pool") {
+      draft.pool = read_text(object, key, base, findings).value_or("");
     } else if (key == "return_path") {
       draft.return_path = read_text(object, key, base, findings).value_or("");
     } else if (key == "attachments") {

@@ -170,6 +170,8 @@ Prepared prepare(const Draft& draft, base::Time now, const std::string& base_poi
   prepared.unmapped = std::move(composed.unmapped);
   if (draft.send_at && *draft.send_at > now) prepared.send_at = draft.send_at;
   prepared.batch = draft.batch;
+  prepared.pool = draft.pool;
+  prepared.stream = draft.stream;
   prepared.bypass = draft.bypass;
   return prepared;
 }
@@ -307,6 +309,10 @@ base::Task<Sent> Sender::send(std::shared_ptr<Call> call, Prepared prepared, bas
     sent.problem = std::move(prepared.problem);
     co_return sent;
   }
+  if (!prepared.pool.empty()) {
+    sent.problem = may_name_pool(*call, prepared.stream, prepared.pool);
+    if (sent.problem) co_return sent;
+  }
   sent.send_at = prepared.send_at;
   sent.unmapped = std::move(prepared.unmapped);
   if (is_resumed) {
@@ -325,6 +331,7 @@ base::Task<Sent> Sender::send(std::shared_ptr<Call> call, Prepared prepared, bas
   submission.origin = origin_of(*call);
   submission.id = id;
   submission.batch = std::move(prepared.batch);
+  submission.pool = std::move(prepared.pool);
   submission.bypass = prepared.bypass;
   std::shared_ptr<const inbound::ListenerOptions> options = parts_.submission();
   inbound::Submitted done =
@@ -357,6 +364,19 @@ std::optional<Problem> Sender::may_send(const Call& call, const std::string& fro
   if (reply.is_positive() && !stream.empty()) reply = admission.admit_stream(client, stream);
   if (reply.is_positive()) return std::nullopt;
   return problem_of(reply);
+}
+
+std::optional<Problem> Sender::may_name_pool(const Call& call, const std::string& stream,
+                                             const std::string& pool) const {
+  const std::shared_ptr<const inbound::ListenerOptions> options = parts_.submission();
+  const smtp::Reply reply = inbound::Admission(*options).admit_pool(
+      call.caller.tenant(), stream.empty() ? call.caller.key->credential.stream : stream, pool);
+  if (reply.is_positive()) return std::nullopt;
+  return invalid_request(
+      {{"/pool",
+        "bad_value",
+        {"there is no pool of this name that this tenant's mail on this stream may name",
+         "このテナントのこのストリームから指定できるその名前のプールはありません"}}});
 }
 
 base::Task<Sender::Claimed> Sender::claim(std::shared_ptr<Call> call, std::size_t ids,

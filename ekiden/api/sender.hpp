@@ -25,7 +25,8 @@ struct Prepared {
   std::vector<std::string> pointers;  ///< where each recipient stands in the request
   std::string octets;
   std::optional<base::Time> send_at;
-  std::string batch;
+  std::string batch, pool;
+  std::string stream;  ///< empty: the key's
   account::SuppressionBypass bypass;
   std::vector<Unmapped> unmapped;
   std::optional<Problem> problem;
@@ -128,6 +129,10 @@ class Sender {
                                   FormatProblem refuse, Where where = Where::BySize);
 
   base::Task<bool> is_stored(base::MessageId id);
+
+  /// Whether mail on this stream (empty: the key's own) may name the pool that it leaves from.
+  std::optional<Problem> may_name_pool(const Call& call, const std::string& stream,
+                                       const std::string& pool) const;
 
   base::Worker& worker() { return parts_.worker; }
   base::Executor& pool() { return parts_.pool; }

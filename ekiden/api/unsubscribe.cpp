@@ -276,6 +276,7 @@ base::Task<HttpResponse> Unsubscribing::unsubscribe(HttpRequest request, std::st
   event.tenant = accepted.tenant;
   event.stream = accepted.stream;
   event.tags = accepted.tags;
+  event.metadata = accepted.metadata;
   event.internet_message_id = accepted.internet_message_id;
   event.client_address = request.remote.address.to_string();
   event.detail = "by its List-Unsubscribe link";

@@ -98,8 +98,8 @@ Result<std::vector<Resumed>> reconcile(Store& store, const std::vector<Recovered
 struct Desk::State : std::enable_shared_from_this<Desk::State> {
   explicit State(Parts p)
       : parts(std::move(p)),
-        expander({parts.worker, parts.pool, parts.services, parts.submission, parts.make_composer,
-                  parts.watch, parts.metrics,
+        expander({parts.worker, parts.composing, parts.services, parts.submission,
+                  parts.make_composer, parts.watch, parts.metrics,
                   [this](base::MessageId job, std::string why) { note(job, std::move(why)); },
                   [this](base::MessageId job) { cancelled(job); }}),
         counter(parts.store, parts.events_directory),

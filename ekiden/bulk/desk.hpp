@@ -19,6 +19,7 @@ class Desk {
   struct Parts {
     base::Worker& worker;
     base::Executor& pool;
+    base::Executor& composing;  ///< of rows; what else waits there waits for long
     Store& store;
     inbound::Services& services;
     std::function<std::shared_ptr<const inbound::ListenerOptions>()> submission;

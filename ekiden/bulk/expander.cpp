@@ -1,7 +1,7 @@
 // Invariants:
 // - A job's mark moves in the transaction that makes messages of the rows before it.
 // - jobs_ holds exactly the jobs that the spool has, each with one coroutine.
-// - untried_ is below kUntriedMax and one frame for each job; only its own coroutine adds to it.
+// - A job's Untried grows past being full by one frame at most; only its own coroutine adds to it.
 #include "ekiden/bulk/expander.hpp"
 
 #include <algorithm>
@@ -9,21 +9,18 @@
 
 #include "ekiden/base/log.hpp"
 #include "ekiden/base/pool_task.hpp"
+#include "ekiden/bulk/expander_job.hpp"
 #include "ekiden/events/message_event.hpp"
 
 namespace ekiden::bulk {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 /// Of the record, read at a time.
 constexpr std::size_t kSliceOctets = 256 * 1024;
 /// The disk, the memory or a limit says later: asked again after so long.
 constexpr base::Duration kLater = seconds(5);
-/// So long the queue may be full of a job's messages without a word: their next hop is slow. After
-/// that its note says why nothing goes on.
-constexpr base::Duration kFullPatience = seconds(10);
 /// Rows that are made between two turns of the worker, so that mail in transit waits a millisecond.
 constexpr std::size_t kRowsPerTurn = 8;
 
@@ -34,37 +31,12 @@ base::Task<void> next_turn(base::Worker& worker) {
   (void)co_await base::suspend<int>(std::move(begin));
 }
 
+std::string_view domain_of(std::string_view address) {
+  const std::size_t at = address.rfind('@');
+  return at == std::string_view::npos ? std::string_view() : address.substr(at + 1);
+}
+
 }  // namespace
-
-struct Expander::Job {
-  base::MessageId id;
-  Wish wish = Wish::Go;
-  message::Meta meta;
-  Mark mark;
-  Head head;
-  account::Credential credential;
-  ComposeRow compose;
-  spool::Body body;
-  bool is_open = false;  ///< head, compose and body are there
-  std::string slice;     ///< of the record, from `slice_at`
-  std::uint64_t slice_at = 0;
-  bool has_slot = false;
-  bool is_gone = false;  ///< from the spool
-  base::Completion<int> waiting;
-  base::TimerId timer = base::TimerId::None;
-  std::string why;  ///< that was noted last
-  std::optional<base::Duration> later;
-};
-
-/// What becomes one transaction.
-struct Expander::Chunk {
-  spool::Transaction transaction;
-  std::vector<inbound::Admitted> made;
-  std::vector<std::uint32_t> rows;  ///< of `made`
-  std::uint32_t next = 1;           ///< behind the last row that is in it
-  std::size_t octets = 0;
-  std::uint64_t rejected = 0;
-};
 
 Expander::Expander(Parts parts)
     : parts_(std::move(parts)),
@@ -115,7 +87,7 @@ void Expander::take(base::MessageId id, Wish wish, Came came) {
 
 void Expander::note_untried(const std::vector<base::MessageId>& rows) {
   for (const base::MessageId row : rows)
-    if (untried_[job_of(row)].insert(row_of(row)).second) ++untried_of_all_;
+    if (untried_[job_of(row)].add(row_of(row), {})) ++untried_of_all_;
   waiting_rows_.set(static_cast<std::int64_t>(untried_of_all_));
 }
 
@@ -133,91 +105,6 @@ void Expander::stop() {
   is_stopping_ = true;
   for (const auto& [id, job] : jobs_) wake(*job);
   tasks_.close();
-}
-
-void Expander::wake(Job& job) {
-  if (!job.waiting) return;
-  // In a turn of its own: whoever wakes goes on first.
-  parts_.worker.executor.post([done = std::exchange(job.waiting, nullptr)]() mutable { done(0); });
-  if (job.timer != base::TimerId::None) parts_.worker.clock.cancel(job.timer);
-  job.timer = base::TimerId::None;
-}
-
-base::Task<void> Expander::wait(Job& job, std::optional<base::Duration> longest) {
-  if (is_stopping_) co_return;
-  auto begin = [&](base::Completion<int> done) {
-    job.waiting = std::move(done);
-    if (!longest) return;
-    job.timer = parts_.worker.clock.call_after(*longest, [this, id = job.id] {
-      const auto found = jobs_.find(id);
-      if (found == jobs_.end()) return;
-      found->second->timer = base::TimerId::None;
-      wake(*found->second);
-    });
-  };
-  (void)co_await base::suspend<int>(std::move(begin));
-}
-
-void Expander::hear_tried() {
-  for (const base::MessageId row : parts_.watch.take_tried()) {
-    const auto of_job = untried_.find(job_of(row));
-    if (of_job == untried_.end() || of_job->second.erase(row_of(row)) == 0) continue;
-    --untried_of_all_;
-    const std::size_t left = of_job->second.size();
-    if (left == 0) untried_.erase(of_job);
-    if (left != kUntriedMax / 2 && left != 0) continue;
-    const auto found = jobs_.find(job_of(row));
-    if (found != jobs_.end()) wake(*found->second);
-  }
-  waiting_rows_.set(static_cast<std::int64_t>(untried_of_all_));
-}
-
-base::Task<void> Expander::take_slot(Job& job) {
-  if (job.has_slot) co_return;
-  if (running_ >= kRunningMax) {
-    in_line_.push_back(job.id);
-    while (running_ >= kRunningMax && !is_stopping_ && job.wish == Wish::Go)
-      co_await wait(job, std::nullopt);
-    std::erase(in_line_, job.id);
-    if (is_stopping_ || job.wish != Wish::Go) co_return;
-  }
-  ++running_;
-  job.has_slot = true;
-}
-
-/// What waits keeps no octets, and lets others run.
-void Expander::leave_slot(Job& job) {
-  job.is_open = false;
-  job.body = {};
-  job.compose = nullptr;
-  job.slice.clear();
-  job.slice.shrink_to_fit();
-  if (!std::exchange(job.has_slot, false)) return;
-  --running_;
-  if (in_line_.empty()) return;
-  const auto next = jobs_.find(in_line_.front());
-  if (next != jobs_.end()) wake(*next->second);
-}
-
-void Expander::note(Job& job, std::string why) {
-  if (job.why == why) return;
-  job.why = why;
-  parts_.note(job.id, std::move(why));
-}
-
-/// How long at most, when the job must wait.
-std::optional<base::Duration> Expander::must_wait(const Job& job) {
-  constexpr base::Duration kUntilWoken = std::chrono::hours(1);
-  const base::Time now = parts_.worker.clock.now();
-  if (job.meta.details.send_at > now)
-    return std::min<base::Duration>(job.meta.details.send_at - now, kUntilWoken);
-  if (const auto found = untried_.find(job.id);
-      found != untried_.end() && found->second.size() >= kUntriedMax)
-    return job.why.empty() ? kFullPatience : kUntilWoken;
-  if (untried_of_all_ >= kUntriedOfAllMax) return seconds(1);
-  const base::Duration delay = parts_.services.intake.delay();
-  if (delay.count() > 0) return std::max<base::Duration>(delay, milliseconds(50));
-  return std::nullopt;
 }
 
 base::Task<void> Expander::run(std::shared_ptr<Job> job) {
@@ -250,11 +137,10 @@ base::Task<void> Expander::run(std::shared_ptr<Job> job) {
       if (!pause && !job->why.empty()) note(*job, {});
     }
     if (pause) {
-      if (*pause > milliseconds(100)) leave_slot(*job);
+      job->is_full = is_full(*job);
+      if (*pause > kRestMax) leave_slot(*job);
       co_await wait(*job, *pause);
-      const auto untried = untried_.find(job->id);
-      if (*pause == kFullPatience && untried != untried_.end() &&
-          untried->second.size() >= kUntriedMax)
+      if (*pause == kFullPatience && is_full(*job))
         note(*job,
              "its messages in the queue wait for their first attempt: see `ekiden queue "
              "summary`");
@@ -356,7 +242,7 @@ base::Task<bool> Expander::open(Job& job) {
   base::Function<ComposeRow()> work = [&make = parts_.make_composer, head = job.head] {
     return make(head);
   };
-  job.compose = co_await base::run_on<ComposeRow>(parts_.pool, parts_.worker, std::move(work));
+  job.compose = co_await base::run_on<ComposeRow>(parts_.composing, parts_.worker, std::move(work));
   if (!job.compose) {
     note(job, "its content cannot be read");
     co_return false;
@@ -373,7 +259,7 @@ inbound::Client Expander::client_of(const Job& job) const {
   return client;
 }
 
-/// One frame, or what is left of it. Over: there is none.
+/// One frame, or what is left of it; a part of it where others must not wait. Over: there is none.
 base::Task<Expander::Go> Expander::expand_some(Job& job) {
   if (job.mark.offset >= job.body.size) co_return Go::Over;
   Frame frame;
@@ -391,11 +277,14 @@ base::Task<Expander::Go> Expander::expand_some(Job& job) {
     job.later = kLater;
     co_return Go::On;
   }
-  // The pool composes; what it reads lies in strings of its own.
+  const base::Steady begun = parts_.worker.clock.steady();
+  const bool is_gentle = must_be_gentle();
+  const std::size_t rows_max = is_gentle ? kRowsGently : kFrameRowsMax;
+  // Another thread composes; what it reads lies in strings of its own.
   std::vector<std::string> rows;
   std::uint32_t row = frame.first_row;
   for (const std::string_view line : rows_of(frame))
-    if (row++ >= job.mark.row) rows.emplace_back(line);
+    if (row++ >= job.mark.row && rows.size() < rows_max) rows.emplace_back(line);
   const std::uint32_t behind = row;
   base::Function<std::vector<ComposedRow>()> work = [compose = job.compose, rows = std::move(rows),
                                                      now = parts_.worker.clock.now()] {
@@ -404,8 +293,8 @@ base::Task<Expander::Go> Expander::expand_some(Job& job) {
     for (const std::string& one : rows) composed.push_back(compose(one, now));
     return composed;
   };
-  std::vector<ComposedRow> composed =
-      co_await base::run_on<std::vector<ComposedRow>>(parts_.pool, parts_.worker, std::move(work));
+  std::vector<ComposedRow> composed = co_await base::run_on<std::vector<ComposedRow>>(
+      parts_.composing, parts_.worker, std::move(work));
   if (is_stopping_ || job.wish != Wish::Go) co_return Go::On;
 
   Chunk chunk;
@@ -419,16 +308,16 @@ base::Task<Expander::Go> Expander::expand_some(Job& job) {
   progress.reply = format_mark(mark);
   chunk.transaction.updates.push_back({job.id, {std::move(progress)}});
   // Those that are delivered at once are heard of later than this.
-  std::unordered_set<std::uint32_t>& untried = untried_[job.id];
+  Untried& untried = untried_[job.id];
   for (std::size_t i = 0; i < chunk.made.size(); ++i) {
     if (chunk.made[i].arrival->mailed() == 0) continue;
-    if (untried.insert(chunk.rows[i]).second) ++untried_of_all_;
+    if (untried.add(chunk.rows[i], chunk.domains[i])) ++untried_of_all_;
   }
   const bool is_stored = co_await submit(std::move(chunk.transaction));
   if (!is_stored) {
     for (std::size_t i = 0; i < chunk.made.size(); ++i) {
       chunk.made[i].arrival->refuse();
-      untried_of_all_ -= untried_[job.id].erase(chunk.rows[i]);
+      if (untried_[job.id].remove(chunk.rows[i])) --untried_of_all_;
     }
     note(job, "the disk cannot be written now");
     job.later = kLater;
@@ -443,6 +332,10 @@ base::Task<Expander::Go> Expander::expand_some(Job& job) {
     if (++done % kRowsPerTurn == 0) co_await next_turn(parts_.worker);
   }
   waiting_rows_.set(static_cast<std::int64_t>(untried_of_all_));
+  if (is_gentle) {
+    const base::Steady now = parts_.worker.clock.steady();
+    rests_until_ = now + std::min<base::Duration>(now - begun, kRestMax);
+  }
   co_return Go::On;
 }
 
@@ -490,6 +383,7 @@ base::Task<bool> Expander::make(Job& job, Chunk& chunk, std::vector<ComposedRow>
     std::move(one.events.begin(), one.events.end(), std::back_inserter(chunk.transaction.events));
     chunk.made.push_back(std::move(admitted));
     chunk.rows.push_back(row);
+    chunk.domains.emplace_back(domain_of(composed.address));
     if (chunk.made.size() % kRowsPerTurn == 0) co_await next_turn(parts_.worker);
   }
   co_return true;
@@ -498,6 +392,7 @@ base::Task<bool> Expander::make(Job& job, Chunk& chunk, std::vector<ComposedRow>
 void Expander::refuse_row(const Job& job, std::uint32_t row, const ComposedRow& composed,
                           const smtp::Reply* reply, spool::Transaction& transaction) {
   events::Event event = events::message_event(row_id(job.id, row), job.meta, 0);
+  event.metadata.clear();  // of the record, not of the row
   event.time = parts_.worker.clock.now();
   event.kind = events::Kind::Rejected;
   event.recipient = composed.address;
@@ -544,6 +439,7 @@ base::Task<bool> Expander::end(Job& job) {
   progress.state = is_cancelled ? spool::State::Cancelled : spool::State::Expanded;
   progress.reply = format_mark(job.mark);
   events::Event event = events::message_event(job.id, job.meta, 0);
+  event.metadata.clear();  // of the record, not of the row
   event.time = parts_.worker.clock.now();
   event.kind = is_cancelled ? events::Kind::Cancelled : events::Kind::Released;
   event.recipient.clear();

@@ -6,13 +6,13 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "ekiden/base/metrics.hpp"
 #include "ekiden/base/task_group.hpp"
 #include "ekiden/bulk/composing.hpp"
 #include "ekiden/bulk/job_id.hpp"
+#include "ekiden/bulk/untried.hpp"
 #include "ekiden/bulk/watch.hpp"
 #include "ekiden/inbound/services.hpp"
 #include "ekiden/inbound/submission.hpp"
@@ -24,16 +24,20 @@ namespace ekiden::bulk {
 /// Some rows at a time become messages in one transaction with the job's own progress, so that a
 /// crash finds either the row or its message, never both and never neither. Each message goes
 /// through the admission of any other; one that is refused for good leaves a `rejected` event, and
-/// where a limit says "later" the job waits. A job keeps at most kUntriedMax messages queued that
-/// were not tried yet: what it has not expanded can still be paused and cancelled, and the queue
-/// stays short.
+/// where a limit says "later" the job waits. How many messages that were not tried yet a job has in
+/// the queue is bounded (Untried): what it has not expanded can still be paused and cancelled, and
+/// the queue stays short.
+///
+/// It gives way to all other mail. Rows are composed by an executor of its own, which asks for less
+/// than the others do; and while mail of others comes it makes fewer rows at a time, and rests in
+/// between as long as they took.
 ///
 /// Sharing: its worker only.
 class Expander {
  public:
   struct Parts {
     base::Worker& worker;
-    base::Executor& pool;
+    base::Executor& composing;
     inbound::Services& services;
     std::function<std::shared_ptr<const inbound::ListenerOptions>()> submission;
     MakeComposer make_composer;
@@ -47,12 +51,17 @@ class Expander {
   explicit Expander(Parts parts);
   ~Expander();
 
-  /// Messages of one job that were not tried yet; it goes on below half of it.
-  static constexpr std::size_t kUntriedMax = 5000;
-  /// Of all jobs.
-  static constexpr std::size_t kUntriedOfAllMax = 100'000;
   /// Jobs that are expanded side by side; the others wait in line.
   static constexpr unsigned kRunningMax = 4;
+  /// Messages of all jobs that were not tried yet. The last part of it is for jobs that have few.
+  static constexpr std::size_t kUntriedOfAllMax = 100'000;
+  static constexpr std::size_t kUntriedKeptFree = kRunningMax * Untried::kCountedMax;
+  /// Rows of one transaction while mail of others comes, and how long a job rests for it at most.
+  static constexpr std::size_t kRowsGently = 16;
+  static constexpr base::Duration kRestMax = std::chrono::milliseconds(200);
+  /// So long the queue may be full of a job's messages without a word: their next hop is slow.
+  /// After that its note says why nothing goes on.
+  static constexpr base::Duration kFullPatience = std::chrono::seconds(10);
   /// Octets of one transaction: the row that passes it is the last.
   static constexpr std::size_t kTransactionOctetsMax = 4 << 20;
 
@@ -89,6 +98,8 @@ class Expander {
   base::Task<void> take_slot(Job& job);
   void leave_slot(Job& job);
   std::optional<base::Duration> must_wait(const Job& job);
+  bool is_full(const Job& job) const;
+  bool must_be_gentle();
   void refuse_row(const Job& job, std::uint32_t row, const ComposedRow& composed,
                   const smtp::Reply* reply, spool::Transaction& transaction);
   void wake(Job& job);
@@ -99,9 +110,13 @@ class Expander {
   Parts parts_;
   base::TaskGroup tasks_;
   std::map<base::MessageId, std::shared_ptr<Job>> jobs_;
-  std::map<base::MessageId, std::unordered_set<std::uint32_t>> untried_;
+  std::map<base::MessageId, Untried> untried_;
   std::size_t untried_of_all_ = 0;
   unsigned running_ = 0;
+  /// Mail of others: how much of it was seen, when the last came, and until when jobs rest for it.
+  std::uint64_t others_us_ = 0;
+  std::optional<base::Steady> others_came_;
+  base::Steady rests_until_{};
   std::deque<base::MessageId> in_line_;
   bool is_stopping_ = false;
   std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);

@@ -58,6 +58,7 @@ base::Task<Result<void>> RecordWriter::finish(base::MessageId id, Head head, std
   details.is_own = true;
 
   events::Event event = events::message_event(id, meta, 0);
+  event.metadata.clear();
   event.time = now;
   event.kind = events::Kind::Accepted;
   event.recipient.clear();

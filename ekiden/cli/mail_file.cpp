@@ -2,20 +2,11 @@
 
 #include <algorithm>
 
+#include "ekiden/base/line_ends.hpp"
 #include "ekiden/message/header_scan.hpp"
 
 namespace ekiden::cli {
 namespace {
-
-std::string to_crlf(std::string_view text) {
-  std::string out;
-  out.reserve(text.size() + text.size() / 32);
-  for (const char c : text) {
-    if (c == '\n') out += '\r';
-    out += c;
-  }
-  return out;
-}
 
 std::string to_lf(std::string_view text) {
   std::string out;
@@ -31,7 +22,7 @@ std::string to_lf(std::string_view text) {
 
 MailFile::MailFile(std::string octets) : octets_(std::move(octets)) {
   had_lf_ = octets_.find('\n') != std::string::npos && octets_.find("\r\n") == std::string::npos;
-  if (had_lf_) octets_ = to_crlf(octets_);
+  if (had_lf_) octets_ = base::with_crlf(octets_);
   header_octets_ = std::min(message::find_header_end(octets_), octets_.size());
 }
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "ekiden/base/text.hpp"
+#include "ekiden/base/wildcard.hpp"
 
 namespace ekiden::cli {
 namespace {
@@ -64,25 +65,7 @@ std::optional<smtp::Reply> parse_reply(std::string_view text) {
 }  // namespace
 
 bool fits_pattern(std::string_view text, std::string_view pattern) {
-  std::size_t t = 0, p = 0;
-  std::size_t star = std::string_view::npos, resume = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      resume = t;
-    } else if (p < pattern.size() &&
-               (pattern[p] == '?' || base::to_lower(pattern[p]) == base::to_lower(text[t]))) {
-      ++p;
-      ++t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++resume;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
+  return base::fits_wildcards(text, pattern);
 }
 
 bool SinkRule::fits(std::string_view address, base::Random& random) const {

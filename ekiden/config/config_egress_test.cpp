@@ -99,6 +99,9 @@ TEST(Pools, MistakesAreRefusedWhereTheyStand) {
                 "there is another pool \"p\" in line 8"},
            Case{one + pool("p", "sources = [\"one\"]\nstreams = [\"bulk\"]\n"),
                 "the last [[pool]] has conditions"},
+           Case{one + pool("p", "sources = [\"one\"]\nby_name = \"only\"\n"),
+                "the last [[pool]] takes only mail that names it"},
+           Case{one + pool("p", "sources = [\"one\"]\nby_name = \"yes\"\n"), "pool.by_name"},
            Case{one + pool("p", "sources = [\"one\"]\nstreams = [\"bulk\", \"news\"]\n") +
                     pool("q", "sources = [\"one\"]\nstreams = [\"bulk\"]\ntenants = [\"a\"]\n") +
                     pool("r", "sources = [\"one\"]\n"),
@@ -116,6 +119,14 @@ TEST(Pools, MayNarrowTheSameStreamByTenant) {
                  pool("p", "sources = [\"one\"]\nstreams = [\"bulk\"]\ntenants = [\"a\"]\n") +
                  pool("q", "sources = [\"one\"]\nstreams = [\"bulk\"]\n") +
                  pool("r", "sources = [\"one\"]\n")),
+            "");
+}
+
+TEST(Pools, ThatAreNamedTakeNothingFromThoseBehindThem) {
+  EXPECT_EQ(said(source("one") + pool("p", "sources = [\"one\"]\nby_name = \"only\"\n") +
+                 pool("q", "sources = [\"one\"]\nstreams = [\"bulk\"]\n") +
+                 pool("r", "sources = [\"one\"]\nstreams = [\"bulk\"]\nby_name = \"also\"\n") +
+                 pool("s", "sources = [\"one\"]\n")),
             "");
 }
 

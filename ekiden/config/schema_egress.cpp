@@ -85,6 +85,12 @@ std::vector<Key> pool_keys(Pool& v) {
        .doc = "Names of sources; in a table, their shares as well.",
        .example = "{ mail1 = 3, mail2 = 1 }",
        .is_required = true},
+      {.name = "by_name",
+       .value = choice(v.by_name, {"no", "also", "only"}),
+       .doc =
+           "Whether mail may name the pool (\"pool\" in the API, SendGrid's ip_pool_name), as far "
+           "as tenants and streams let it. \"only\": it takes no other mail.",
+       .example = "\"only\""},
       {.name = "tenants",
        .value = &v.tenants,
        .doc = "Takes the mail of these tenants only.",

@@ -177,9 +177,13 @@ struct Source {
 /// Names and their shares.
 using Weights = std::map<std::string, std::uint32_t>;
 
+/// Whether mail may name a pool.
+enum class ByName : std::uint8_t { No, Also, Only };
+
 struct Pool {
   std::string name;
   Weights sources;
+  ByName by_name = ByName::No;
   std::vector<std::string> tenants, streams, routes;  ///< empty: any
 };
 

@@ -191,8 +191,8 @@ class EgressValidator : private Findings {
              "pool.sources: there is no [[source]] \"" + base::printable(name, 60) + "\"",
              find_nearest(name, names));
     }
-    for (std::size_t n = 0; n < i; ++n) {
-      if (!covers(settings_.pool[n], v)) continue;
+    for (std::size_t n = 0; n < i && v.by_name == ByName::No; ++n) {
+      if (settings_.pool[n].by_name == ByName::Only || !covers(settings_.pool[n], v)) continue;
       refuse(path, "[[pool]] \"" + base::printable(v.name, 60) +
                        "\" never takes anything: the pool of line " + line_of("pool", n) +
                        " comes first and takes it");
@@ -216,6 +216,12 @@ class EgressValidator : private Findings {
   void together() {
     const Pool& last = settings_.pool.back();
     const std::string path = "pool[" + std::to_string(settings_.pool.size() - 1) + "]";
+    if (last.by_name == ByName::Only) {
+      refuse(
+          path + ".by_name",
+          "the last [[pool]] takes only mail that names it, so all other mail would have nowhere "
+          "to leave from: add one without by_name, tenants, streams and routes");
+    }
     if (!last.tenants.empty() || !last.streams.empty() || !last.routes.empty()) {
       refuse(path,
              "the last [[pool]] has conditions, so mail for which none holds would have "

@@ -126,7 +126,7 @@ void Dispatcher::take(queue::Accepted message) {
     if (is_over(message.progress, i)) continue;
     std::string key = domain_key(meta, i);
     const std::shared_ptr<const Routed> routed = route_of(key);
-    queue::add_pool(key, egress_.pool_for(meta.details.tenant, meta.details.stream, routed->name));
+    queue::add_pool(key, egress_.pool_for(meta.details, routed->name));
     const unsigned owner = parts_.neighbours.owner_of(
         routed->kind == Routed::Kind::Direct ? owner_key(*routed->plan) : std::string_view(key));
     auto group =
@@ -197,8 +197,7 @@ void Dispatcher::recover(Neighbours& neighbours, const spool::Recovered& found) 
     if (newest != nullptr && newest->state != spool::State::Queued) continue;
     std::string key = domain_key(meta, i);
     const std::shared_ptr<const Routed> routed = neighbours.at(0).route_of(key);
-    queue::add_pool(key, neighbours.at(0).egress_.pool_for(meta.details.tenant, meta.details.stream,
-                                                           routed->name));
+    queue::add_pool(key, neighbours.at(0).egress_.pool_for(meta.details, routed->name));
     const unsigned owner = neighbours.owner_of(
         routed->kind == Routed::Kind::Direct ? owner_key(*routed->plan) : std::string_view(key));
     queue::Arrival arrival =

@@ -34,10 +34,9 @@ void Egress::remember(std::shared_ptr<const std::vector<ChannelRecord>> records)
     remembered_[{record.provider, record.source}] = record.state;
 }
 
-std::string_view Egress::pool_for(std::string_view tenant, std::string_view stream,
-                                  std::string_view route) const {
+std::string_view Egress::pool_for(const message::Details& details, std::string_view route) const {
   if (sources_ == nullptr) return {};
-  return sources_->pool_for(tenant, stream, route).name;
+  return sources_->pool_for(details.tenant, details.stream, route, details.pool).name;
 }
 
 Egress::Provider* Egress::find(std::string_view key) const {

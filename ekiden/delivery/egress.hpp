@@ -14,6 +14,7 @@
 #include "ekiden/base/clock.hpp"
 #include "ekiden/delivery/job.hpp"
 #include "ekiden/delivery/source_set.hpp"
+#include "ekiden/message/envelope.hpp"
 #include "ekiden/queue/suspended.hpp"
 #include "ekiden/shaping/channel.hpp"
 
@@ -77,8 +78,7 @@ class Egress {
   void remember(std::shared_ptr<const std::vector<ChannelRecord>> records);
 
   /// Empty without sources.
-  std::string_view pool_for(std::string_view tenant, std::string_view stream,
-                            std::string_view route) const;
+  std::string_view pool_for(const message::Details& details, std::string_view route) const;
   /// Null when neither limits nor sources have a say: the plan is used as it is.
   Provider* provider(const Plan& plan, shaping::Moment now);
   const std::map<std::string, std::unique_ptr<Provider>, std::less<>>& providers() const {

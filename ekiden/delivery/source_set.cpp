@@ -38,11 +38,18 @@ const SourceOptions* SourceSet::find(std::string_view name) const {
 }
 
 const PoolOptions& SourceSet::pool_for(std::string_view tenant, std::string_view stream,
-                                       std::string_view route) const {
-  for (const PoolOptions& pool : pools_)
-    if (takes(pool.streams, stream) && takes(pool.tenants, tenant) && takes(pool.routes, route))
-      return pool;
-  return pools_.back();
+                                       std::string_view route, std::string_view named) const {
+  const PoolOptions* first = nullptr;
+  for (const PoolOptions& pool : pools_) {
+    const bool is_named = pool.by_name != ByName::No && !named.empty() && pool.name == named;
+    if (pool.by_name == ByName::Only && !is_named) continue;
+    if (!takes(pool.streams, stream) || !takes(pool.tenants, tenant) || !takes(pool.routes, route))
+      continue;
+    if (is_named) return pool;
+    if (first == nullptr) first = &pool;
+    if (named.empty()) break;
+  }
+  return first == nullptr ? pools_.back() : *first;
 }
 
 const PoolOptions& SourceSet::pool(std::string_view name) const {

@@ -27,6 +27,9 @@ struct SourceOptions {
   bool has_ipv4() const;
 };
 
+/// Whether mail may name a pool. Only: it takes no other.
+enum class ByName : std::uint8_t { No, Also, Only };
+
 /// One [[pool]].
 struct PoolOptions {
   struct Member {
@@ -36,6 +39,7 @@ struct PoolOptions {
   std::string name;
   std::vector<Member> members;
   std::vector<std::string> tenants, streams, routes;  ///< empty: any
+  ByName by_name = ByName::No;
 };
 
 /// The sources that mail leaves from and the pools that share it, made whole from the
@@ -44,16 +48,16 @@ struct PoolOptions {
 /// Sharing: immutable, any thread.
 class SourceSet {
  public:
-  /// Members name sources that exist; the last pool has no conditions. Sources without any pool are
-  /// one pool, "default".
+  /// Members name sources that exist; the last pool has no conditions and need not be named.
+  /// Sources without any pool are one pool, "default".
   SourceSet(std::vector<SourceOptions> sources, std::vector<PoolOptions> pools);
 
   const std::vector<SourceOptions>& sources() const { return sources_; }
   const std::vector<PoolOptions>& pools() const { return pools_; }
   const SourceOptions* find(std::string_view source) const;
-  /// The first pool that takes such mail.
+  /// The pool that the mail names, if that takes it; else the first that takes such mail.
   const PoolOptions& pool_for(std::string_view tenant, std::string_view stream,
-                              std::string_view route) const;
+                              std::string_view route, std::string_view named = {}) const;
   /// By name; mail of a pool that a reload took away goes with the last one.
   const PoolOptions& pool(std::string_view name) const;
 

@@ -25,6 +25,23 @@ TEST(SourceSet, TheFirstPoolWhoseConditionsHoldTakesTheMail) {
   EXPECT_EQ(set.find("c"), nullptr);
 }
 
+TEST(SourceSet, MailNamesAPoolThatLetsItselfBeNamed) {
+  PoolOptions own{"own", {{"a"}}, {"shop"}, {"bulk"}, {"mx"}};
+  own.by_name = ByName::Only;
+  PoolOptions also{"also", {{"a"}}, {}, {"bulk"}, {}};
+  also.by_name = ByName::Also;
+  const PoolOptions rest{"rest", {{"b"}}, {}, {}, {}};
+  const SourceSet set({source("a"), source("b")}, {own, also, rest});
+  EXPECT_EQ(set.pool_for("shop", "bulk", "mx", "own").name, "own");
+  EXPECT_EQ(set.pool_for("shop", "bulk", "mx").name, "also") << "nobody named it";
+  EXPECT_EQ(set.pool_for("other", "bulk", "mx", "own").name, "also") << "another tenant's";
+  EXPECT_EQ(set.pool_for("shop", "news", "mx", "own").name, "rest") << "not of this stream";
+  EXPECT_EQ(set.pool_for("shop", "bulk", "relay:25", "own").name, "also") << "another route";
+  EXPECT_EQ(set.pool_for("shop", "bulk", "mx", "rest").name, "also") << "it cannot be named";
+  EXPECT_EQ(set.pool_for("shop", "bulk", "mx", "gone").name, "also");
+  EXPECT_EQ(set.pool_for("shop", "news", "mx", "also").name, "rest");
+}
+
 TEST(SourceSet, SourcesWithoutPoolsShareAllMail) {
   const SourceSet set({source("a"), source("b")}, {});
   const PoolOptions& pool = set.pool_for("any", "bulk", "mx");

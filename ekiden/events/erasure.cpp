@@ -245,7 +245,7 @@ class Eraser {
 Event without_person(Event event) {
   for (std::string* field :
        {&event.recipient, &event.sender, &event.header_from, &event.subject, &event.reply,
-        &event.client_address, &event.identity, &event.internet_message_id}) {
+        &event.client_address, &event.identity, &event.internet_message_id, &event.metadata}) {
     field->clear();
   }
   event.tags.clear();

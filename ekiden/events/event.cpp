@@ -10,6 +10,7 @@
 #include "ekiden/base/text.hpp"
 #include "ekiden/events/codec.hpp"
 #include "ekiden/events/error.hpp"
+#include "ekiden/events/metadata.hpp"
 
 // The stored form, integers little-endian:
 //
@@ -63,6 +64,7 @@ enum class Tag : std::uint8_t {
   MayBeDuplicate,
   Detail,
   Provider,
+  Metadata,
   Transcript = 255,  // the last for ever: see without_transcript()
 };
 
@@ -119,7 +121,7 @@ bool walk(std::string_view octets, Visitor& visit) {
     const Tag tag = static_cast<Tag>(octet);
     const bool repeats = octet == previous && tag == Tag::TagText;
     if (octet <= previous && !repeats) return false;
-    if (tag > Tag::Provider && tag != Tag::Transcript) return false;
+    if (tag > Tag::Metadata && tag != Tag::Transcript) return false;
     previous = octet;
     switch (tag) {
       case Tag::RecipientIndex:
@@ -290,6 +292,8 @@ struct EventVisitor {
         return &event.detail;
       case Tag::Provider:
         return &event.provider;
+      case Tag::Metadata:
+        return &event.metadata;
       case Tag::Transcript:
         return &event.transcript;
       default:
@@ -350,13 +354,14 @@ std::optional<base::MessageId> successor_of(const Event& event) {
 
 std::string encode_event(const Event& e) {
   std::string octets;
-  std::size_t size =
-      80 + e.id.size() + e.recipient.size() + e.sender.size() + e.header_from.size() +
-      e.subject.size() + e.tenant.size() + e.stream.size() + e.route.size() + e.source.size() +
-      e.remote_host.size() + e.remote_address.size() + e.tls_version.size() + e.tls_cipher.size() +
-      e.tls_verification.size() + e.enhanced_code.size() + e.reply.size() + e.phase.size() +
-      e.reason.size() + e.fault.size() + e.client_address.size() + e.identity.size() +
-      e.internet_message_id.size() + e.detail.size() + e.provider.size() + e.transcript.size();
+  std::size_t size = 80 + e.id.size() + e.recipient.size() + e.sender.size() +
+                     e.header_from.size() + e.subject.size() + e.tenant.size() + e.stream.size() +
+                     e.route.size() + e.source.size() + e.remote_host.size() +
+                     e.remote_address.size() + e.tls_version.size() + e.tls_cipher.size() +
+                     e.tls_verification.size() + e.enhanced_code.size() + e.reply.size() +
+                     e.phase.size() + e.reason.size() + e.fault.size() + e.client_address.size() +
+                     e.identity.size() + e.internet_message_id.size() + e.detail.size() +
+                     e.provider.size() + e.metadata.size() + e.transcript.size();
   for (const std::string& tag : e.tags) size += tag.size() + 3;
   octets.reserve(size);
 
@@ -404,6 +409,7 @@ std::string encode_event(const Event& e) {
   put_number(out, Tag::MayBeDuplicate, e.may_be_duplicate ? 1 : 0);
   put_text(out, Tag::Detail, e.detail);
   put_text(out, Tag::Provider, e.provider);
+  put_text(out, Tag::Metadata, e.metadata);
   put_text(out, Tag::Transcript, e.transcript);
   return octets;
 }
@@ -437,6 +443,14 @@ std::string_view without_transcript(std::string_view octets, const KeyView& keys
   return octets;
 }
 
+std::optional<boost::json::object> metadata_of(const Event& event) {
+  if (event.metadata.empty()) return std::nullopt;
+  boost::json::error_code error;
+  boost::json::value value = boost::json::parse(event.metadata, error);
+  if (error || !value.is_object()) return std::nullopt;
+  return std::move(value.get_object());
+}
+
 std::string format_event_json(const Event& e) {
   boost::json::object object;
   const auto text = [&](std::string_view key, std::string_view value) {
@@ -462,6 +476,8 @@ std::string format_event_json(const Event& e) {
     for (const std::string& tag : e.tags) tags.emplace_back(json_text(tag));
     object.emplace("tags", std::move(tags));
   }
+  if (std::optional<boost::json::object> metadata = metadata_of(e))
+    object.emplace("metadata", std::move(*metadata));
   text("route", e.route);
   text("source", e.source);
   text("provider", e.provider);

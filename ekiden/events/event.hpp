@@ -51,6 +51,7 @@ struct Event {
   std::string subject;
   std::string tenant, stream;
   std::vector<std::string> tags;
+  std::string metadata;  ///< a JSON object, as its sender gave it, or empty
   std::string route, source;
   std::string provider;  ///< whose limits held for the attempt: a name of the shaping rules
   std::string remote_host, remote_address;

@@ -27,6 +27,7 @@ Event full_event() {
   e.tenant = "acme";
   e.stream = "bulk";
   e.tags = {"spring", "", "spring"};
+  e.metadata = R"({"order":"7"})";
   e.route = "mx";
   e.source = "192.0.2.9";
   e.remote_host = "mx.docomo.ne.jp";
@@ -184,8 +185,18 @@ TEST(Event, JsonHasEveryFieldAndStaysValidWhateverAPeerSent) {
   EXPECT_EQ(json.at("tags").as_array().size(), 3u);
   EXPECT_EQ(json.at("subject"), "日本語");
   EXPECT_EQ(json.at("may_be_duplicate"), true);
-  EXPECT_EQ(json.size(), 34u);
+  EXPECT_EQ(json.at("metadata").at("order"), "7");
+  EXPECT_EQ(json.size(), 35u);
   EXPECT_NE(json.at("reply").as_string().find("\\xff"), boost::json::string::npos);
+}
+
+TEST(Event, MetadataThatIsNoObjectIsLeftOut) {
+  Event e = full_event();
+  for (const char* text : {"[1]", "{", "{\"a\":}"}) {
+    e.metadata = text;
+    const auto json = boost::json::parse(format_event_json(e)).as_object();
+    EXPECT_FALSE(json.contains("metadata")) << text;
+  }
 }
 
 TEST(Event, SaysAsWhichMessageARecipientGoesOn) {

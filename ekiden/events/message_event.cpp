@@ -13,6 +13,7 @@ Event message_event(base::MessageId id, const message::Meta& meta, std::uint32_t
   event.tenant = meta.details.tenant;
   event.stream = meta.details.stream;
   event.tags = meta.details.tags;
+  event.metadata = meta.details.metadata;
   event.size = meta.details.size;
   event.internet_message_id = meta.details.message_id;
   return event;

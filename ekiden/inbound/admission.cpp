@@ -161,6 +161,16 @@ smtp::Reply Admission::admit_stream(const Client& client, const std::string& str
   return {550, {5, 7, 1}, {"This user may not use that stream"}};
 }
 
+smtp::Reply Admission::admit_pool(std::string_view tenant, std::string_view stream,
+                                  std::string_view pool) const {
+  const auto takes = [](const std::vector<std::string>& names, std::string_view name) {
+    return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
+  };
+  for (const NamedPool& one : options_.pools)
+    if (one.name == pool && takes(one.tenants, tenant) && takes(one.streams, stream)) return ok();
+  return {550, {5, 7, 1}, {"This mail may not name that pool"}};
+}
+
 smtp::Reply Admission::admit_bypass(const Client& client) const {
   if (client.credential != nullptr && client.credential->may_release) return ok();
   return {550, {5, 7, 1}, {"Passing the suppression list over needs suppressions:write"}};

@@ -69,6 +69,10 @@ class Admission {
   /// X-Ekiden-Stream against the credential's and the tenant's streams.
   smtp::Reply admit_stream(const Client& client, const std::string& stream) const;
 
+  /// Whether mail of this tenant and stream may name the pool that it leaves from.
+  smtp::Reply admit_pool(std::string_view tenant, std::string_view stream,
+                         std::string_view pool) const;
+
   /// A credential may be used from this address.
   static bool may_log_in(const account::Credential& credential, const net::Address& address);
 

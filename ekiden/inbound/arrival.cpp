@@ -204,6 +204,8 @@ smtp::Reply Arrival::take_header(std::string_view octets, const Client& client,
       verdict = take_smtpapi(fixed->smtpapi, client);
     if (verdict.is_positive() && wishes_ != nullptr)
       verdict = take_wishes(std::move(*wishes_), client);
+    if (verdict.is_positive() && !details.pool.empty())
+      verdict = Admission(options_).admit_pool(details.tenant, details.stream, details.pool);
     if (!verdict.is_positive()) return verdict;
   }
   details.is_own = is_own;

@@ -64,6 +64,8 @@ class Arrival {
   void set_id(base::MessageId id) { id_ = id; }
 
   void set_batch(std::string batch) { meta_->details.batch = std::move(batch); }
+  /// Whether the client may is asked when the stream is known.
+  void set_pool(std::string pool) { meta_->details.pool = std::move(pool); }
   /// The client may (Admission::admit_bypass).
   void set_bypass(const account::SuppressionBypass& bypass) { bypass_ = bypass; }
 

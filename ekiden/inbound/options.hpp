@@ -70,6 +70,12 @@ struct TimeOuts {
   std::uint32_t octets_per_second_min = 128;
 };
 
+/// A pool of sources that mail may name (docs/EGRESS.md).
+struct NamedPool {
+  std::string name;
+  std::vector<std::string> tenants, streams;  ///< that may name it; empty: any
+};
+
 /// One listener, as its sessions see it: immutable, shared by them.
 struct ListenerOptions {
   std::string name;  ///< "0.0.0.0:587", for logs and metrics
@@ -90,6 +96,7 @@ struct ListenerOptions {
   base::Duration greeting_delay{};
   std::map<std::string, InboundDomain, std::less<>> domains;  ///< by canonical name
   std::shared_ptr<const rewrite::RuleSet> rewriting;          ///< null: nothing is rewritten
+  std::vector<NamedPool> pools;                               ///< that mail may name
   Limits limits;
   TimeOuts time_outs;
   /// A body that grows past it streams into a file of its own (spool::LargeWriter).

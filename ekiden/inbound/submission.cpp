@@ -72,6 +72,7 @@ base::Task<Admitted> admit_message(Services& services,
   Arrival& arrival = *done.arrival;
   if (submission.id != base::MessageId{}) arrival.set_id(submission.id);
   arrival.set_batch(std::move(submission.batch));
+  arrival.set_pool(std::move(submission.pool));
   arrival.set_bypass(submission.bypass);
   if (submission.wishes) arrival.set_wishes(std::move(*submission.wishes));
   for (std::size_t i = 0; i < submission.recipients.size(); ++i) {

@@ -19,6 +19,7 @@ struct Submission {
   base::MessageId id;       ///< zero: a new one
   bool counts_rate = true;  ///< against limits.message_rate of the client's address
   std::string batch;        ///< of scheduled mail; empty: none
+  std::string pool;         ///< to leave from; empty: as the rules say
   account::SuppressionBypass bypass;
   std::optional<SmtpApi> wishes;  ///< of X-SMTPAPI, of this message alone
 };

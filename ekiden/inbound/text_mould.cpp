@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ekiden/base/line_ends.hpp"
 #include "ekiden/base/text.hpp"
 #include "ekiden/feedback/part_text.hpp"
 #include "ekiden/inbound/smtpapi.hpp"
@@ -51,16 +52,6 @@ bool is_control(char c) {
   return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
 }
 
-std::string with_crlf(std::string_view text) {
-  std::string out;
-  out.reserve(text.size() + text.size() / 16);
-  for (const char c : text) {
-    if (c == '\n') out += '\r';
-    out += c;
-  }
-  return out;
-}
-
 /// A To as one recipient was written: "花子 <hanako@example.jp>". RFC 2047 §5: a name is encoded,
 /// an address never.
 std::string to_field(std::string_view to) {
@@ -77,7 +68,7 @@ std::string to_field(std::string_view to) {
 
 /// RFC 2045 §6: what is mostly ASCII stays readable.
 std::string encoded(std::string_view text, const char*& encoding) {
-  const std::string octets = with_crlf(text);
+  const std::string octets = base::with_crlf(text);
   const auto high = std::count_if(octets.begin(), octets.end(), [](char c) { return (c & 0x80); });
   std::string out;
   if (static_cast<std::size_t>(high) * 4 < octets.size()) {

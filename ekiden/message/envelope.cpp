@@ -17,8 +17,8 @@
 //   details    text tenant, stream, metadata; i64 received, send_at; text client_address,
 //              client_name, identity, protocol, header_from, subject, message_id, next_hop (empty;
 //              writers before recipients had next hops put that of all of them here);
-//              varint size; u8 flags; varint count, then as many texts: tags; text listener, if
-//              there is one
+//              varint size; u8 flags; varint count, then as many texts: tags; then, as far as
+//              something is there: text listener, alignment, batch, pool
 
 namespace ekiden::message {
 namespace {
@@ -131,11 +131,13 @@ void write_details(std::string& out, const Details& details) {
   w.varint(details.tags.size());
   for (const std::string& tag : details.tags) w.text(tag);
   // What stands at the end is written as far as something is there.
-  const bool has_batch = !details.batch.empty();
+  const bool has_pool = !details.pool.empty();
+  const bool has_batch = has_pool || !details.batch.empty();
   const bool has_alignment = has_batch || !details.alignment.empty();
   if (has_alignment || !details.listener.empty()) w.text(details.listener);
   if (has_alignment) w.text(details.alignment);
   if (has_batch) w.text(details.batch);
+  if (has_pool) w.text(details.pool);
 }
 
 /// `next_hop`: that of recipients without one of their own.
@@ -170,6 +172,7 @@ bool read_details(base::ByteReader r, Details& details, std::string_view& next_h
   if (!r.at_end()) details.listener = r.text();
   if (!r.at_end()) details.alignment = r.text();
   if (!r.at_end()) details.batch = r.text();
+  if (!r.at_end()) details.pool = r.text();
   return r.ok();
 }
 

@@ -85,6 +85,8 @@ struct Details {
   std::string alignment;
   /// Mail that is scheduled together, and may be paused and cancelled together; empty: none.
   std::string batch;
+  /// The pool that its sender named, and may (inbound::Admission); empty: the rules choose.
+  std::string pool;
 
   friend bool operator==(const Details&, const Details&) = default;
 };

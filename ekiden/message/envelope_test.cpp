@@ -32,6 +32,7 @@ Meta full_meta() {
   meta.details.is_authenticated = true;
   meta.details.alignment = "aligned: DKIM d=example.jp";
   meta.details.batch = "0123456789abcdef";
+  meta.details.pool = "marketing";
   meta.details.protocol = "ESMTPSA";
   meta.details.header_from = "from@example.jp";
   meta.details.subject = "件名";

@@ -40,7 +40,7 @@ std::string make_message_id(base::MessageId id, std::string_view host);
 
 inline constexpr std::size_t kTagsMax = 20;
 inline constexpr std::size_t kTagOctetsMax = 128;
-inline constexpr std::size_t kMetadataOctetsMax = 4096;
+inline constexpr std::size_t kMetadataOctetsMax = 10 * 1024;
 
 /// What X-Ekiden-* headers of a trusted client ask for.
 struct EkidenHeaders {

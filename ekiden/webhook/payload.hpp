@@ -40,11 +40,19 @@ Payload compose_blastengine(const std::vector<const events::Event*>& events);
 Payload compose_chat(account::WebhookFormat format,
                      const std::vector<const events::Event*>& events);
 
+/// What SendGrid calls an event of a kind that its format has a word for: "processed", ….
+std::string_view sendgrid_event(events::Kind kind);
 /// What SendGrid calls a bounce for this reason (docs/SHAPING.md): "Invalid Address", ….
 std::string_view sendgrid_classification(std::string_view reason);
 
 /// "2024-01-01T09:00:00+09:00", as blastengine tells times.
 std::string japan_time(base::Time time);
+/// What blastengine's clients call a message: a number made of its id.
+std::int64_t delivery_id(base::MessageId id);
+/// The same of an event's: what its metadata says, where it is of a bulk delivery.
+std::int64_t delivery_id(const events::Event& event);
+/// When such a message was taken, to the millisecond.
+base::Time delivery_time(std::int64_t delivery_id);
 
 /// JSON is UTF-8; what a peer sent need not be.
 std::string json_text(std::string_view text);

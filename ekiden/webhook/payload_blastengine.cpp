@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "ekiden/events/metadata.hpp"
 #include "ekiden/webhook/payload.hpp"
 
 namespace ekiden::webhook {
@@ -17,7 +18,35 @@ std::string_view type_of(const events::Event& event) {
   return is_hard(event) ? "HARDERROR" : "SOFTERROR";
 }
 
+/// {"insert_codes": [{"key", "value"}]} of the metadata, where the mail came by blastengine's API.
+json::array insert_codes_of(const events::Event& event) {
+  const std::optional<json::object> metadata = events::metadata_of(event);
+  const json::value* codes = metadata ? metadata->if_contains("insert_codes") : nullptr;
+  return codes != nullptr && codes->is_array() ? codes->get_array() : json::array();
+}
+
+constexpr std::uint64_t k2020Ms = 1'577'836'800'000;
+
 }  // namespace
+
+base::Time delivery_time(std::int64_t delivery_id) {
+  const auto ms = (static_cast<std::uint64_t>(delivery_id) >> 12) + k2020Ms;
+  return base::from_unix_us(static_cast<std::int64_t>(ms) * 1000);
+}
+
+std::int64_t delivery_id(base::MessageId id) {
+  // 41 bits of milliseconds since 2020 and 12 bits of counter: 53, which JavaScript still counts.
+  const std::uint64_t ms = (id.high >> 16) - k2020Ms;
+  return static_cast<std::int64_t>(((ms & ((1ULL << 41) - 1)) << 12) | (id.low & 0xfff));
+}
+
+std::int64_t delivery_id(const events::Event& event) {
+  const std::optional<json::object> metadata = events::metadata_of(event);
+  const json::value* number = metadata ? metadata->if_contains("delivery_id") : nullptr;
+  return number != nullptr && number->is_int64() && number->get_int64() > 0
+             ? number->get_int64()
+             : delivery_id(event.message);
+}
 
 std::string japan_time(base::Time time) {
   const std::string text = base::format_rfc3339(time + std::chrono::hours(9));
@@ -33,9 +62,8 @@ Payload compose_blastengine(const std::vector<const events::Event*>& events) {
         {"error_code",
          event->reply_code == 0 ? "" : std::to_string(event->reply_code) + "(errors)"},
         {"error_message", json_text(reply_line(*event))},
-        // Deliveries have numbers only where mail comes over blastengine's own API.
-        {"delivery_id", 0},
-        {"insert_codes", json::array{}},
+        {"delivery_id", delivery_id(*event)},
+        {"insert_codes", insert_codes_of(*event)},
         {"message_id", base::format_message_id(event->message)},
         {"event_id", event->id},
     };

@@ -5,6 +5,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "ekiden/account/unsubscribe_group.hpp"
+#include "ekiden/events/metadata.hpp"
 #include "ekiden/webhook/payload.hpp"
 
 namespace ekiden::webhook {
@@ -12,9 +14,7 @@ namespace ekiden::webhook {
 namespace json = boost::json;
 using events::Kind;
 
-namespace {
-
-std::string_view name_of(Kind kind) {
+std::string_view sendgrid_event(Kind kind) {
   switch (kind) {
     case Kind::Accepted:
       return "processed";
@@ -37,14 +37,20 @@ std::string_view name_of(Kind kind) {
   }
 }
 
+namespace {
+
 json::object object_of(const events::Event& event) {
+  const std::optional<std::int64_t> group = account::unsubscribe_group_of(event.stream);
+  const bool has_left_group = group && event.kind == Kind::Unsubscribed;
   json::object object{
       {"email", json_text(event.recipient)},
       {"timestamp", base::to_unix_us(event.time) / 1'000'000},
-      {"event", name_of(event.kind)},
+      {"event", has_left_group ? "group_unsubscribe" : sendgrid_event(event.kind)},
       {"sg_event_id", event.id},
-      {"sg_message_id", base::format_message_id(event.message)},
+      {"sg_message_id",
+       base::format_message_id(event.message) + "." + std::to_string(event.recipient_index)},
   };
+  if (group) object["asm_group_id"] = *group;
   if (!event.internet_message_id.empty()) object["smtp-id"] = json_text(event.internet_message_id);
   if (event.tags.size() == 1) object["category"] = json_text(event.tags.front());
   if (event.tags.size() > 1) {
@@ -83,6 +89,9 @@ json::object object_of(const events::Event& event) {
     default:
       break;
   }
+  // custom_args stand beside our own fields, which nobody's argument replaces.
+  if (const std::optional<json::object> arguments = events::metadata_of(event))
+    for (const auto& [name, value] : *arguments) object.emplace(name, value);
   return object;
 }
 

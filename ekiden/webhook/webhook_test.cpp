@@ -305,6 +305,42 @@ TEST(Payload, SendGridHasItsNamesAndFields) {
   EXPECT_FALSE(has_word_for(WebhookFormat::SendGrid, events::Kind::Held));
 }
 
+TEST(Payload, SendGridHasCustomArgumentsBesideItsFields) {
+  events::Event e = event(events::Kind::Delivered);
+  e.metadata = R"({"order":"7","email":"other@example.jp","campaign":{"n":1}})";
+  const auto one = json_of(WebhookFormat::SendGrid, e).at(0).as_object();
+  EXPECT_EQ(one.at("order"), "7");
+  EXPECT_EQ(one.at("campaign").at("n"), 1);
+  EXPECT_EQ(one.at("email"), "user@example.jp") << "an argument replaces nothing";
+  e.metadata = "no object";
+  EXPECT_FALSE(json_of(WebhookFormat::SendGrid, e).at(0).as_object().contains("order"));
+}
+
+TEST(Payload, SendGridNamesTheGroupThatWasLeft) {
+  events::Event e = event(events::Kind::Unsubscribed);
+  e.stream = "group-7";
+  const auto left = json_of(WebhookFormat::SendGrid, e).at(0).as_object();
+  EXPECT_EQ(left.at("event"), "group_unsubscribe");
+  EXPECT_EQ(left.at("asm_group_id"), 7);
+  e.kind = events::Kind::Delivered;
+  EXPECT_EQ(json_of(WebhookFormat::SendGrid, e).at(0).at("event"), "delivered");
+}
+
+TEST(Payload, BlastengineNamesTheDeliveryAndItsInsertCodes) {
+  events::Event e = event(events::Kind::Bounced);
+  e.metadata = R"({"insert_codes":[{"key":"__code1__","value":"v"}]})";
+  const auto detail =
+      json_of(WebhookFormat::Blastengine, e).at("events").at(0).at("event").at("detail");
+  EXPECT_EQ(detail.at("delivery_id"), delivery_id(e.message));
+  EXPECT_EQ(detail.at("insert_codes").at(0).at("value"), "v");
+  e.metadata = R"({"delivery_id":22})";
+  EXPECT_EQ(delivery_id(e), 22);
+  e.metadata.clear();
+  const auto bare =
+      json_of(WebhookFormat::Blastengine, e).at("events").at(0).at("event").at("detail");
+  EXPECT_TRUE(bare.at("insert_codes").as_array().empty());
+}
+
 TEST(Payload, BlastengineHasItsThreeClasses) {
   const auto type_of = [](const events::Event& e) {
     return json_of(WebhookFormat::Blastengine, e).at("events").at(0).at("event").at("type");

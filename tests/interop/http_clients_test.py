@@ -109,6 +109,23 @@ class HttpClients(interop.Interop, httpapi.HttpApi):
         self.assertIn("mail.send", scopes["result"]["body"]["scopes"])
         self.assertEqual((denied["code"], denied["body"]["errors"][0]["field"]), (400, "name"))
 
+    def test_sendgrid_activity(self):
+        (sent,) = self.send("sendgrid", {
+            "to": "a@dest.test", "from": "f@client.test", "subject": "s", "text": "t",
+            "customArgs": {"order": "7"}})
+        identity = sent["result"]["id"]
+
+        def asked(request):
+            return self.send("sendgrid_client", {"method": "GET", **request})[0]["result"]["body"]
+        (found,) = eventually(lambda: [
+            m for m in asked({"url": "/v3/messages", "qs": {
+                "limit": 10, "query": 'to_email="a@dest.test"'}})["messages"]
+            if m["status"] == "delivered"], 30)
+        self.assertTrue(found["msg_id"].startswith(identity + "."), found)
+        told = asked({"url": f"/v3/messages/{found['msg_id']}"})
+        self.assertEqual(told["unique_args"], {"order": "7"})
+        self.assertEqual(told["events"][-1]["event_name"], "delivered")
+
     def test_postmark(self):
         message = {"From": "A <f@client.test>", "To": "a@dest.test, B <b@dest.test>",
                    "Subject": "件名", "TextBody": "t", "HtmlBody": "<p>t</p>",

@@ -26,6 +26,12 @@ def rows(count, domain="dest.test"):
     return [{"to": f"r{i}@{domain}", "data": {"name": f"N{i}", "code": i}} for i in range(count)]
 
 
+def spread(count):
+    """Over so many domains that all of them count against what may wait in the queue."""
+    return [{**row, "to": row["to"].replace("dest", f"d{i % 12}")}
+            for i, row in enumerate(rows(count))]
+
+
 class BulkJobs(HttpApi):
     def counts(self, client, job):
         return client.get(f"/v1/jobs/{job}").json["counts"]
@@ -234,7 +240,7 @@ class BulkJobs(HttpApi):
         relay, peer, client = self.relay_with_api()
         peer.on("RCPT", lambda *_: "450 4.2.0 later")
         batch = client.post("/v1/messages/batch",
-                            {"content": CONTENT, "recipients": rows(12000)}).json
+                            {"content": CONTENT, "recipients": spread(12000)}).json
         job = batch["job"]
         eventually(lambda: self.counts(client, job)["queued"] > 0, 60)
         paused = client.post(f"/v1/jobs/{job}/pause")
@@ -282,13 +288,24 @@ class BulkJobs(HttpApi):
         relay.settings["route"] = [{"domains": ["*"], "next_hop": "hold"}]
         relay.restart()
         job = client.post("/v1/messages/batch",
-                          {"content": CONTENT, "recipients": rows(6000)}).json["job"]
+                          {"content": CONTENT, "recipients": spread(6000)}).json["job"]
         shown = eventually(lambda: (j := client.get(f"/v1/jobs/{job}").json)["note"] and j, 60,
                            "the note")
         self.assertIn("wait for their first attempt", shown["note"])
         self.assertGreater(shown["counts"]["waiting"], 0, shown)
         self.assertEqual(client.post(f"/v1/jobs/{job}/cancel").status, 200)
         eventually(lambda: client.get(f"/v1/jobs/{job}").json["state"] == "cancelled", 30)
+
+    def test_a_provider_that_takes_nothing_does_not_hold_those_behind_it_in_the_list(self):
+        relay, peer, client = self.relay_with_api()
+        relay.settings["route"].insert(0, {"domains": ["slow.test"], "next_hop": "hold"})
+        relay.restart()
+        job = client.post("/v1/messages/batch", {
+            "content": CONTENT, "recipients": rows(7000, "slow.test") + rows(50)}).json["job"]
+        eventually(lambda: len(peer.received) == 50, 60, "the mail behind it")
+        self.assertEqual(set(peer.recipients()), {f"r{i}@dest.test" for i in range(50)})
+        eventually(lambda: self.counts(client, job)["delivered"] == 50)
+        eventually(lambda: relay.metric("ekiden_bulk_rows_untried") == 7000)
 
     def test_commands_beside_an_import_take_nothing_but_whom_they_erase(self):
         relay, peer, client = self.relay_with_api()
@@ -450,6 +467,12 @@ class Blastengine(HttpApi):
         listed = client.get(f"{api}?status%5B%5D=SENT").json["data"]
         self.assertEqual([d["delivery_id"] for d in listed], [number])
         self.assertEqual(client.get(f"{api}/all?status%5B%5D=EDIT").json["data"], [])
+        logs = client.get(f"/api/v1/logs/mails/results?delivery_id={number}").json["data"]
+        self.assertEqual({(m["email"], m["delivery_id"], m["status"]) for m in logs},
+                         {(f"{n}@dest.test", number, "SENT") for n in "abcd"})
+        told = relay.wait_for_event("c@dest.test", "delivered")[-1]["metadata"]
+        self.assertEqual(told, {"delivery_id": number,
+                                "insert_codes": [{"key": "__name__", "value": "三郎"}]})
         self.assertEqual(client.ask("DELETE", one).json, {"delivery_id": number})
         missing = client.get(one)
         self.assertEqual((missing.status, list(missing.json["error_messages"])), (404, ["main"]))

@@ -96,6 +96,7 @@ void put_content(const Given& given, json::object& content) {
     content["attachments"] = std::move(files);
   }
   content["syntax"] = "literal";
+  content["metadata"] = json::object{{"delivery_id", nullptr}};
 }
 
 json::object content_of(const bulk::Job& job) {

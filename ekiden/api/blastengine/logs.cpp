@@ -7,6 +7,7 @@
 #include "ekiden/api/blastengine/query_reader.hpp"
 #include "ekiden/api/blastengine/transaction.hpp"
 #include "ekiden/api/draft_reader.hpp"
+#include "ekiden/bulk/job_id.hpp"
 #include "ekiden/webhook/payload.hpp"
 
 namespace ekiden::api::blastengine {
@@ -14,6 +15,7 @@ namespace ekiden::api::blastengine {
 namespace json = boost::json;
 using events::Event;
 using events::Kind;
+using jobs::JobDesk;
 using webhook::japan_time;
 
 namespace {
@@ -61,7 +63,10 @@ std::optional<Log> log_of(events::Reader& reader, const events::Stored& accepted
   Log log;
   log.id = log_id(accepted.position);
   log.type = type_of(accepted.event);
-  if (query.delivery_id && delivery_id(accepted.event.message) != *query.delivery_id)
+  const base::MessageId message = accepted.event.message;
+  if (query.job && (!bulk::is_of_job(message) || bulk::job_of(message) != *query.job))
+    return std::nullopt;
+  if (query.delivery_id && !query.job && delivery_id(message) != *query.delivery_id)
     return std::nullopt;
   const auto has = [](const auto& list, const auto& item) {
     return list.empty() || std::find(list.begin(), list.end(), item) != list.end();
@@ -103,7 +108,7 @@ json::object describe(const Log& log) {
     reply = webhook::json_text(webhook::reply_line(event));
   }
   return {{"maillog_id", log.id},
-          {"delivery_id", delivery_id(accepted.message)},
+          {"delivery_id", delivery_id(accepted)},
           {"delivery_type", log.type},
           {"email", webhook::json_text(accepted.recipient)},
           {"status", log.status},
@@ -168,7 +173,7 @@ events::Query accepted_query(const LogQuery& query) {
   of.recipient = query.email;
   of.from = query.from;
   of.until = query.until;
-  if (query.delivery_id) {
+  if (query.delivery_id && !query.job) {
     of.from = delivery_time(*query.delivery_id);
     // An event follows its message's id by the time that the message took to come.
     of.until = *of.from + std::chrono::hours(1);
@@ -220,8 +225,8 @@ base::Task<HttpResponse> ask(EventDesk& desk, base::Worker& worker, std::shared_
   co_return answer(*call, std::move(*found));
 }
 
-base::Task<HttpResponse> list_logs(EventDesk& desk, base::Worker& worker,
-                                   std::shared_ptr<Call> call) {
+base::Task<HttpResponse> list_logs(EventDesk& desk, JobDesk& jobs, std::shared_ptr<Call> call) {
+  base::Worker& worker = jobs.sender().worker();
   QueryReader reader(call->caller);
   LogQuery& query = reader.query;
   query.email = call->query.get("email");
@@ -246,6 +251,11 @@ base::Task<HttpResponse> list_logs(EventDesk& desk, base::Worker& worker,
   }
   const std::size_t count = read_number(reader, *call, "count", kCountDefault, kCountMax);
   if (reader.problem) co_return tell(*reader.problem, call->caller);
+  if (query.delivery_id) {
+    const JobDesk::Found found = co_await jobs.find(call, *query.delivery_id);
+    if (found.job) query.job = found.job->message;
+    if (found.job && !query.from) query.from = found.job->committed;
+  }
   events::Query of = accepted_query(query);
   of.after = anchor;
   of.limit = kLogsPerSlice;
@@ -361,7 +371,7 @@ base::Task<std::optional<std::vector<ErrorLine>>> find_errors(EventDesk& desk, b
       const bool is_meant =
           codes.empty() || std::find(codes.begin(), codes.end(), event.reply_code) != codes.end();
       if (is_meant)
-        found->push_back({stored.position, event.time, delivery_id(event.message), event.reply_code,
+        found->push_back({stored.position, event.time, delivery_id(event), event.reply_code,
                           webhook::json_text(event.recipient),
                           webhook::json_text(webhook::reply_line(event))});
       return found->size() < lines_max;
@@ -377,7 +387,7 @@ base::Task<std::optional<std::vector<ErrorLine>>> find_errors(EventDesk& desk, b
   co_return lines;
 }
 
-void add_log_routes(Frame& frame, EventDesk& desk) {
+void add_log_routes(Frame& frame, EventDesk& desk, JobDesk& jobs) {
   const Access read{"messages:read"};
   using Asking = base::Task<HttpResponse> (*)(EventDesk&, base::Worker&, std::shared_ptr<Call>);
   const auto add = [&](const char* path, Asking what) {
@@ -385,7 +395,9 @@ void add_log_routes(Frame& frame, EventDesk& desk) {
       return what(desk, frame.worker(), std::move(call));
     });
   };
-  add("/api/v1/logs/mails/results", list_logs);
+  frame.add("GET", "/api/v1/logs/mails/results", read, [&desk, &jobs](std::shared_ptr<Call> call) {
+    return list_logs(desk, jobs, std::move(call));
+  });
   add("/api/v1/logs/mails/{id}", show_log);
   add("/api/v1/errors", list_errors);
 }

@@ -16,6 +16,7 @@ struct LogQuery {
   std::string tenant, email;
   std::optional<base::Time> from, until;  ///< [from, until)
   std::optional<std::int64_t> delivery_id;
+  std::optional<base::MessageId> job;        ///< where the delivery is a bulk one
   std::vector<std::string> types, statuses;  ///< empty: all
   std::vector<std::uint16_t> codes;          ///< of the last reply; empty: all
 };
@@ -51,7 +52,7 @@ base::Task<std::optional<std::vector<ErrorLine>>> find_errors(EventDesk& desk, b
                                                               std::size_t lines_max);
 
 /// GET /logs/mails/results, /logs/mails/{id}, /errors.
-void add_log_routes(Frame& frame, EventDesk& desk);
+void add_log_routes(Frame& frame, EventDesk& desk, jobs::JobDesk& jobs);
 /// POST /errors/list and /deliveries/{id}/analysis/report, what became of them, their downloads.
 void add_report_routes(Frame& frame, EventDesk& desk, jobs::JobDesk& jobs);
 /// GET /usages, /usages/latest, /usages/{month}.

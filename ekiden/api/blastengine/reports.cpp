@@ -2,8 +2,6 @@
 // /deliveries/{id}/analysis. An order is what was asked, kept with the jobs; the report is made of
 // the event store when it is fetched, so it is always ready, and after a restart too.
 #include <boost/json/array.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <map>
 
 #include "ekiden/api/blastengine/delivery.hpp"
@@ -72,15 +70,9 @@ LogQuery query_of(const json::object& question, const std::string& tenant) {
 /// Keeps the order; answers with its number.
 base::Task<HttpResponse> order(JobDesk& desk, std::shared_ptr<Call> call, const Kind& kind,
                                json::object question) {
-  Store::Report report;
-  report.tenant = call->caller.tenant();
-  report.kind = kind.name;
-  report.question = json::serialize(question);
-  report.created = desk.now();
-  base::Function<Result<std::int64_t>(Store&)> add = [report](Store& store) {
-    return store.add_report(report);
-  };
-  const std::optional<std::int64_t> id = co_await desk.ask<std::int64_t>(std::move(add));
+  std::string name = kind.name;
+  const std::optional<std::int64_t> id =
+      co_await desk.order_report(call, std::move(name), std::move(question));
   if (id) co_return id_response(201, "job_id", *id);
   const Problem problem = jobs::store_broken();
   co_return tell(problem, call->caller);
@@ -96,21 +88,12 @@ struct FoundOrder {
 base::Task<FoundOrder> find_order(JobDesk& desk, std::shared_ptr<Call> call, const Kind& kind) {
   FoundOrder found;
   found.id = number_in(*call, "id");
-  base::Function<Result<std::optional<Store::Report>>(Store&)> question =
-      [id = found.id, tenant = call->caller.tenant(), name = kind.name](Store& store) {
-        return store.find_report(id, tenant, name);
-      };
-  const auto asked = co_await desk.ask<std::optional<Store::Report>>(std::move(question));
-  if (!asked) {
-    found.problem = jobs::store_broken();
-    co_return found;
-  }
-  json::error_code error;
-  const json::value read = *asked ? json::parse((*asked)->question, error) : json::value();
-  if (error || !read.is_object()) {
-    found.problem = no_data();
+  std::string name = kind.name;
+  JobDesk::Ordered report = co_await desk.find_report(std::move(call), std::move(name), found.id);
+  if (report.question) {
+    found.question = std::move(*report.question);
   } else {
-    found.question = read.get_object();
+    found.problem = report.is_broken ? jobs::store_broken() : no_data();
   }
   co_return found;
 }

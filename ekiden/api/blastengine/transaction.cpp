@@ -1,6 +1,7 @@
 #include "ekiden/api/blastengine/transaction.hpp"
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 #include <map>
 
 #include "ekiden/api/draft_reader.hpp"
@@ -8,13 +9,13 @@
 #include "ekiden/api/multipart.hpp"
 #include "ekiden/api/strict_json.hpp"
 #include "ekiden/base/text.hpp"
+#include "ekiden/message/trace.hpp"
 
 namespace ekiden::api::blastengine {
 namespace {
 
 namespace json = boost::json;
 
-constexpr std::uint64_t k2020Ms = 1'577'836'800'000;
 // What blastengine documents.
 constexpr std::size_t kCopiesMax = 10, kInsertCodesMax = 50;
 
@@ -48,6 +49,9 @@ void insert_codes(const json::object& object, Draft& draft, Findings& findings) 
   if (codes == nullptr) return;
   if (codes->size() > kInsertCodesMax)
     return findings.add("/insert_code", "too_many", {"at most 50 codes", "50個までです"});
+  // They come back in webhooks, as far as there is room.
+  std::string kept = json::serialize(json::object{{"insert_codes", *codes}});
+  if (kept.size() <= message::kMetadataOctetsMax) draft.metadata = std::move(kept);
   for (const json::value& one : *codes) {
     const json::object* code = one.if_object();
     const std::string key = code == nullptr ? std::string() : text_of(*code, "key");
@@ -207,17 +211,6 @@ HttpResponse tell(const Problem& problem, const Caller& caller) {
 
 Problem no_data() {
   return make_problem(404, "no-such-object", {"no data found.", "データが見つかりません。"});
-}
-
-base::Time delivery_time(std::int64_t delivery_id) {
-  const auto ms = (static_cast<std::uint64_t>(delivery_id) >> 12) + k2020Ms;
-  return base::from_unix_us(static_cast<std::int64_t>(ms) * 1000);
-}
-
-std::int64_t delivery_id(base::MessageId id) {
-  // 41 bits of milliseconds since 2020 and 12 bits of counter: 53, which JavaScript still counts.
-  const std::uint64_t ms = (id.high >> 16) - k2020Ms;
-  return static_cast<std::int64_t>(((ms & ((1ULL << 41) - 1)) << 12) | (id.low & 0xfff));
 }
 
 void add_routes(Frame& frame, Sender& sender, jobs::JobDesk& jobs) {

@@ -3,6 +3,7 @@
 #include "ekiden/api/frame.hpp"
 #include "ekiden/api/jobs/job_desk.hpp"
 #include "ekiden/api/sender.hpp"
+#include "ekiden/webhook/payload.hpp"
 
 namespace ekiden::api::blastengine {
 
@@ -16,9 +17,7 @@ HttpResponse tell(const Problem& problem, const Caller& caller);
 /// 404, in blastengine's words.
 Problem no_data();
 
-/// A number for a message, as blastengine's clients want one: milliseconds and the end of the id.
-std::int64_t delivery_id(base::MessageId id);
-/// The millisecond that a message with this number was accepted in.
-base::Time delivery_time(std::int64_t delivery_id);
+using webhook::delivery_id;
+using webhook::delivery_time;
 
 }  // namespace ekiden::api::blastengine

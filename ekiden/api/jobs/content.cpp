@@ -58,6 +58,20 @@ std::string sentence_of(const Problem& problem) {
   return text.empty() ? problem.detail.english : text;
 }
 
+/// What blastengine's webhooks tell of a recipient, as far as there is room.
+void put_codes(const json::object& data, json::object& metadata) {
+  json::array codes;
+  for (const auto& [name, value] : data) {
+    // Lists that were imported have other columns too.
+    if (name.starts_with("__") || name.starts_with("%%"))
+      codes.push_back(json::object{{"key", name}, {"value", text_of(value)}});
+  }
+  if (codes.empty()) return;
+  metadata["insert_codes"] = std::move(codes);
+  if (json::serialize(metadata).size() > message::kMetadataOctetsMax)
+    metadata.erase("insert_codes");
+}
+
 void replace_codes(const json::object& data, Draft& draft) {
   for (const auto& [name, value] : data) {
     const std::string_view key = view(name);
@@ -121,6 +135,10 @@ std::optional<Content> read_content(const json::object& given, base::Time now, F
     findings.add("/bypass_suppressions", "unknown",
                  {"the suppression list is passed over for single messages only",
                   "配信停止リストを無視できるのは単独のメッセージだけです"});
+  if (object.erase("pool") != 0)
+    findings.add("/pool", "unknown",
+                 {"a pool is named for single messages only",
+                  "プールを指定できるのは単独のメッセージだけです"});
   content.draft = read_draft(object, findings);
   Draft probe = content.draft;
   probe.to.push_back({"probe@example.invalid", {}});
@@ -203,9 +221,10 @@ bulk::ComposedRow compose_row(const Content& content, std::string_view line, bas
   draft.to.push_back({composed.address, text_of(object, "name")});
   json::object metadata = content.metadata;
   if (const json::object* own = object_of(object, "metadata")) merge(metadata, *own);
-  draft.metadata = metadata.empty() ? std::string() : json::serialize(metadata);
   json::object data = content.data;
   if (const json::object* own = object_of(object, "data")) merge(data, *own);
+  if (content.is_delivery) put_codes(data, metadata);
+  draft.metadata = metadata.empty() ? std::string() : json::serialize(metadata);
   if (content.syntax == Syntax::Literal) {
     replace_codes(data, draft);
   } else {
@@ -233,6 +252,10 @@ bulk::ComposeRow make_composer(const bulk::Head& head) {
   // Its time was checked when it came.
   std::optional<Content> content = read_content(value.get_object(), base::Time{}, findings);
   if (!content) return nullptr;
+  // A delivery of blastengine's leaves room for the number that its job has by now.
+  const json::value* const delivery = content->metadata.if_contains("delivery_id");
+  content->is_delivery = delivery != nullptr && delivery->is_null();
+  if (content->is_delivery) content->metadata["delivery_id"] = head.job;
   return [shared = std::make_shared<const Content>(std::move(*content))](
              std::string_view row, base::Time now) { return compose_row(*shared, row, now); };
 }

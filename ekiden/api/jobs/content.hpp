@@ -27,6 +27,7 @@ struct Content {
   bulk::Handlebars::Missing missing = bulk::Handlebars::Missing::Empty;
   boost::json::object data;
   boost::json::object metadata;
+  bool is_delivery = false;  ///< of blastengine's API
   // Of the draft, when the syntax is Handlebars.
   std::optional<bulk::Handlebars> subject, text, html;
   std::vector<bulk::Handlebars> headers;

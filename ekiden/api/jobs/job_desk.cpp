@@ -1,6 +1,7 @@
 #include "ekiden/api/jobs/job_desk.hpp"
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 #include "ekiden/base/log.hpp"
 #include "ekiden/bulk/job_id.hpp"
@@ -218,6 +219,37 @@ base::Task<JobDesk::Imported> JobDesk::take_list(bulk::Job job, std::string octe
   done.import = std::move(told->import);
   done.errors = std::move(told->errors);
   co_return done;
+}
+
+base::Task<std::optional<std::int64_t>> JobDesk::order_report(std::shared_ptr<Call> call,
+                                                              std::string kind,
+                                                              json::object question) {
+  bulk::Store::Report report;
+  report.tenant = call->caller.tenant();
+  report.kind = std::move(kind);
+  report.question = json::serialize(question);
+  report.created = now();
+  base::Function<Result<std::int64_t>(bulk::Store&)> add = [report](bulk::Store& store) {
+    return store.add_report(report);
+  };
+  co_return co_await ask<std::int64_t>(std::move(add));
+}
+
+base::Task<JobDesk::Ordered> JobDesk::find_report(std::shared_ptr<Call> call, std::string kind,
+                                                  std::int64_t id) {
+  using Found = std::optional<bulk::Store::Report>;
+  base::Function<Result<Found>(bulk::Store&)> find = [id, tenant = call->caller.tenant(),
+                                                      kind = std::move(kind)](bulk::Store& store) {
+    return store.find_report(id, tenant, kind);
+  };
+  const std::optional<Found> found = co_await ask<Found>(std::move(find));
+  Ordered ordered;
+  ordered.is_broken = !found;
+  if (!found || !*found) co_return ordered;
+  json::error_code error;
+  json::value question = json::parse((*found)->question, error);
+  if (!error && question.is_object()) ordered.question = std::move(question.get_object());
+  co_return ordered;
 }
 
 }  // namespace ekiden::api::jobs

@@ -82,6 +82,17 @@ class JobDesk {
   /// The content of a request with who may send it; the fields of a job that is one.
   bulk::Job job_of(const Call& call) const;
 
+  /// Keeps what a report that another service's client orders is to be made of; its number.
+  /// Nothing: the store fails.
+  base::Task<std::optional<std::int64_t>> order_report(std::shared_ptr<Call> call, std::string kind,
+                                                       boost::json::object question);
+  /// What was asked with that number, by the caller's tenant.
+  struct Ordered {
+    std::optional<boost::json::object> question;  ///< nothing: there is none
+    bool is_broken = false;                       ///< the store fails
+  };
+  base::Task<Ordered> find_report(std::shared_ptr<Call> call, std::string kind, std::int64_t id);
+
   Sender& sender() { return sender_; }
   account::TemplateStore& templates() { return templates_; }
   bulk::Desk& desk() { return desk_; }

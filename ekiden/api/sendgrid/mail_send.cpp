@@ -34,6 +34,7 @@ constexpr const char* kNoSubject =
 /// "/personalizations/0/to/1" as "personalizations.0.to.1.email".
 std::string field_of(std::string_view pointer) {
   if (pointer.ends_with("/from")) return "from.email";
+  if (pointer == "/pool") return "ip_pool_name";
   std::string field(pointer.substr(std::min<std::size_t>(pointer.size(), 1)));
   std::replace(field.begin(), field.end(), '/', '.');
   const std::size_t dot = field.rfind('.');
@@ -217,6 +218,7 @@ std::optional<Common> read_common(const json::object& body, base::Time now, Find
   Draft& draft = common.draft;
   if (const json::value* from = body.if_contains("from")) draft.from = mailbox_of(*from);
   draft.subject = text_of(body, "subject");
+  draft.pool = text_of(body, "ip_pool_name");
   if (const json::value* reply_to = body.if_contains("reply_to"))
     if (reply_to->is_object()) draft.reply_to.push_back(mailbox_of(*reply_to));
   for (Mailbox& one : mailboxes_of(body, "reply_to_list")) draft.reply_to.push_back(std::move(one));
@@ -233,10 +235,6 @@ std::optional<Common> read_common(const json::object& body, base::Time now, Find
     findings.add("/reply_to", "conflict",
                  {"The reply_to and reply_to_list parameters cannot be used together.",
                   "reply_toとreply_to_listは併用できません。"});
-  if (!text_of(body, "ip_pool_name").empty())
-    findings.add("/ip_pool_name", "unknown",
-                 {"This server does not have ip_pool_name.",
-                  "このサーバはip_pool_nameに対応していません。"});
   if (!findings.is_empty()) return std::nullopt;
   return common;
 }

@@ -2,6 +2,7 @@
 
 #include "ekiden/api/admin/queue_routes.hpp"
 #include "ekiden/api/event_desk.hpp"
+#include "ekiden/api/jobs/job_desk.hpp"
 #include "ekiden/api/store_desk.hpp"
 
 /// SendGrid's v3 API beside sending, over the same control store and event store as /v1.
@@ -20,11 +21,15 @@ void add_scheduled_routes(Frame& frame, admin::QueueDesk& desk);
 /// /v3/stats and its like, by category, mailbox provider and what bounces are called.
 void add_stats_routes(Frame& frame, EventDesk& desk);
 
+/// /v3/messages: what became of messages, and the same as CSV.
+void add_activity_routes(Frame& frame, EventDesk& desk, jobs::JobDesk& jobs);
+
 /// /v3/suppression/bounces/classifications: what bounces are called, day by day.
 void add_classification_routes(Frame& frame, EventDesk& desk);
 
 inline void add_admin_routes(Frame& frame, StoreDesk& store, EventDesk& events,
-                             admin::QueueDesk& queue) {
+                             admin::QueueDesk& queue, jobs::JobDesk& jobs) {
+  add_activity_routes(frame, events, jobs);
   add_scheduled_routes(frame, queue);
   add_suppression_routes(frame, store);
   add_group_routes(frame, store);

@@ -307,8 +307,8 @@ void add_stats_routes(Frame& frame, EventDesk& desk) {
   add("/v3/categories/stats/sums", {Dimension::Tag, "categories", "category", false, true});
   add("/v3/mailbox_providers/stats",
       {Dimension::Provider, "mailbox_providers", "mailbox_provider", false, false});
-  for (const char* path :
-       {"/v3/geo/stats", "/v3/devices/stats", "/v3/clients/stats", "/v3/browsers/stats"}) {
+  for (const char* path : {"/v3/geo/stats", "/v3/devices/stats", "/v3/clients/stats",
+                           "/v3/browsers/stats", "/v3/subusers/stats"}) {
     frame.add("GET", path, read, [&frame](std::shared_ptr<Call> call) {
       return answer_nothing(frame.worker(), std::move(call));
     });
