@@ -64,7 +64,7 @@ std::vector<LimitRow> limits_of(delivery::Dispatcher& there, std::uint32_t lane)
   if (info == nullptr || info->provider == nullptr) return rows;
   const shaping::Moment now = there.moment();
   for (const std::string& source : sources_of(there, *info)) {
-    if (const auto stuck = there.egress().stopped(source, there.scheduler().suspended(), now.wall))
+    if (const auto stuck = there.egress().stopped(source, there.scheduler().suspended(), now))
       rows.push_back(
           {source, "rest", stuck->why, "operator or replies", true, until_of(stuck->held)});
     const auto channel = info->provider->channels.find(source);
@@ -79,7 +79,16 @@ std::vector<LimitRow> limits_of(delivery::Dispatcher& there, std::uint32_t lane)
 void explain_limits(delivery::Dispatcher& there, std::uint32_t lane,
                     std::vector<Explanation::Reason>& reasons) {
   const delivery::Dispatcher::LaneInfo* info = there.lane_info(lane);
-  if (info == nullptr || info->provider == nullptr) return;
+  if (info == nullptr) return;
+  if (info->waits_for_hosts)
+    reasons.push_back({"limit",
+                       delivery::hosts_key(*info->plan),
+                       "the " + std::to_string(info->hosts->connections) +
+                           " connections to its mail hosts that delivery.connections_per_site "
+                           "allows are in use, by mail with another demand on TLS, from another "
+                           "pool or by another route too",
+                       {}});
+  if (info->provider == nullptr) return;
   const std::vector<delivery::Egress::Stuck> stuck = there.stuck(lane);
   if (stuck.empty()) return;
   const std::vector<LimitRow> rows = limits_of(there, lane);

@@ -138,7 +138,7 @@ base::Task<Outcome<std::vector<Explanation>>> LiveNode::explain(
     base::MessageId message, std::optional<std::uint32_t> index) {
   const bool takes_updates = parts_.spool.status().accepts_updates;
   Filter any;
-  const auto sieve = std::make_shared<const Sieve>(std::move(any), now());
+  const auto sieve = std::make_shared<const Sieve>(std::move(any), parts_.worker.clock.steady());
   AskedWork<std::vector<Held>> work = [message, index, takes_updates](
                                           delivery::Dispatcher& there,
                                           std::shared_ptr<Answering<std::vector<Held>>> answer) {
@@ -236,7 +236,7 @@ base::Task<Outcome<MessageView>> LiveNode::show(base::MessageId message) {
     }
   Filter filter;
   filter.message = message;
-  const auto sieve = std::make_shared<const Sieve>(std::move(filter), now());
+  const auto sieve = std::make_shared<const Sieve>(std::move(filter), parts_.worker.clock.steady());
   for (QueueScan scan = this->scan(sieve); !scan.is_over();) {
     Stretch stretch = co_await scan.next(kPageMax);
     const std::vector<Found> found = co_await read_back(port(), std::move(stretch.met), sieve, {});
