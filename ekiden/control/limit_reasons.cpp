@@ -25,6 +25,35 @@ std::vector<std::string> sources_of(const delivery::Dispatcher& there,
   return names;
 }
 
+/// As many connections as the site, its hosts or all of delivery may have.
+void explain_connections(const delivery::Dispatcher& there, std::uint32_t at,
+                         std::vector<Explanation::Reason>& reasons) {
+  const delivery::Dispatcher::LaneInfo& info = *there.lane_info(at);
+  const queue::Scheduler::LaneView lane = there.scheduler().view(at);
+  const queue::LaneLimits& limits = there.scheduler().limits(at);
+  const auto add = [&](std::string what, std::string text) {
+    reasons.push_back({"limit", std::move(what), std::move(text), std::nullopt});
+  };
+  if (lane.failures > 0 && lane.connections > 0) {
+    add(std::string(lane.site),
+        "the site failed before: one connection tries whether it answers again");
+  } else if (info.waits_for_hosts) {
+    add(delivery::hosts_key(*info.plan),
+        "all " + std::to_string(there.options().connections_per_site_max) +
+            " connections to its mail hosts that delivery.connections_per_site allows are in use: "
+            "other routes, pools and demands on TLS count too");
+  } else if (lane.connections >= std::min(limits.bulk_connections_max, limits.connections_max)) {
+    const bool is_ours = limits.connections_max == there.options().connections_per_site_max;
+    add(std::string(lane.site), "all " + std::to_string(lane.connections) +
+                                    " connections that the site may have are busy" +
+                                    (is_ours ? " (delivery.connections_per_site)" : ""));
+  } else if (there.is_short_of_connections(at)) {
+    add("delivery.connections",
+        "all " + std::to_string(there.options().connections_max) +
+            " connections that delivery.connections allows are open, and sites take turns");
+  }
+}
+
 std::string sentence(const delivery::Egress::Stuck& stuck, const std::string& provider,
                      const std::vector<LimitRow>& rows) {
   const std::string from = "source " + stuck.source + ": ";
@@ -79,15 +108,10 @@ std::vector<LimitRow> limits_of(delivery::Dispatcher& there, std::uint32_t lane)
 void explain_limits(delivery::Dispatcher& there, std::uint32_t lane,
                     std::vector<Explanation::Reason>& reasons) {
   const delivery::Dispatcher::LaneInfo* info = there.lane_info(lane);
-  if (info == nullptr) return;
-  if (info->waits_for_hosts)
-    reasons.push_back({"limit",
-                       delivery::hosts_key(*info->plan),
-                       "the " + std::to_string(info->hosts->connections) +
-                           " connections to its mail hosts that delivery.connections_per_site "
-                           "allows are in use, by mail with another demand on TLS, from another "
-                           "pool or by another route too",
-                       {}});
+  if (info == nullptr || !info->plan) return;
+  const queue::Scheduler::LaneView view = there.scheduler().view(lane);
+  if (view.ready > 0 && view.rests_until <= there.moment().wall)
+    explain_connections(there, lane, reasons);
   if (info->provider == nullptr) return;
   const std::vector<delivery::Egress::Stuck> stuck = there.stuck(lane);
   if (stuck.empty()) return;

@@ -23,7 +23,7 @@ std::string waiting_for_turn(const queue::Scheduler::LaneView& lane) {
          std::to_string(lane.connections) + " connections work on them";
 }
 
-/// A site that failed, or as many connections as it may have.
+/// A site that failed.
 void explain_lane(const delivery::Dispatcher& there, std::uint32_t at, base::Time now,
                   std::vector<Explanation::Reason>& reasons) {
   const queue::Scheduler::LaneView lane = there.scheduler().view(at);
@@ -37,18 +37,6 @@ void explain_lane(const delivery::Dispatcher& there, std::uint32_t at, base::Tim
       if (!info->last_peer.host.empty()) text += " from " + info->last_peer.host;
     }
     reasons.push_back({"site_resting", site, std::move(text), lane.rests_until});
-    return;
-  }
-  const queue::LaneLimits& limits = there.scheduler().limits(at);
-  if (lane.failures > 0 && lane.connections > 0) {
-    reasons.push_back({"limit", site,
-                       "the site failed before: one connection tries whether it answers again",
-                       std::nullopt});
-  } else if (lane.connections >= std::min(limits.bulk_connections_max, limits.connections_max)) {
-    reasons.push_back(
-        {"limit", site,
-         "all " + std::to_string(lane.connections) + " connections that the site may have are busy",
-         std::nullopt});
   }
 }
 

@@ -177,6 +177,13 @@ class Dispatcher final : public queue::Intake {
     return lane < lanes_.size() ? &lanes_[lane] : nullptr;
   }
 
+  /// As many connections as delivery.connections allows are open, and the lane wants one more.
+  bool is_short_of_connections(std::uint32_t lane) const {
+    return parts_.neighbours.connections().is_short() &&
+           scheduler_.wants_connection(lane, parts_.worker.clock.now());
+  }
+  const DispatcherOptions& options() const { return options_; }
+
   /// Has something changed for the scheduler: look at it again, soon, once.
   void wake();
 

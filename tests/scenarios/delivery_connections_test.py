@@ -38,6 +38,8 @@ class DeliveryConnections(support.Scenario):
         eventually(lambda: self.waiting == 2 and self.waits(relay) >= 1)
         self.assertEqual(sum(len(peer.sessions) for peer in self.peers), 2)
         self.assertEqual(relay.metric("ekiden_delivery_connections"), 2)
+        items = str([relay.records("queue", "explain", f"site{i}.test") for i in range(6)])
+        self.assertIn("all 2 connections that delivery.connections allows are open", items)
         self.gate.set()
         eventually(lambda: all(peer.received for peer in self.peers))
         self.assertEqual(relay.metric("ekiden_attempts_deferred_total"), 0)
