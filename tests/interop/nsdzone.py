@@ -5,6 +5,7 @@ import subprocess
 import time
 
 import interop
+from nameserver import NameServer
 from support import LOOPBACK, eventually
 
 DAY = 86400
@@ -38,13 +39,7 @@ class NsdZone:
     def anchor(self):
         return (self.folder / f"{self.key}.ds").read_text()
 
-    def set(self, name, kind, values):
-        self.records[(name.rstrip(".").lower(), kind)] = list(values)
-
-    def mx(self, domain, *hosts):
-        self.set(domain, "MX", [f"{10 * (i + 1)} {h}." for i, h in enumerate(hosts)])
-        for host in hosts:
-            self.set(host, "A", [LOOPBACK])
+    set, mx = NameServer.set, NameServer.mx
 
     def signed(self, begin, name):
         """The lines of the signed zone, valid for thirty days from `begin`."""
