@@ -104,11 +104,13 @@ void ControlPlane::describe(control::NodeStatus& status) const {
   if (settings->retry.time_scale != 1.0)
     status.alerts.push_back("retry.time_scale is not 1: this is for tests only");
   // A rest is told to every worker, so this one knows of all.
-  const delivery::Egress& egress = parts_.relay.neighbours().at(parts_.worker.index).egress();
-  for (const auto& [source, rest] : egress.rests())
-    if (rest.until > parts_.worker.clock.now())
+  const delivery::Dispatcher& here = parts_.relay.neighbours().at(parts_.worker.index);
+  const shaping::Moment now = here.moment();
+  for (const auto& [source, rest] : here.egress().rests())
+    if (rest.until > now.steady)
       status.alerts.push_back("source " + source + " rests until " +
-                              base::format_rfc3339(rest.until) + ": " + rest.why);
+                              base::format_rfc3339(now.wall + (rest.until - now.steady)) + ": " +
+                              rest.why);
 }
 
 }  // namespace ekiden::apps

@@ -32,7 +32,7 @@ EgressFile::EgressFile(const delivery::Neighbours& neighbours, base::Worker& wor
     // Each keeps what it does not own for nobody: only the owner of a provider answers for it.
     auto own = std::make_shared<std::vector<delivery::ChannelRecord>>();
     for (const delivery::ChannelRecord& record : *known)
-      if (neighbours_.owner_of(record.provider) == i) own->push_back(record);
+      if (record.rest || neighbours_.owner_of(record.provider) == i) own->push_back(record);
     dispatcher.remember(std::move(own));
     dispatcher.on_learnt([this] { neighbours_.send(worker_.index, [this] { save_soon(); }); });
   }
@@ -51,6 +51,8 @@ void EgressFile::gather() {
     std::vector<delivery::ChannelRecord> records;
   };
   auto gathered = std::make_shared<Gathered>(Gathered{neighbours_.count(), {}});
+  const delivery::Dispatcher& here = neighbours_.at(worker_.index);
+  here.egress().collect_rests(gathered->records, here.moment());
   for (unsigned i = 0; i < neighbours_.count(); ++i) {
     delivery::Dispatcher& there = neighbours_.at(i);
     neighbours_.send(i, [this, &there, gathered] {
@@ -75,6 +77,8 @@ void EgressFile::write(std::vector<delivery::ChannelRecord> records) {
 
 void EgressFile::save_now() {
   std::vector<delivery::ChannelRecord> records;
+  const delivery::Dispatcher& here = neighbours_.at(worker_.index);
+  here.egress().collect_rests(records, here.moment());
   for (unsigned i = 0; i < neighbours_.count(); ++i) neighbours_.at(i).egress().collect(records);
   if (records.empty()) return;
   write(std::move(records));

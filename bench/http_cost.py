@@ -12,38 +12,15 @@ import json
 import os
 import pathlib
 import smtplib
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BINARY = os.environ.get("EKIDEN_BINARY", str(ROOT / "build/release/ekiden"))
+from bed import BINARY, cpu_s, free_port, wait_until_it_greets
+
 ROUNDS = 5
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def cpu_us(pid):
-    """User and system time of the process, all threads."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * 1_000_000 // os.sysconf("SC_CLK_TCK")
-
-
-def wait_for(port):
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        with socket.socket() as s:
-            if s.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    sys.exit("the relay does not listen")
 
 
 def main():
@@ -84,8 +61,8 @@ level = "warning"
         relay = subprocess.Popen([BINARY, "serve", "--config", config],
                                  stderr=subprocess.DEVNULL)
         try:
-            wait_for(smtp_port)
-            wait_for(http_port)
+            wait_until_it_greets(smtp_port, relay)
+            wait_until_it_greets(http_port, relay, greeting=b"")
             mail = (f"From: a@client.test\r\nTo: b@dest.test\r\nSubject: hello\r\n"
                     f"MIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n"
                     + text.replace("\n", "\r\n"))
@@ -108,15 +85,16 @@ level = "warning"
                     answer.read()
                 client.close()
 
+            stat = f"/proc/{relay.pid}/stat"
             figures = {"smtp": [], "http": []}
             over_smtp(200)
             over_http(200)
             for _ in range(ROUNDS):
                 for name, send in (("smtp", over_smtp), ("http", over_http)):
-                    before = cpu_us(relay.pid)
+                    before = cpu_s(stat)
                     send(given.messages)
                     time.sleep(0.3)  # what follows the answer: disposition, events
-                    figures[name].append((cpu_us(relay.pid) - before) / given.messages)
+                    figures[name].append((cpu_s(stat) - before) * 1e6 / given.messages)
         finally:
             relay.terminate()
             relay.wait(20)

@@ -15,20 +15,15 @@ import argparse
 import array
 import bisect
 import json
-import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "bench" / "relay"))
-from endurance import TOOLS, free_port  # noqa: E402
+from bed import ROOT, TOOLS, Children, free_port, need, wait_until_it_greets
 
-BINARY = os.environ.get("EKIDEN_BINARY", str(ROOT / "build/release/ekiden"))
 SECOND_US = 1_000_000
 # Until a backlog stands and every connection is open.
 SETTLE_US = 3 * SECOND_US
@@ -64,40 +59,22 @@ level = "warning"
 """)
 
 
-def wait_for(port, process):
-    until = time.monotonic() + 60
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            with socket.create_connection(("127.0.0.1", port), 1) as probe:
-                if probe.recv(3) == b"220":
-                    return
-        except OSError:
-            time.sleep(0.05)
-    sys.exit("it does not start")
-
-
 def run(options, rate, messages):
     """The stamps of all messages, in order, in microseconds."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="limits-", dir=options.folder))
-    children = []
-
-    def spawn(*arguments, **more):
-        children.append(subprocess.Popen([str(a) for a in arguments], stdin=subprocess.DEVNULL,
-                                         **more))
-        return children[-1]
-
+    children = Children()
     try:
         port, sink_port = free_port(), free_port()
         configuration(folder, port, sink_port, rate, options.connections)
-        sink = spawn(TOOLS / "receive", "--port", sink_port, "--out", folder / "sink",
-                     "--arrivals", messages, "--stamp-mail")
-        wait_for(sink_port, sink)
+        sink = children.spawn(TOOLS / "receive", "--port", sink_port, "--out", folder / "sink",
+                              "--arrivals", messages, "--stamp-mail")
+        wait_until_it_greets(sink_port, sink)
         with open(folder / "log", "wb") as log:
-            relay = spawn(BINARY, "serve", "--config", folder / "ekiden.toml", stdout=log,
-                          stderr=log)
-        wait_for(port, relay)
-        load = spawn(TOOLS / "load", "--port", port, "--messages", messages, "--size",
-                     options.octets, "--sessions", options.sessions, "--pipeline", stdout=subprocess.PIPE)
+            relay = children.serve(folder / "ekiden.toml", log)
+        wait_until_it_greets(port, relay)
+        load = children.spawn(TOOLS / "load", "--port", port, "--messages", messages, "--size",
+                              options.octets, "--sessions", options.sessions, "--pipeline",
+                              stdout=subprocess.PIPE)
         # As long as it should take, and half as long again.
         until = time.monotonic() + 30 + (1.5 * messages / rate if rate else options.seconds * 3)
         load.communicate()
@@ -108,10 +85,7 @@ def run(options, rate, messages):
             time.sleep(0.2)
         sys.exit(f"{len(stamps)} of {messages} messages came")
     finally:
-        for child in reversed(children):
-            if child.poll() is None:
-                child.kill()
-            child.wait()
+        children.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -142,9 +116,7 @@ def main():
     parser.add_argument("--folder", default=str(ROOT / "build"), help="on the disk to measure")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     options = parser.parse_args()
-    for needed in (TOOLS / "load", TOOLS / "receive"):
-        if not needed.exists():
-            sys.exit(f"{needed} is missing: see bench/README.md")
+    need(TOOLS / "load", TOOLS / "receive")
     top, rate = None, options.rate
     if rate is None:
         stamps = run(options, None, 60_000)

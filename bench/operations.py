@@ -12,7 +12,6 @@ more than seconds do.
 """
 import argparse
 import json
-import os
 import pathlib
 import shutil
 import socket
@@ -21,13 +20,9 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "bench" / "relay"))
-from endurance import TOOLS, free_port  # noqa: E402
+from bed import (ROOT, TOOLS, Children, cpu_s, figures, free_port, need, wait_until_it_greets)
 
-BINARY = os.environ.get("EKIDEN_BINARY", str(ROOT / "build/release/ekiden"))
 FILL = ROOT / "build/release/bench/spool_bench"
-CLOCK = os.sysconf("SC_CLK_TCK")
 # In this order each finds the queue as the one before it left it.
 STEPS = [
     ("hold", "hold", {"domain": "*.bulk.test"}, "for now"),
@@ -46,7 +41,7 @@ class Node:
     """A relay on a filled spool, a sink, and what was started."""
 
     def __init__(self, folder, options):
-        self.folder, self.children = folder, []
+        self.folder, self.children = folder, Children()
         self.data = folder / "data"
         spool = self.data / "spool"
         spool.mkdir(parents=True)
@@ -73,34 +68,18 @@ next_hop = "127.0.0.1:{self.sink_port}"
 [log]
 level = "{options.log}"
 """)
-        self.sink = self.spawn([TOOLS / "receive", "--port", self.sink_port, "--out",
-                                folder / "sink", "--arrivals", 10_000_000])
+        self.children.spawn(TOOLS / "receive", "--port", self.sink_port, "--out", folder / "sink",
+                            "--arrivals", 10_000_000)
 
     def start(self):
         """Until it greets, and its control socket answers."""
-        folder, began = self.folder, time.monotonic()
-        self.log = open(folder / "log", "wb")
-        self.relay = self.spawn([BINARY, "serve", "--config", folder / "ekiden.toml"],
-                                stdout=self.log, stderr=self.log)
-        while True:
-            if self.relay.poll() is not None or time.monotonic() - began > 120:
-                sys.exit("the relay does not start: " + (folder / "log").read_text()[-2000:])
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), 1) as probe:
-                    if probe.recv(3) == b"220":
-                        break
-            except OSError:
-                time.sleep(0.01)
-        self.start_s = time.monotonic() - began
+        self.log = open(self.folder / "log", "wb")
+        self.relay = self.children.serve(self.folder / "ekiden.toml", self.log)
+        self.start_s = wait_until_it_greets(self.port, self.relay, self.folder / "log")
         self.control = socket.socket(socket.AF_UNIX)
         while self.control.connect_ex(str(self.data / "control.sock")) != 0:
             time.sleep(0.01)
         self.lines = self.control.makefile("r")
-
-    def spawn(self, arguments, **more):
-        self.children.append(subprocess.Popen([str(a) for a in arguments],
-                                              stdin=subprocess.DEVNULL, **more))
-        return self.children[-1]
 
     def ask(self, command, **arguments):
         request = {"ekiden": 1, "command": command, "arguments": arguments}
@@ -115,9 +94,7 @@ level = "{options.log}"
 
     def cpu(self):
         """Seconds of the relay's process so far."""
-        text = pathlib.Path(f"/proc/{self.relay.pid}/stat").read_text()
-        fields = text.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / CLOCK
+        return cpu_s(f"/proc/{self.relay.pid}/stat")
 
     def memory(self, field="VmRSS"):
         for line in pathlib.Path(f"/proc/{self.relay.pid}/status").read_text().splitlines():
@@ -129,10 +106,8 @@ level = "{options.log}"
         """Seconds of each of the relay's threads so far, by name."""
         used = {}
         for task in pathlib.Path(f"/proc/{self.relay.pid}/task").iterdir():
-            text = (task / "stat").read_text()
-            name = text.partition("(")[2].rpartition(")")[0]
-            fields = text.rpartition(")")[2].split()
-            used[name] = used.get(name, 0) + (int(fields[11]) + int(fields[12])) / CLOCK
+            name = (task / "comm").read_text().rstrip("\n")
+            used[name] = used.get(name, 0) + cpu_s(task / "stat")
         return used
 
     def wait_for_events(self):
@@ -140,20 +115,10 @@ level = "{options.log}"
             time.sleep(0.2)
 
     def load(self, messages, rate, first):
-        return self.spawn([TOOLS / "load", "--port", self.port, "--messages", messages, "--size",
-                           4096, "--sessions", 20, "--rate", rate, "--first", first,
-                           "--to", "someone@others.test"], stdout=subprocess.PIPE, text=True)
-
-    def close(self):
-        for child in reversed(self.children):
-            if child.poll() is None:
-                child.kill()
-            child.wait()
-
-
-def figures(load):
-    out = load.communicate()[0].split()
-    return {k: float(v) for k, v in zip(out[::2], out[1::2])}
+        return self.children.spawn(TOOLS / "load", "--port", self.port, "--messages", messages,
+                                   "--size", 4096, "--sessions", 20, "--rate", rate, "--first",
+                                   first, "--to", "someone@others.test", stdout=subprocess.PIPE,
+                                   text=True)
 
 
 def commands(node, options):
@@ -236,9 +201,7 @@ def main():
     parser.add_argument("--folder", default=str(ROOT / "build"), help="on the disk to measure")
     parser.add_argument("--json", action="store_true", help="one JSON object at the end")
     options = parser.parse_args()
-    for needed in (FILL, TOOLS / "load", TOOLS / "receive"):
-        if not needed.exists():
-            sys.exit(f"{needed} is missing: see bench/README.md")
+    need(FILL, TOOLS / "load", TOOLS / "receive")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="operations-", dir=options.folder))
     node, code = None, 0
     try:
@@ -251,7 +214,7 @@ def main():
             code = 0 if results[0]["percent"] < 1 else 1
     finally:
         if node:
-            node.close()
+            node.children.close()
         shutil.rmtree(folder, ignore_errors=True)
     return code
 

@@ -11,7 +11,6 @@ import pathlib
 import random
 import shutil
 import signal
-import socket
 import statistics
 import struct
 import subprocess
@@ -19,22 +18,13 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BINARY = os.environ.get("EKIDEN_BINARY", str(ROOT / "build/release/ekiden"))
-TOOLS = ROOT / "build/bench/tools"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from bed import (BINARY, ROOT, TOOLS, Children, Failure, figures, free_port,  # noqa: E402
+                 wait_until_it_greets)
+
 # A message over 1 MiB has a file of its own on its way in.
 LARGE_OCTETS, LARGE_PER_SECOND = 1_500_000, 2
 DRAIN_S = 120
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Failure(Exception):
-    pass
 
 
 class Bed:
@@ -44,7 +34,7 @@ class Bed:
         self.folder = pathlib.Path(folder)
         (self.folder / "data").mkdir(parents=True)
         self.port, self.sink_port = free_port(), free_port()
-        self.children, self.relay = [], None
+        self.children, self.relay = Children(), None
         self.config = self.folder / "ekiden.toml"
         self.config.write_text(f"""[node]
 hostname = "relay.endurance.test"
@@ -64,49 +54,30 @@ max_interval = "5s"
 level = "warning"
 """)
         self.log = open(self.folder / "relay.log", "ab")
-        self.sink = self.spawn([TOOLS / "receive", "--port", self.sink_port, "--out",
-                                self.folder / "sink", "--arrivals", arrivals])
-
-    def spawn(self, arguments, **more):
-        child = subprocess.Popen([str(a) for a in arguments], stdin=subprocess.DEVNULL, **more)
-        self.children.append(child)
-        return child
+        self.children.spawn(TOOLS / "receive", "--port", self.sink_port, "--out",
+                            self.folder / "sink", "--arrivals", arrivals)
 
     def start(self):
         """Starts the relay; seconds until it greets."""
-        began = time.monotonic()
-        self.relay = self.spawn([BINARY, "serve", "--config", self.config], stdout=self.log,
-                                stderr=self.log)
-        while time.monotonic() - began < 120:
-            if self.relay.poll() is not None:
-                break
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), 1) as probe:
-                    if probe.recv(3) == b"220":
-                        return time.monotonic() - began
-            except OSError:
-                pass
-            time.sleep(0.01)
-        raise Failure("the relay does not start:\n" +
-                      (self.folder / "relay.log").read_bytes()[-3000:].decode("utf-8", "replace"))
+        self.relay = self.children.serve(self.config, self.log)
+        return wait_until_it_greets(self.port, self.relay, self.folder / "relay.log")
 
     def kill(self):
         self.relay.kill()
         self.relay.wait()
-        self.children.remove(self.relay)
+        self.children.all.remove(self.relay)
 
     def load(self, name, messages, size, rate, first, sessions):
-        return self.spawn([TOOLS / "load", "--port", self.port, "--messages", messages, "--size",
-                           size, "--sessions", sessions, "--rate", rate, "--first", first,
-                           "--acks", self.folder / name, "--errors-max", 1 << 60, "--time-limit",
-                           messages / rate + DRAIN_S], stdout=subprocess.PIPE, text=True)
+        return self.children.spawn(TOOLS / "load", "--port", self.port, "--messages", messages,
+                                   "--size", size, "--sessions", sessions, "--rate", rate,
+                                   "--first", first, "--acks", self.folder / name, "--errors-max",
+                                   1 << 60, "--time-limit", messages / rate + DRAIN_S,
+                                   stdout=subprocess.PIPE, text=True)
 
     def finish(self, load):
-        out = load.communicate()[0].split()
-        self.children.remove(load)
-        if "acked" not in out:
-            raise Failure("the load gave no result")
-        return {k: float(v) for k, v in zip(out[::2], out[1::2])}
+        result = figures(load)
+        self.children.all.remove(load)
+        return result
 
     def arrived(self):
         """Every message that came, copies counted."""
@@ -122,10 +93,7 @@ level = "warning"
         return [number for number, _ in struct.iter_unpack("qq", octets)]
 
     def close(self):
-        for child in reversed(self.children):
-            if child.poll() is None:
-                child.kill()
-            child.wait()
+        self.children.close()
         self.log.close()
 
 

@@ -43,7 +43,10 @@ std::vector<Key> delivery_keys(Delivery& v) {
        .max = 1'000'000},
       {.name = "connections_per_site",
        .value = &v.connections_per_site,
-       .doc = "Outgoing connections to one site, that is one set of mail hosts.",
+       .doc =
+           "Outgoing connections to one set of mail hosts, from all pools of sources, whatever is "
+           "asked of TLS, by all routes. Mail that a provider's profile claims by its domain or "
+           "its route counts apart.",
        .min = 1,
        .max = 100'000},
       {.name = "messages_per_connection",

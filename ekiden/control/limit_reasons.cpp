@@ -25,6 +25,35 @@ std::vector<std::string> sources_of(const delivery::Dispatcher& there,
   return names;
 }
 
+/// As many connections as the site, its hosts or all of delivery may have.
+void explain_connections(const delivery::Dispatcher& there, std::uint32_t at,
+                         std::vector<Explanation::Reason>& reasons) {
+  const delivery::Dispatcher::LaneInfo& info = *there.lane_info(at);
+  const queue::Scheduler::LaneView lane = there.scheduler().view(at);
+  const queue::LaneLimits& limits = there.scheduler().limits(at);
+  const auto add = [&](std::string what, std::string text) {
+    reasons.push_back({"limit", std::move(what), std::move(text), std::nullopt});
+  };
+  if (lane.failures > 0 && lane.connections > 0) {
+    add(std::string(lane.site),
+        "the site failed before: one connection tries whether it answers again");
+  } else if (info.waits_for_hosts) {
+    add(delivery::hosts_key(*info.plan),
+        "all " + std::to_string(there.options().connections_per_site_max) +
+            " connections to its mail hosts that delivery.connections_per_site allows are in use: "
+            "other routes, pools and demands on TLS count too");
+  } else if (lane.connections >= std::min(limits.bulk_connections_max, limits.connections_max)) {
+    const bool is_ours = limits.connections_max == there.options().connections_per_site_max;
+    add(std::string(lane.site), "all " + std::to_string(lane.connections) +
+                                    " connections that the site may have are busy" +
+                                    (is_ours ? " (delivery.connections_per_site)" : ""));
+  } else if (there.is_short_of_connections(at)) {
+    add("delivery.connections",
+        "all " + std::to_string(there.options().connections_max) +
+            " connections that delivery.connections allows are open, and sites take turns");
+  }
+}
+
 std::string sentence(const delivery::Egress::Stuck& stuck, const std::string& provider,
                      const std::vector<LimitRow>& rows) {
   const std::string from = "source " + stuck.source + ": ";
@@ -64,7 +93,7 @@ std::vector<LimitRow> limits_of(delivery::Dispatcher& there, std::uint32_t lane)
   if (info == nullptr || info->provider == nullptr) return rows;
   const shaping::Moment now = there.moment();
   for (const std::string& source : sources_of(there, *info)) {
-    if (const auto stuck = there.egress().stopped(source, there.scheduler().suspended(), now.wall))
+    if (const auto stuck = there.egress().stopped(source, there.scheduler().suspended(), now))
       rows.push_back(
           {source, "rest", stuck->why, "operator or replies", true, until_of(stuck->held)});
     const auto channel = info->provider->channels.find(source);
@@ -79,7 +108,11 @@ std::vector<LimitRow> limits_of(delivery::Dispatcher& there, std::uint32_t lane)
 void explain_limits(delivery::Dispatcher& there, std::uint32_t lane,
                     std::vector<Explanation::Reason>& reasons) {
   const delivery::Dispatcher::LaneInfo* info = there.lane_info(lane);
-  if (info == nullptr || info->provider == nullptr) return;
+  if (info == nullptr || !info->plan) return;
+  const queue::Scheduler::LaneView view = there.scheduler().view(lane);
+  if (view.ready > 0 && view.rests_until <= there.moment().wall)
+    explain_connections(there, lane, reasons);
+  if (info->provider == nullptr) return;
   const std::vector<delivery::Egress::Stuck> stuck = there.stuck(lane);
   if (stuck.empty()) return;
   const std::vector<LimitRow> rows = limits_of(there, lane);

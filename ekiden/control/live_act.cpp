@@ -28,6 +28,7 @@ constexpr std::size_t kActedAtOnceMax = 2048;
 /// Those who walk one worker's queue at once, where it is long, and the slots that each takes.
 constexpr std::uint32_t kWalkersMax = 2;
 constexpr std::uint32_t kRangeSlots = 4 * kActedAtOnceMax;
+constexpr base::Duration kIdPrecision = std::chrono::milliseconds(1);
 /// How old the counters of a running operation may be after a crash.
 constexpr base::Duration kSaveInterval = std::chrono::seconds(2);
 
@@ -101,6 +102,7 @@ base::Task<Outcome<std::shared_ptr<Operation>>> LiveNode::act(QueueAction action
   }
   BookedOperation booked;
   booked.began = now();
+  const base::Steady began = parts_.worker.clock.steady();
   booked.operation =
       operations_.begin(std::string(action_name(action)) + ": " + describe(filter), booked.began);
   if (!booked.operation) {
@@ -121,7 +123,7 @@ base::Task<Outcome<std::shared_ptr<Operation>>> LiveNode::act(QueueAction action
                                 {"action", action_name(action)},
                                 {"filter", describe(filter)},
                                 {"argument", argument}});
-  tasks_.spawn(run(errand_of(booked)));
+  tasks_.spawn(run(errand_of(booked, began)));
   co_return Answer(std::move(booked.operation));
 }
 
@@ -131,17 +133,20 @@ void LiveNode::start() {
     base::log::info("operation_resumed", {{"operation", booked.operation->id()},
                                           {"what", booked.operation->view().what}});
     booked.operation->look_again();
-    tasks_.spawn(run(errand_of(booked)));
+    // Ids, by which it is known when a message found in the spool came, know milliseconds only.
+    const base::Duration before =
+        std::max<base::Duration>(now() - booked.began, base::Duration::zero());
+    tasks_.spawn(run(errand_of(booked, parts_.worker.clock.steady() - before - kIdPrecision)));
   }
 }
 
-LiveNode::Errand LiveNode::errand_of(const BookedOperation& booked) const {
+LiveNode::Errand LiveNode::errand_of(const BookedOperation& booked, base::Steady began) {
   Errand errand;
   errand.operation = booked.operation;
   errand.action = booked.action;
   errand.argument = booked.argument;
-  errand.began = booked.began;
-  errand.sieve = std::make_shared<const Sieve>(booked.filter, booked.began);
+  errand.began = began;
+  errand.sieve = std::make_shared<const Sieve>(booked.filter, began);
   return errand;
 }
 
@@ -305,12 +310,8 @@ base::Task<void> LiveNode::save_operations() {
 
 /// Those of the stretch that the filter means, by message, with what the action needs to know.
 base::Task<std::vector<LiveNode::Group>> LiveNode::select(Stretch stretch, Errand errand) {
-  // What came after the operation began was not meant: reports of its own bounces, say. Ids know
-  // milliseconds only. What is from the future came before the clock was set back.
-  const base::Time began = std::chrono::floor<std::chrono::milliseconds>(errand.began);
-  std::erase_if(stretch.met, [&, now = now()](const Met& met) {
-    return met.message.time() >= began && met.message.time() <= now;
-  });
+  // What came after the operation began was not meant: reports of its own bounces, say.
+  std::erase_if(stretch.met, [&](const Met& met) { return met.queued > errand.began; });
   // Of those that memory alone knows to be meant, who is held already need not be read to be held.
   const bool may_skip = errand.action == QueueAction::Hold || errand.action == QueueAction::Release;
   if (may_skip && !errand.sieve->needs_meta() && !errand.sieve->needs_reply()) {

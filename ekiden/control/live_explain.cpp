@@ -23,7 +23,7 @@ std::string waiting_for_turn(const queue::Scheduler::LaneView& lane) {
          std::to_string(lane.connections) + " connections work on them";
 }
 
-/// A site that failed, or as many connections as it may have.
+/// A site that failed.
 void explain_lane(const delivery::Dispatcher& there, std::uint32_t at, base::Time now,
                   std::vector<Explanation::Reason>& reasons) {
   const queue::Scheduler::LaneView lane = there.scheduler().view(at);
@@ -37,18 +37,6 @@ void explain_lane(const delivery::Dispatcher& there, std::uint32_t at, base::Tim
       if (!info->last_peer.host.empty()) text += " from " + info->last_peer.host;
     }
     reasons.push_back({"site_resting", site, std::move(text), lane.rests_until});
-    return;
-  }
-  const queue::LaneLimits& limits = there.scheduler().limits(at);
-  if (lane.failures > 0 && lane.connections > 0) {
-    reasons.push_back({"limit", site,
-                       "the site failed before: one connection tries whether it answers again",
-                       std::nullopt});
-  } else if (lane.connections >= std::min(limits.bulk_connections_max, limits.connections_max)) {
-    reasons.push_back(
-        {"limit", site,
-         "all " + std::to_string(lane.connections) + " connections that the site may have are busy",
-         std::nullopt});
   }
 }
 
@@ -138,7 +126,7 @@ base::Task<Outcome<std::vector<Explanation>>> LiveNode::explain(
     base::MessageId message, std::optional<std::uint32_t> index) {
   const bool takes_updates = parts_.spool.status().accepts_updates;
   Filter any;
-  const auto sieve = std::make_shared<const Sieve>(std::move(any), now());
+  const auto sieve = std::make_shared<const Sieve>(std::move(any), parts_.worker.clock.steady());
   AskedWork<std::vector<Held>> work = [message, index, takes_updates](
                                           delivery::Dispatcher& there,
                                           std::shared_ptr<Answering<std::vector<Held>>> answer) {
@@ -236,7 +224,7 @@ base::Task<Outcome<MessageView>> LiveNode::show(base::MessageId message) {
     }
   Filter filter;
   filter.message = message;
-  const auto sieve = std::make_shared<const Sieve>(std::move(filter), now());
+  const auto sieve = std::make_shared<const Sieve>(std::move(filter), parts_.worker.clock.steady());
   for (QueueScan scan = this->scan(sieve); !scan.is_over();) {
     Stretch stretch = co_await scan.next(kPageMax);
     const std::vector<Found> found = co_await read_back(port(), std::move(stretch.met), sieve, {});

@@ -126,7 +126,7 @@ base::Task<Outcome<QueuePage>> LiveNode::list(Filter filter, std::string cursor,
     co_return Outcome<QueuePage>(std::move(problem));
   }
   count = std::min(count, kPageMax);
-  const auto sieve = std::make_shared<const Sieve>(std::move(filter), now());
+  const auto sieve = std::make_shared<const Sieve>(std::move(filter), parts_.worker.clock.steady());
   QueueScan scan = this->scan(sieve, *at);
   // Few of those that are read may be meant: more at a time.
   const bool is_search = sieve->needs_meta() || sieve->needs_reply();
@@ -150,7 +150,7 @@ base::Task<Outcome<QueuePage>> LiveNode::list(Filter filter, std::string cursor,
 /// Counted from the workers' entries alone. A message that waits on several workers is counted on
 /// each of them.
 base::Task<QueueSummary> LiveNode::summary(Filter filter, GroupBy by) {
-  const auto sieve = std::make_shared<const Sieve>(std::move(filter), now());
+  const auto sieve = std::make_shared<const Sieve>(std::move(filter), parts_.worker.clock.steady());
   if (sieve->needs_meta() || sieve->needs_reply()) co_return co_await summary_by_reading(sieve, by);
   QueueSummary summary;
   std::map<std::string, QueueGroup> groups;

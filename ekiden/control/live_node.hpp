@@ -77,7 +77,7 @@ class LiveNode final : public NodeControl {
     QueueAction action = QueueAction::Retry;
     std::string argument;
     std::shared_ptr<const Sieve> sieve;
-    base::Time began{};
+    base::Steady began{};
   };
   class Acting;
   struct Rest;
@@ -109,7 +109,7 @@ class LiveNode final : public NodeControl {
   spool::Port& port() const { return parts_.neighbours.at(parts_.worker.index).port(); }
   base::Time now() const { return parts_.worker.clock.now(); }
 
-  Errand errand_of(const BookedOperation& booked) const;
+  static Errand errand_of(const BookedOperation& booked, base::Steady began);
   base::Task<void> run(Errand errand);
   base::Task<void> run_in_parts(Errand errand);
   base::Task<void> walk(Errand errand, std::shared_ptr<Rest> rest,

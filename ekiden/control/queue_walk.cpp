@@ -20,6 +20,7 @@ std::uint32_t SlotWalk::limit() const {
 }
 
 void SlotWalk::run() {
+  dispatcher_.look_at_clock();
   const queue::Scheduler& scheduler = dispatcher_.scheduler();
   base::Clock& clock = dispatcher_.worker().clock;
   const base::Steady end = clock.steady() + kSliceMax;
@@ -72,6 +73,7 @@ Met meet(const delivery::Dispatcher& dispatcher, std::uint32_t slot) {
   met.message = message.id;
   met.resident = message.resident;
   met.received = base::from_unix_us(message.received_us);
+  met.queued = message.queued;
   met.size = message.size;
   const std::string& key = scheduler.domain_name(met.entry.domain);
   met.domain = queue::domain_of_key(key);
@@ -90,7 +92,7 @@ Met meet(const delivery::Dispatcher& dispatcher, std::uint32_t slot) {
   return met;
 }
 
-Sieve::Sieve(Filter filter, base::Time now) : filter_(std::move(filter)), now_(now) {
+Sieve::Sieve(Filter filter, base::Steady began) : filter_(std::move(filter)), began_(began) {
   if (!filter_.recipient.empty() && filter_.recipient.find('*') == std::string::npos) {
     address_key_ = queue::address_key(filter_.recipient);
     address_hash_ = queue::address_hash(filter_.recipient);
@@ -111,7 +113,10 @@ bool Sieve::may_match(const delivery::Dispatcher& dispatcher, std::uint32_t slot
   if (filter_.is_empty()) return true;
   FilterSubject subject;
   subject.message = message.id;
-  subject.age = now_ - base::from_unix_us(message.received_us);
+  if (filter_.older_than > base::Duration{}) {
+    const shaping::Moment now = dispatcher.moment();
+    subject.age = now.wall - base::from_unix_us(message.received_us) - (now.steady - began_);
+  }
   subject.domain = queue::domain_of_key(scheduler.domain_name(entry.domain));
   std::tie(subject.tenant, subject.stream) = scheduler.class_names(message.klass);
   if (entry.lane != queue::kNone) {
@@ -167,6 +172,7 @@ base::Task<Stretch> QueueScan::next(std::size_t count) {
     Stretch& stretch = answer->value;
     if (sieve->filter().message) {
       // Found by its id: nothing else is looked at.
+      there.look_at_clock();
       for (const std::uint32_t slot : slots_of(there.scheduler(), *sieve->filter().message)) {
         if (slot < from.slot) continue;
         if (stretch.met.size() == count) {

@@ -117,6 +117,7 @@ struct Met {
   std::shared_ptr<const queue::Resident> resident;
   queue::RecipientEntry entry;
   base::Time received{};
+  base::Steady queued{};
   std::uint64_t size = 0;
   std::string domain, next_hop, tenant, stream, site, route, source;
 };
@@ -128,7 +129,8 @@ std::vector<std::uint32_t> slots_of(const queue::Scheduler& scheduler, base::Mes
 /// What of a filter memory alone can tell. The rest needs the message's meta or its last reply.
 class Sieve {
  public:
-  Sieve(Filter filter, base::Time now);
+  /// `began`: as of when ages are meant.
+  Sieve(Filter filter, base::Steady began);
 
   /// False: the filter does not mean it, whatever is on disk.
   bool may_match(const delivery::Dispatcher& dispatcher, std::uint32_t slot) const;
@@ -142,7 +144,7 @@ class Sieve {
 
  private:
   Filter filter_;
-  base::Time now_;
+  base::Steady began_;
   bool needs_meta_ = false;
   std::optional<std::uint64_t> address_hash_;
   std::string address_key_;

@@ -13,6 +13,8 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::int64_t kVersion = 1;
+/// Nothing that is stored is later than the year 5000.
+constexpr std::int64_t kTimeMaxUs = 100'000'000'000'000'000;
 
 double number(const json::object& from, std::string_view key) {
   const json::value* value = from.if_contains(key);
@@ -60,6 +62,11 @@ json::object encode(const ChannelRecord& record) {
                                  {"throttled", warm.throttled}, {"stopped", warm.is_stopped},
                                  {"paused", warm.is_paused}};
   }
+  if (record.rest) {
+    to["rest"] = json::object{{"until_us", record.rest->until_us},
+                              {"left_us", record.rest->left_us},
+                              {"why", record.rest->why}};
+  }
   return to;
 }
 
@@ -92,6 +99,13 @@ ChannelRecord decode(const json::object& from) {
     state.throttled = count(warm, "throttled");
     state.is_stopped = truth(warm, "stopped");
     state.is_paused = truth(warm, "paused");
+  }
+  if (const json::value* value = from.if_contains("rest"); value != nullptr && value->is_object()) {
+    const json::object& rest = value->get_object();
+    const auto time = [&rest](std::string_view key) {
+      return std::clamp<std::int64_t>(whole(rest, key), 0, kTimeMaxUs);
+    };
+    record.rest = RestRecord{time("until_us"), time("left_us"), text(rest, "why")};
   }
   return record;
 }

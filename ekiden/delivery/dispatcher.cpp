@@ -131,6 +131,7 @@ void Dispatcher::pump() {
     if (parts_.spool.status().accepts_updates) {
       resolve_domains(now);
       free_parked(now);
+      free_waiting(now);
       serve_idle(now);
       give_way();
       open_connections(now);
@@ -232,6 +233,7 @@ void Dispatcher::assign(std::uint32_t domain, std::shared_ptr<const Plan> plan,
   // A reload may have changed them since the lane was made.
   scheduler_.set_limits(lane, limits);
   if (lanes_.size() <= lane) lanes_.resize(lane + 1);
+  if (lanes_[lane].hosts == nullptr) lanes_[lane].hosts = &hosts_of(*plan);
   // With sources of our own each connection chooses one.
   scheduler_.set_source(lane, options_.sources ? std::string_view() : plan->source_name);
   Egress::Provider* const provider = egress_.provider(*plan, moment());
@@ -267,6 +269,7 @@ void Dispatcher::move_domain(std::uint32_t domain, unsigned owner,
                                               message.size,
                                               std::string(tenant),
                                               std::string(stream),
+                                              message.queued,
                                               {},
                                               {},
                                               plan,

@@ -106,6 +106,10 @@ class Dispatcher final : public queue::Intake {
   /// Routes changed: every domain is looked at anew.
   void forget_routes();
 
+  /// Before the scheduler is told a time, or asked for one: the wall clock may have been set back
+  /// meanwhile.
+  void look_at_clock();
+
   queue::Scheduler& scheduler() { return scheduler_; }
   const queue::Scheduler& scheduler() const { return scheduler_; }
   Settlement& settlement() { return settlement_; }
@@ -120,10 +124,11 @@ class Dispatcher final : public queue::Intake {
   const Egress& egress() const { return egress_; }
   /// Of the stored file. Before the workers run.
   void remember(const std::shared_ptr<const std::vector<ChannelRecord>>& records) {
-    egress_.remember(records);
+    egress_.remember(records, moment());
   }
-  /// Nothing leaves from this source until then, on any worker.
-  void rest_source(std::string_view source, base::Time until, const std::string& why);
+  /// Nothing leaves from this source for so long, on any worker.
+  void rest_source(std::string_view source, base::Duration length, const std::string& why,
+                   bool is_stored);
   /// Egress::set_ipv6, of this worker.
   void set_ipv6(std::string_view source, std::string why);
   /// By an operator. False: this worker knows no such channel.
@@ -144,8 +149,17 @@ class Dispatcher final : public queue::Intake {
   std::string_view source_name(std::uint16_t id) const {
     return id == 0 ? std::string_view() : std::string_view(source_ids_[id - 1]);
   }
+  /// A set of mail hosts: all lanes to it share delivery.connections_per_site.
+  struct Hosts {
+    std::uint32_t connections = 0;
+    std::uint32_t leaving = 0;          ///< of them, those that were told to end
+    std::deque<std::uint32_t> waiting;  ///< lanes that want one, first come, first served
+    std::vector<std::uint32_t> idle;    ///< lanes with idle connections, and some that had
+    bool is_due = false;                ///< in due_hosts_
+  };
   struct LaneInfo {
     std::shared_ptr<const Plan> plan;
+    Hosts* hosts = nullptr;  ///< the lane's for ever
     queue::RetryPolicy retry;
     std::string way;                       ///< queue::way_of_key
     Egress::Provider* provider = nullptr;  ///< null: the plan is used as it is
@@ -153,12 +167,22 @@ class Dispatcher final : public queue::Intake {
     bool is_idle_listed = false;           ///< in idle_lanes_
     bool is_idle_known = false;            ///< to its provider
     bool waits_for_share = false;          ///< in share_waiters_
+    bool waits_for_hosts = false;          ///< in its hosts' line
+    bool is_next_at_hosts = false;         ///< its turn has come
+    bool is_idle_at_hosts = false;         ///< known to its hosts
     smtp::Reply last_failure;              ///< why the site rests
     Peer last_peer;
   };
   const LaneInfo* lane_info(std::uint32_t lane) const {
     return lane < lanes_.size() ? &lanes_[lane] : nullptr;
   }
+
+  /// As many connections as delivery.connections allows are open, and the lane wants one more.
+  bool is_short_of_connections(std::uint32_t lane) const {
+    return parts_.neighbours.connections().is_short() &&
+           scheduler_.wants_connection(lane, parts_.worker.clock.now());
+  }
+  const DispatcherOptions& options() const { return options_; }
 
   /// Has something changed for the scheduler: look at it again, soon, once.
   void wake();
@@ -183,7 +207,6 @@ class Dispatcher final : public queue::Intake {
     std::uint16_t source_id = 0;
     std::uint32_t in_flight = 0;  ///< transactions that its channel counts
     bool has_obeyed = false;      ///< what the last transaction was told about the source
-    bool is_counted = false;      ///< in its provider's connections by site
   };
 
   /// A message's recipients on their way to the worker that owns them.
@@ -193,6 +216,7 @@ class Dispatcher final : public queue::Intake {
     base::Time received;
     std::uint64_t size;
     std::string tenant, stream;
+    base::Steady queued;
     std::vector<queue::Arrival> arrivals;
     std::vector<std::string> domains;  ///< one for each arrival, which points into them
     /// By which they are its own, and for how long; null: it finds out.
@@ -205,8 +229,6 @@ class Dispatcher final : public queue::Intake {
   static queue::Arrival arrival_of(const message::Meta& meta, std::uint32_t index,
                                    std::uint64_t address_hash, const Routed& routed,
                                    base::Time now);
-  /// Before the scheduler is told a time: the wall clock may have been set back meanwhile.
-  void look_at_clock();
   void add(Moving moving);
 
   void pump();
@@ -247,6 +269,17 @@ class Dispatcher final : public queue::Intake {
   void tally_failure(const Link& link, const ConnectionEnd& end, bool is_sources);
   void tally(const Link& link, const Settlement::Context& context,
              const std::vector<Verdict>& verdicts);
+
+  // What delivery.connections_per_site asks for (dispatcher_hosts.cpp).
+  Hosts& hosts_of(const Plan& plan);
+  bool may_open_to_hosts(std::uint32_t lane);
+  bool is_missed_by_others(std::uint32_t lane) const;
+  bool must_leave_hosts(const Link& link) const;
+  void look_at_hosts_again();
+  void left_hosts(const Link& link);
+  void dismiss_idle(Hosts& hosts);
+  void make_due(Hosts& hosts);
+  void free_waiting(base::Time now);
 
   // What delivery.connections asks for.
   std::uint32_t next_lane(base::Time now);
@@ -337,6 +370,9 @@ class Dispatcher final : public queue::Intake {
   std::function<void()> learnt_;
   bool is_learnt_told_ = false;
   std::vector<LaneInfo> lanes_;
+  std::map<std::string, std::unique_ptr<Hosts>> hosts_;  ///< by hosts_key
+  std::vector<Hosts*> due_hosts_;                        ///< where somebody's turn may have come
+  bool is_hosts_timer_set_ = false;
   std::map<std::uint64_t, Link> links_;
   std::uint64_t next_link_ = 1;
   std::uint32_t connections_ = 0;

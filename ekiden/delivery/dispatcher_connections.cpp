@@ -67,10 +67,14 @@ void Dispatcher::open_connections(base::Time now) {
       stop_waiting();
       return;
     }
+    if (!may_open_to_hosts(lane)) continue;  // parked
     std::optional<Egress::Way> way;
     if (lanes_[lane].provider != nullptr) {
       way = find_way(lane);
-      if (!way) continue;  // parked
+      if (!way) {  // parked: whoever comes next to its hosts may be luckier
+        if (!lanes_[lane].hosts->waiting.empty()) make_due(*lanes_[lane].hosts);
+        continue;
+      }
     }
     const ConnectionLimit::Answer answer = parts_.neighbours.connections().take(
         parts_.worker.index, scheduler_.connections(lane) == 0);
@@ -87,6 +91,8 @@ void Dispatcher::open_connections(base::Time now) {
 
 void Dispatcher::open_connection(std::uint32_t lane, const Egress::Way* way) {
   scheduler_.opened(lane);
+  ++lanes_[lane].hosts->connections;
+  lanes_[lane].is_next_at_hosts = false;
   const std::uint64_t id = next_link_++;
   std::shared_ptr<const Plan> plan = lanes_[lane].plan;
   if (way != nullptr) plan = Egress::plan_for(plan, *way);
@@ -103,10 +109,6 @@ void Dispatcher::open_connection(std::uint32_t lane, const Egress::Way* way) {
     link.source = way->name;
     link.member = way->member;
     if (way->source != nullptr) link.source_id = id_of_source(way->name);
-    if (!lanes_[lane].way.empty()) {
-      ++lanes_[lane].provider->connections[scheduler_.site_of(lane)];
-      link.is_counted = true;
-    }
     if (link.channel != nullptr) link.channel->opened(moment());
     // Others may be able to open one too.
     if (!lanes_[lane].provider->parked.empty()) make_due(*lanes_[lane].provider);
@@ -194,6 +196,10 @@ void Dispatcher::serve(std::uint64_t id, Link& link, base::Time now) {
   }
   if (jobs.empty() && absent.empty()) {
     if (!link.is_idle) {
+      if (scheduler_.ready(link.lane) == 0 && is_missed_by_others(link.lane)) {
+        dismiss(id, link);
+        return;
+      }
       link.is_idle = true;
       lanes_[link.lane].idle.push_back(id);
       note_idle(link.lane);
@@ -247,6 +253,7 @@ void Dispatcher::note_idle(std::uint32_t lane) {
   if (!std::exchange(info.is_idle_listed, true)) idle_lanes_.push_back(lane);
   if (info.provider != nullptr && !std::exchange(info.is_idle_known, true))
     info.provider->idle.push_back(lane);
+  if (!std::exchange(info.is_idle_at_hosts, true)) info.hosts->idle.push_back(lane);
 }
 
 void Dispatcher::grant(std::uint64_t id, std::vector<Job> jobs) {
@@ -382,14 +389,8 @@ void Dispatcher::ended(std::uint64_t id, ConnectionEnd end) {
     link.channel->ended(link.in_flight);
     link.channel->closed();
   }
-  if (info.provider != nullptr) {
-    if (link.is_counted) {
-      const auto open = info.provider->connections.find(scheduler_.site_of(link.lane));
-      if (open != info.provider->connections.end() && --open->second == 0)
-        info.provider->connections.erase(open);
-    }
-    make_due(*info.provider);
-  }
+  left_hosts(link);
+  if (info.provider != nullptr) make_due(*info.provider);
   if (end.is_failure && !is_stopping_) {
     const bool is_sources = learn_from_failure(link, info, end);
     tally_failure(link, end, is_sources);

@@ -114,13 +114,6 @@ std::uint16_t Dispatcher::id_of_source(std::string_view name) {
 std::optional<Egress::Way> Dispatcher::find_way(std::uint32_t lane) {
   std::vector<Egress::Stuck> stuck;
   const LaneInfo& info = lanes_[lane];
-  // delivery.connections_per_site is for all ways to it. Whoever ends one frees the others.
-  const auto& sites = info.provider->connections;
-  const auto open = info.way.empty() ? sites.end() : sites.find(info.plan->site);
-  if (open != sites.end() && open->second >= options_.connections_per_site_max) {
-    park(lane, base::Time::max());
-    return std::nullopt;
-  }
   std::optional<Egress::Way> way =
       egress_.choose(*info.provider, info.way, scheduler_.suspended(), moment(), stuck);
   if (!way) {
@@ -182,14 +175,15 @@ void Dispatcher::park(std::uint32_t lane, base::Time until) {
 
 /// Time frees something then: one timer for each provider, for the earliest.
 void Dispatcher::look_again(Egress::Provider& provider, base::Time at) {
-  if (at == base::Time::max() || at >= provider.timer_at) return;
+  if (at == base::Time::max()) return;
   base::Clock& clock = parts_.worker.clock;
-  if (provider.timer != base::TimerId::None) clock.cancel(provider.timer);
-  provider.timer_at = at;
   const base::Duration wait = std::max(base::Duration::zero(), at - clock.now()) + kTimerSlack;
+  if (clock.steady() + wait >= provider.timer_at) return;
+  if (provider.timer != base::TimerId::None) clock.cancel(provider.timer);
+  provider.timer_at = clock.steady() + wait;
   provider.timer = clock.call_after(wait, [this, &provider] {
     provider.timer = base::TimerId::None;
-    provider.timer_at = base::Time::max();
+    provider.timer_at = base::Steady::max();
     make_due(provider);
     wake();
   });
@@ -244,8 +238,7 @@ void Dispatcher::stir_idle(Egress::Provider& provider) {
 /// Whether the link may take a transaction now. Only asked while its lane has something ready.
 Dispatcher::Turn Dispatcher::turn_of(const Link& link) {
   const LaneInfo& info = lanes_[link.lane];
-  if (egress_.stopped(link.source, scheduler_.suspended(), parts_.worker.clock.now()))
-    return Turn::Leaves;
+  if (egress_.stopped(link.source, scheduler_.suspended(), moment())) return Turn::Leaves;
   if (link.channel != nullptr) {
     const shaping::Held held = link.channel->holds_transaction(moment());
     if (!held.is_free()) {
@@ -434,7 +427,6 @@ void Dispatcher::learn(Link& link, const LaneInfo& info, const Settlement::Conte
 /// False: there was nothing to do about the source.
 bool Dispatcher::obey(Link& link, const LaneInfo& info, const shaping::Classification& what,
                       base::Time sent_at) {
-  const base::Time now = parts_.worker.clock.now();
   switch (what.action) {
     case shaping::Action::SlowDown:
       if (link.channel == nullptr) return false;
@@ -455,9 +447,10 @@ bool Dispatcher::obey(Link& link, const LaneInfo& info, const shaping::Classific
         link.channel->on_suspended(moment(), sent_at, what.duration);
         break;
       }
-      rest_source(link.source, now + what.duration,
+      rest_source(link.source, what.duration,
                   info.provider->key + " says " + std::string(shaping::name_of(what.reason)) +
-                      " (" + std::string(what.rule) + ")");
+                      " (" + std::string(what.rule) + ")",
+                  true);
       break;
     default:
       return false;
@@ -474,15 +467,15 @@ bool Dispatcher::learn_from_failure(Link& link, const LaneInfo& info, const Conn
   if (end.is_source_missing && !info.way.empty()) {
     const SourceOptions* source = options_.sources ? options_.sources->find(link.source) : nullptr;
     if (!end.source_problem.empty()) {
-      rest_source(link.source, parts_.worker.clock.now() + kMissingRest, end.source_problem);
+      rest_source(link.source, kMissingRest, end.source_problem, false);
       return true;
     }
     std::string addresses;
     if (source != nullptr && source->ipv4) addresses = source->ipv4->to_string();
     if (source != nullptr && source->ipv6)
       addresses += (addresses.empty() ? "" : " and ") + source->ipv6->to_string();
-    rest_source(link.source, parts_.worker.clock.now() + kMissingRest,
-                "its address is not on this machine: " + addresses);
+    rest_source(link.source, kMissingRest, "its address is not on this machine: " + addresses,
+                false);
     return true;
   }
   if (options_.providers == nullptr || info.provider == nullptr || end.is_permanent) return false;
@@ -507,21 +500,23 @@ bool Dispatcher::learn_from_failure(Link& link, const LaneInfo& info, const Conn
   return true;
 }
 
-void Dispatcher::rest_source(std::string_view source, base::Time until, const std::string& why) {
+void Dispatcher::rest_source(std::string_view source, base::Duration length, const std::string& why,
+                             bool is_stored) {
   const auto known = egress_.rests().find(source);
-  const base::Time now = parts_.worker.clock.now();
+  const base::Steady now = parts_.worker.clock.steady();
+  const SourceRest rest{now + length, why, is_stored};
   if (known == egress_.rests().end() || known->second.until <= now) {
     base::log::error("source_resting", {{"source", source},
-                                        {"for", base::format_duration(until - now)},
+                                        {"for", base::format_duration(length)},
                                         {"why", why},
                                         {"consequence", "its share goes to the pool's others"}});
     // At once: others of its connections fail in the same instant, and one line is enough.
-    egress_.rest(source, {until, why});
+    egress_.rest(source, rest);
   }
   for (unsigned i = 0; i < parts_.neighbours.count(); ++i) {
     Dispatcher& there = parts_.neighbours.at(i);
-    parts_.neighbours.send(i, [&there, source = std::string(source), until, why] {
-      there.egress_.rest(source, {until, why});
+    parts_.neighbours.send(i, [&there, source = std::string(source), rest] {
+      there.egress_.rest(source, rest);
       there.make_all_due();
       there.wake();
     });

@@ -50,6 +50,13 @@ bool is_over(const std::vector<spool::Progress>& progress, std::uint32_t recipie
   });
 }
 
+/// When a message came that was found in the spool, on the clock of this life. What is from the
+/// future came before the clock was set back, and so before whatever began since.
+base::Steady queued_by(base::MessageId id, shaping::Moment now) {
+  if (id.time() > now.wall) return {};
+  return now.steady - (now.wall - id.time());
+}
+
 /// With its envelope, which is most of what a small message takes.
 std::uint64_t octets_in_memory(const queue::Accepted& message) {
   const std::uint64_t body = message.body.is_in_memory() ? message.body.size : 0;
@@ -138,6 +145,7 @@ void Dispatcher::take(queue::Accepted message) {
                                         meta.details.size,
                                         meta.details.tenant,
                                         meta.details.stream,
+                                        parts_.worker.clock.steady(),
                                         {},
                                         {}});
       group = groups.end() - 1;
@@ -168,7 +176,7 @@ void Dispatcher::add(Moving moving) {
   for (std::size_t i = 0; i < moving.arrivals.size(); ++i)
     moving.arrivals[i].domain = moving.domains[i];
   scheduler_.add({moving.id, std::move(moving.resident), moving.received, moving.size,
-                  moving.tenant, moving.stream},
+                  moving.tenant, moving.stream, moving.queued},
                  moving.arrivals, parts_.worker.clock.now());
   if (moving.plan) {
     const std::uint32_t slot = scheduler_.find(moving.id, moving.arrivals.front().index);
@@ -221,9 +229,9 @@ void Dispatcher::recover(Neighbours& neighbours, const spool::Recovered& found) 
     Dispatcher& dispatcher = neighbours.at(owner);
     for (std::size_t i = 0; i < moving.arrivals.size(); ++i)
       moving.arrivals[i].domain = moving.domains[i];
-    dispatcher.scheduler_.add(
-        {moving.id, nullptr, moving.received, moving.size, moving.tenant, moving.stream},
-        moving.arrivals, now);
+    dispatcher.scheduler_.add({moving.id, nullptr, moving.received, moving.size, moving.tenant,
+                               moving.stream, queued_by(moving.id, dispatcher.moment())},
+                              moving.arrivals, now);
     dispatcher.recovered_.add(moving.arrivals.size());
     dispatcher.note_queued();
   }

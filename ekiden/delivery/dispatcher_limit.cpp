@@ -73,6 +73,7 @@ void Dispatcher::give_way() {
 /// It asks for more while a site without any connection waits.
 bool Dispatcher::must_leave(const Link& link) const {
   if (link.turns == 0 || leaving_ >= kLeavingMax) return false;
+  if (must_leave_hosts(link)) return true;
   if (lanes_[link.lane].provider != nullptr && must_make_room(link)) return true;
   if (!parts_.neighbours.connections().is_starving()) return false;
   return scheduler_.connections(link.lane) > 1 || link.turns >= kTurnsMax;
@@ -82,6 +83,7 @@ void Dispatcher::dismiss(std::uint64_t id, Link& link) {
   link.is_idle = false;
   link.is_leaving = true;
   ++leaving_;
+  ++lanes_[link.lane].hosts->leaving;
   Dispatcher& there = parts_.neighbours.at(link.worker);
   // Never in this turn, though it may run here: it may be in the middle of asking.
   parts_.neighbours.send(link.worker,
@@ -103,7 +105,7 @@ void adopt_profiles(Egress& egress, const std::shared_ptr<const shaping::Provide
     const shaping::Profile* const profile = providers->find_by_name(known->profile->name);
     if (profile == nullptr) continue;
     Plan plan;
-    plan.site = key;
+    plan.hosts = key;
     plan.profile = std::shared_ptr<const shaping::Profile>(providers, profile);
     egress.provider(plan, now);
   }
@@ -116,6 +118,7 @@ void Dispatcher::set_options(DispatcherOptions options, SettlementOptions settle
   egress_.set_sources(options_.sources);
   if (options_.providers != nullptr) adopt_profiles(egress_, options_.providers, moment());
   make_all_due();
+  for (const auto& [key, hosts] : hosts_) make_due(*hosts);
   settlement_.set_options(std::move(settlement));
   // Sites with a queue would keep theirs until the next message for them.
   for (std::uint32_t lane = 0; lane < lanes_.size(); ++lane)

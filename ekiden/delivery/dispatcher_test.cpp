@@ -51,24 +51,29 @@ class Store final : public test::FakeSpool {
   std::vector<base::Work> asked_;
 };
 
-/// Every domain is one site.
-class OneSite final : public Routing {
+/// Every domain is one site, but for kPolicied, whose hosts are the same.
+constexpr std::string_view kPolicied = "policied.example";
+class OneHost final : public Routing {
  public:
-  OneSite() {
-    auto plan = std::make_shared<Plan>();
-    plan->site = plan->route = "mx.example";
-    plan->recipients_per_transaction_max = 1;
-    routed_ = std::make_shared<Routed>();
-    routed_->kind = Routed::Kind::Direct;
-    routed_->plan = std::move(plan);
-  }
-  std::shared_ptr<const Routed> route(std::string_view, std::string_view) override {
-    return routed_;
+  OneHost() : routed_(routed("mx.example")), policied_(routed("mx.example mta-sts=enforce")) {}
+  std::shared_ptr<const Routed> route(std::string_view domain, std::string_view) override {
+    return domain == kPolicied ? policied_ : routed_;
   }
   base::Task<MxPlanned> plan_mx(std::string, std::size_t) override { co_return MxPlanned{}; }
 
  private:
-  std::shared_ptr<Routed> routed_;
+  static std::shared_ptr<const Routed> routed(const char* site) {
+    auto plan = std::make_shared<Plan>();
+    plan->site = site;
+    plan->route = "mx.example";
+    plan->hosts = "mx.example:25";
+    plan->recipients_per_transaction_max = 1;
+    auto routed = std::make_shared<Routed>();
+    routed->kind = Routed::Kind::Direct;
+    routed->plan = std::move(plan);
+    return routed;
+  }
+  std::shared_ptr<const Routed> routed_, policied_;
 };
 
 struct Rig {
@@ -91,10 +96,11 @@ struct Rig {
   }
 
   /// Found in the spool at start, for one recipient.
-  void recover(std::size_t octets, base::Duration age = {}) {
+  void recover(std::size_t octets, base::Duration age = {},
+               std::string_view domain = "example.org") {
     message::Meta meta;
     meta.envelope.reverse_path = "sender@sender.example";
-    meta.envelope.recipients.push_back({.address = "someone@example.org"});
+    meta.envelope.recipients.push_back({.address = "someone@" + std::string(domain)});
     meta.details.received = clock.now() - age;
     meta.details.size = octets;
     const base::MessageId id{static_cast<std::uint64_t>(spool.kept.size() + 1), 1};
@@ -117,6 +123,8 @@ struct Rig {
       (void)co_await base::suspend<bool>(std::move(begin));
       in_hand -= job->body.size;
       ++delivered;
+      const std::string& address = job->meta->envelope.recipients.front().address;
+      if (address.ends_with(kPolicied)) ++policied_delivered;
       JobResult result;
       result.id = job->id;
       RecipientResult recipient;
@@ -143,11 +151,11 @@ struct Rig {
   base::Metrics metrics;
   queue::MemoryBudget budget;
   Store spool{loop.executor()};
-  OneSite routing;
+  OneHost routing;
   Neighbours neighbours{{&loop.executor()}};
   std::vector<base::Completion<bool>> waiting;  ///< connections with a message in hand
   std::size_t in_hand = 0, in_hand_most = 0;    ///< octets
-  unsigned open = 0, open_most = 0, delivered = 0;
+  unsigned open = 0, open_most = 0, delivered = 0, policied_delivered = 0;
   Dispatcher dispatcher;
 };
 
@@ -205,6 +213,55 @@ TEST(Dispatcher, AReloadsLimitsHoldForSitesThatAreKnown) {
   EXPECT_EQ(rig.open, 3u);
   for (int i = 0; i < 100 && rig.delivered < 20; ++i) rig.deliver();
   EXPECT_EQ(rig.open_most, 3u);
+}
+
+TEST(Dispatcher, SitesOfTheSameHostsShareTheirConnections) {
+  DispatcherOptions options;
+  options.connections_per_site_max = 3;
+  Rig rig(1 << 20, options);
+  for (int i = 0; i < 100; ++i) rig.recover(10);
+  for (int i = 0; i < 30; ++i) rig.recover(10, {}, kPolicied);
+  rig.dispatcher.start();
+  rig.settle();
+  EXPECT_EQ(rig.open, 3u);
+  for (int i = 0; i < 5; ++i) rig.deliver();
+  EXPECT_GT(rig.policied_delivered, 0u) << "who has no connection gets one at once";
+  EXPECT_LT(rig.policied_delivered, rig.delivered);
+  for (int i = 0; i < 200 && rig.delivered < 130; ++i) rig.deliver();
+  EXPECT_EQ(rig.delivered, 130u);
+  EXPECT_EQ(rig.open_most, 3u);
+}
+
+TEST(Dispatcher, AnIdleConnectionEndsForAnotherSiteOfItsHosts) {
+  DispatcherOptions options;
+  options.connections_per_site_max = 1;
+  Rig rig(1 << 20, options);
+  rig.recover(10);
+  rig.dispatcher.start();
+  rig.settle();
+  rig.deliver();
+  ASSERT_EQ(rig.open, 1u) << "it waits for more";
+  rig.recover(10, {}, kPolicied);
+  rig.dispatcher.start();
+  rig.settle();
+  rig.deliver();
+  EXPECT_EQ(rig.policied_delivered, 1u);
+  EXPECT_EQ(rig.open_most, 1u);
+}
+
+TEST(Dispatcher, AReloadThatAllowsMoreFreesThoseThatWait) {
+  DispatcherOptions options;
+  options.connections_per_site_max = 1;
+  Rig rig(1 << 20, options);
+  for (int i = 0; i < 20; ++i) rig.recover(10);
+  for (int i = 0; i < 20; ++i) rig.recover(10, {}, kPolicied);
+  rig.dispatcher.start();
+  rig.settle();
+  ASSERT_EQ(rig.open, 1u);
+  options.connections_per_site_max = 2;
+  rig.dispatcher.set_options(options, {.hostname = "relay.example"});
+  rig.settle();
+  EXPECT_EQ(rig.open, 2u);
 }
 
 /// Reports under way at once, while the disk is slow, about `expired` messages of so many octets.

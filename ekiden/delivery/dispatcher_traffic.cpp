@@ -45,7 +45,7 @@ void Dispatcher::complained(std::string_view source, std::string_view provider,
     if (known->profile == nullptr || known->profile->name != provider) continue;
     // Sites without a provider of their own have a channel each.
     const bool is_named = known->key == provider;
-    if (!is_named && known->key.substr(0, known->key.rfind(':')) != host) continue;
+    if (!is_named && !has_host(known->key, host)) continue;
     const auto channel = known->channels.find(source);
     if (channel == known->channels.end() || !channel->second->is_warming()) continue;
     channel->second->on_complaint(moment());

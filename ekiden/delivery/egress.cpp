@@ -11,6 +11,9 @@ namespace {
 /// A rate that frees within this is waited for by a connection that is open already.
 constexpr base::Duration kPatience = std::chrono::seconds(2);
 
+/// What a file may say of a rest, however wrong.
+constexpr base::Duration kStoredRestMax = std::chrono::hours(24 * 30);
+
 bool is_earlier(const Egress::Stuck& a, const Egress::Stuck& b) {
   return a.held.until < b.held.until;
 }
@@ -29,9 +32,18 @@ void Egress::set_sources(std::shared_ptr<const SourceSet> sources) {
   });
 }
 
-void Egress::remember(std::shared_ptr<const std::vector<ChannelRecord>> records) {
-  for (const ChannelRecord& record : *records)
-    remembered_[{record.provider, record.source}] = record.state;
+void Egress::remember(std::shared_ptr<const std::vector<ChannelRecord>> records,
+                      shaping::Moment now) {
+  for (const ChannelRecord& record : *records) {
+    if (!record.rest) {
+      remembered_[{record.provider, record.source}] = record.state;
+      continue;
+    }
+    const base::Duration left = std::min(base::from_unix_us(record.rest->until_us) - now.wall,
+                                         base::Duration(record.rest->left_us));
+    const base::Duration length = std::clamp(left, base::Duration::zero(), kStoredRestMax);
+    rest(record.source, {now.steady + length, record.rest->why, true});
+  }
 }
 
 std::string_view Egress::pool_for(const message::Details& details, std::string_view route) const {
@@ -95,15 +107,16 @@ Shares& Egress::shares(std::string_view way) {
 
 std::optional<Egress::Stuck> Egress::stopped(std::string_view source,
                                              const queue::Suspended& suspended,
-                                             base::Time now) const {
+                                             shaping::Moment now) const {
   if (suspended.contains(queue::Suspendable::Source, source))
     return Stuck{std::string(source),
                  {shaping::Hold::Suspended, base::Time::max()},
                  "an operator suspended it"};
   const auto rest = rests_.find(source);
-  if (rest != rests_.end() && rest->second.until > now)
-    return Stuck{
-        std::string(source), {shaping::Hold::Suspended, rest->second.until}, rest->second.why};
+  if (rest != rests_.end() && rest->second.until > now.steady)
+    return Stuck{std::string(source),
+                 {shaping::Hold::Suspended, now.wall + (rest->second.until - now.steady)},
+                 rest->second.why};
   if (sources_ == nullptr) return std::nullopt;
   const SourceOptions* const options = sources_->find(source);
   std::string why;
@@ -118,7 +131,7 @@ std::optional<Egress::Stuck> Egress::stopped(std::string_view source,
 
 Egress::Stuck Egress::holds(Provider& provider, std::string_view source,
                             const queue::Suspended& suspended, shaping::Moment now) {
-  if (std::optional<Stuck> stuck = stopped(source, suspended, now.wall)) return *stuck;
+  if (std::optional<Stuck> stuck = stopped(source, suspended, now)) return *stuck;
   shaping::Channel* const towards = channel(provider, source, now);
   if (towards == nullptr) return {};
   return {std::string(source), towards->holds_connection(now, kPatience), {}};
@@ -200,7 +213,7 @@ bool Egress::is_ahead(Provider& provider, std::string_view way, std::size_t memb
     may[i] = holds(provider, all[i].source, suspended, now).held.is_free();
     if (may[i] || std::find(idle.begin(), idle.end(), all[i].source) == idle.end()) continue;
     shaping::Channel* const towards = channel(provider, all[i].source, now);
-    may[i] = !stopped(all[i].source, suspended, now.wall) &&
+    may[i] = !stopped(all[i].source, suspended, now) &&
              (towards == nullptr || towards->holds_transaction(now).is_free());
   }
   return of_pool.is_ahead(member, may);
@@ -230,6 +243,16 @@ void Egress::collect(std::vector<ChannelRecord>& into) const {
       if (channel->has_state()) into.push_back({key, source, channel->state()});
   // Of whom nothing was heard since the start: kept as it was.
   for (const auto& [key, state] : remembered_) into.push_back({key.first, key.second, state});
+}
+
+void Egress::collect_rests(std::vector<ChannelRecord>& into, shaping::Moment now) const {
+  for (const auto& [source, rest] : rests_) {
+    const base::Duration left = rest.until - now.steady;
+    if (!rest.is_stored || left <= base::Duration::zero()) continue;
+    ChannelRecord& record = into.emplace_back();
+    record.source = source;
+    record.rest = RestRecord{base::to_unix_us(now.wall + left), left.count(), rest.why};
+  }
 }
 
 std::shared_ptr<const Plan> Egress::plan_for(const std::shared_ptr<const Plan>& plan,

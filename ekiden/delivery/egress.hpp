@@ -20,17 +20,26 @@
 
 namespace ekiden::delivery {
 
+/// The rest of a source, as it is stored. Of its end and of what was left of it whatever comes
+/// first counts at the next start: a clock that was set meanwhile makes no rest longer than it was.
+struct RestRecord {
+  std::int64_t until_us = 0, left_us = 0;
+  std::string why;
+};
+
 /// What one source learnt of one provider, as it is stored.
 struct ChannelRecord {
-  std::string provider;  ///< limit_key
+  std::string provider;  ///< limit_key; empty: of the source whatever the provider, its rest
   std::string source;
   shaping::Channel::State state;
+  std::optional<RestRecord> rest = std::nullopt;
 };
 
 /// A source rests: nothing leaves from it.
 struct SourceRest {
-  base::Time until{};
+  base::Steady until{};
   std::string why;
+  bool is_stored = false;  ///< over a restart: somebody said so, and nobody can look for himself
 };
 
 /// Where one worker's mail leaves from: sources, their shares, and the channels to the providers
@@ -44,13 +53,11 @@ class Egress {
     std::string key;
     std::shared_ptr<const shaping::Profile> profile;  ///< null: no limits but the sources' rests
     std::map<std::string, std::unique_ptr<shaping::Channel>, std::less<>> channels;  ///< by source
-    /// Connections to each site, over all ways to it.
-    std::map<std::string, std::uint32_t, std::less<>> connections;
     std::deque<std::uint32_t> parked;  ///< lanes that a limit holds, first come, first served
     std::vector<std::uint32_t> idle;   ///< lanes with idle connections, and some that had
     bool is_due = false;               ///< something may have been freed
     base::TimerId timer = base::TimerId::None;
-    base::Time timer_at = base::Time::max();
+    base::Steady timer_at = base::Steady::max();
   };
 
   /// A source for one connection.
@@ -75,7 +82,7 @@ class Egress {
   void set_sources(std::shared_ptr<const SourceSet> sources);
   const SourceSet* sources() const { return sources_.get(); }
   /// What was stored. Before any channel exists.
-  void remember(std::shared_ptr<const std::vector<ChannelRecord>> records);
+  void remember(std::shared_ptr<const std::vector<ChannelRecord>> records, shaping::Moment now);
 
   /// Empty without sources.
   std::string_view pool_for(const message::Details& details, std::string_view route) const;
@@ -102,7 +109,7 @@ class Egress {
                 shaping::Moment now);
   /// Of whom nothing may leave at all: suspended by an operator, at rest, or gone by a reload.
   std::optional<Stuck> stopped(std::string_view source, const queue::Suspended& suspended,
-                               base::Time now) const;
+                               shaping::Moment now) const;
 
   void rest(std::string_view source, SourceRest rest);
   const std::map<std::string, SourceRest, std::less<>>& rests() const { return rests_; }
@@ -113,8 +120,10 @@ class Egress {
   /// Nothing: it may be used.
   std::optional<std::string> unusable_ipv6(const SourceOptions& source) const;
 
-  /// Everything worth storing.
+  /// Everything that channels learnt and is worth storing.
   void collect(std::vector<ChannelRecord>& into) const;
+  /// Rests worth storing. Every worker has the same.
+  void collect_rests(std::vector<ChannelRecord>& into, shaping::Moment now) const;
 
   /// The plan with the source's addresses and name.
   static std::shared_ptr<const Plan> plan_for(const std::shared_ptr<const Plan>& plan,

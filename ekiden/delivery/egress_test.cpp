@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "ekiden/delivery/channel_records.hpp"
+
 namespace ekiden::delivery {
 namespace {
 
@@ -74,7 +76,7 @@ TEST(Egress, PassesOverSourcesThatALimitHoldsAndSaysWhatHoldsAll) {
 
 TEST(Egress, SourcesThatRestOrAreSuspendedAreFreedByTheirTimeOrTheOperator) {
   Rig rig(plan());
-  rig.egress.rest("a", {at(60s).wall, "listed"});
+  rig.egress.rest("a", {at(60s).steady, "listed"});
   rig.suspended.set(queue::Suspendable::Source, "b", true);
   EXPECT_EQ(rig.chosen(), "");
   EXPECT_EQ(rig.stuck[0].source, "a") << "the first to be freed comes first";
@@ -85,6 +87,70 @@ TEST(Egress, SourcesThatRestOrAreSuspendedAreFreedByTheirTimeOrTheOperator) {
   EXPECT_EQ(rig.chosen("default", 1s), "b");
 }
 
+TEST(Egress, ARestLastsAsLongAsItWasSaidToHoweverTheClockIsSet) {
+  for (const base::Duration jump : {base::Duration(-7h), base::Duration(7h)}) {
+    Rig rig(plan());
+    rig.egress.rest("a", {at(60s).steady, "listed"});
+    rig.suspended.set(queue::Suspendable::Source, "b", true);
+    shaping::Moment now = at(59s);
+    now.wall += jump;
+    EXPECT_FALSE(rig.egress.choose(*rig.provider, "default", rig.suspended, now, rig.stuck));
+    EXPECT_EQ(rig.stuck[0].held.until, now.wall + 1s) << "as the clock is set now";
+    now = at(61s);
+    now.wall += jump;
+    EXPECT_TRUE(rig.egress.choose(*rig.provider, "default", rig.suspended, now, rig.stuck));
+  }
+}
+
+/// What is left at the start of a rest that was stored with a minute to go.
+base::Duration left_after_restart(base::Duration away, base::Duration clock_set_by) {
+  Egress before;
+  before.set_sources(two());
+  before.rest("a", {at(60s).steady, "listed", true});
+  before.rest("b", {at(60s).steady, "its address is not on this machine"});
+  std::vector<ChannelRecord> records;
+  before.collect_rests(records, at(0s));
+  EXPECT_EQ(records.size(), 1u) << "whether an address is there is looked at again";
+  Egress after;
+  after.set_sources(two());
+  // The machine was started again too: its steady clock begins anew.
+  const shaping::Moment now{at(away + clock_set_by).wall, base::Steady(5s)};
+  after.remember(std::make_shared<const std::vector<ChannelRecord>>(
+                     *decode_channels(encode_channels(std::move(records)))),
+                 now);
+  EXPECT_EQ(after.rests().at("a").why, "listed");
+  EXPECT_FALSE(after.rests().contains("b"));
+  return after.rests().at("a").until - now.steady;
+}
+
+TEST(Egress, ARestThatAPeerAskedForGoesOnAfterARestart) {
+  EXPECT_EQ(left_after_restart(20s, 0s), 40s);
+  EXPECT_EQ(left_after_restart(20s, -7h), 60s) << "never longer than it was";
+  EXPECT_EQ(left_after_restart(20s, 7h), 0s);
+}
+
+TEST(Egress, SitesOfTheSameHostsHaveOneOwnerAndOneChannel) {
+  auto profile = std::make_shared<shaping::Profile>();
+  profile->name = "default";
+  Plan one;
+  one.profile = profile;
+  one.targets = {{.host = "b.example", .preference = 1}, {.host = "a.example", .port = 2525}};
+  one.hosts = names_of(one.targets);
+  EXPECT_EQ(one.hosts, "a.example:2525,b.example:25") << "whatever their order";
+  one.site = "mx opportunistic b.example<a.example";
+  Plan two = one;
+  two.site += " requiretls";
+  EXPECT_EQ(owner_key(one), owner_key(two));
+  Egress egress;
+  Egress::Provider* const provider = egress.provider(one, at(0s));
+  EXPECT_EQ(egress.provider(two, at(0s)), provider);
+  EXPECT_EQ(provider->profile, one.profile);
+  EXPECT_TRUE(has_host(one.hosts, "a.example"));
+  EXPECT_TRUE(has_host("[2600::9]:25", "2600::9"));
+  EXPECT_FALSE(has_host(one.hosts, "example"));
+  EXPECT_FALSE(has_host("", ""));
+}
+
 TEST(Egress, AKeptSourceIsWaitedForUnlessItRests) {
   Rig rig(plan());
   EXPECT_EQ(rig.chosen("default@b"), "b");
@@ -92,7 +158,7 @@ TEST(Egress, AKeptSourceIsWaitedForUnlessItRests) {
   EXPECT_EQ(rig.chosen("default@b"), "") << "a would begin the waiting anew";
   ASSERT_EQ(rig.stuck.size(), 1u);
   EXPECT_EQ(rig.stuck[0].source, "b");
-  rig.egress.rest("b", {at(60s).wall, "listed"});
+  rig.egress.rest("b", {at(60s).steady, "listed"});
   EXPECT_EQ(rig.chosen("default@b"), "a");
   EXPECT_EQ(rig.chosen("default@gone"), "a") << "by a reload";
 }
@@ -113,7 +179,7 @@ TEST(Egress, ASourceThatIsAheadLeavesTheTurnToOneThatMay) {
   EXPECT_FALSE(rig.egress.is_ahead(*rig.provider, "default", 0, {}, rig.suspended, at(1s)))
       << "all that it may have are busy";
   EXPECT_TRUE(rig.egress.is_ahead(*rig.provider, "default", 0, {"b"}, rig.suspended, at(1s)));
-  rig.egress.rest("b", {at(60s).wall, "listed"});
+  rig.egress.rest("b", {at(60s).steady, "listed"});
   EXPECT_FALSE(rig.egress.is_ahead(*rig.provider, "default", 0, {"b"}, rig.suspended, at(1s)));
 }
 
@@ -141,7 +207,7 @@ TEST(Egress, AWarmingSourcesOverflowGoesToTheWarmOne) {
   Egress later;
   later.set_sources(
       std::make_shared<const SourceSet>(std::vector{fresh}, std::vector<PoolOptions>()));
-  later.remember(std::make_shared<const std::vector<ChannelRecord>>(records));
+  later.remember(std::make_shared<const std::vector<ChannelRecord>>(records), at(1h));
   Egress::Provider* const again = later.provider(towards, at(1h));
   EXPECT_EQ(later.channel(*again, "new", at(1h))->warm_up().state().sent, 1u);
 }

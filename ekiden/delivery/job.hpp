@@ -36,12 +36,14 @@ struct Target {
   bool is_from_mx = false;        ///< found in the DNS: private addresses and ourselves are refused
   bool is_mx_secure = false;      ///< the MX answer was DNSSEC-validated
   bool is_mta_sts_named = false;  ///< the plan's MTA-STS policy names it
+  bool is_domain_itself = false;  ///< no MX record named it: the domain's own name, or a literal
   bool has_implicit_tls = false;
 };
 
 /// Where a site's connections go and how: immutable, shared between workers.
 struct Plan {
   std::string site;             ///< key: same plan, same site
+  std::string hosts;            ///< names_of its targets; empty: as the site is called
   std::string route;            ///< the route's name for events: "mx", "smarthost.example:587", …
   std::vector<Target> targets;  ///< by preference; equals are shuffled for each connection
   TlsPolicy tls = TlsPolicy::Opportunistic;
@@ -69,12 +71,19 @@ struct Plan {
   std::uint32_t messages_per_connection_max = 1000;
 };
 
-/// Under what a provider's limits count: its name, and for the default profile the site. Empty
-/// where no profile holds.
+/// A set of mail hosts, whatever their order: "a.example:25,b.example:25".
+std::string names_of(const std::vector<Target>& targets);
+/// Whether such a set has the host.
+bool has_host(std::string_view names, std::string_view host);
+/// What delivery.connections_per_site counts by: sites that differ in what is asked of TLS, in the
+/// order of their hosts or in the route have it in common.
+const std::string& hosts_key(const Plan& plan);
+/// Under what a provider's limits count: its name, and for the default profile the mail hosts.
+/// Empty where no profile holds.
 std::string limit_key(const Plan& plan);
 /// The provider's name, for events; empty where none is known.
 std::string_view provider_of(const Plan& plan);
-/// What the worker that owns the plan's mail is found by: the limit's key, else the site.
+/// What the worker that owns the plan's mail is found by: the limit's key, else the mail hosts.
 const std::string& owner_key(const Plan& plan);
 
 /// One message for some of its recipients, all of one domain: one SMTP transaction.

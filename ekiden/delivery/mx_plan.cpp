@@ -85,6 +85,7 @@ MxTargets read_mx(std::string_view domain, const dns::Answer& answer, const MxOp
     target.preference = mx.preference;
     target.is_from_mx = true;
     target.is_mx_secure = answer.is_secure;
+    target.is_domain_itself = result.is_implicit;
     result.targets.push_back(std::move(target));
   }
   if (result.targets.empty()) {
@@ -117,6 +118,7 @@ MxTargets read_literal(std::string_view domain, const MxOptions& options) {
   target.port = options.port;
   // Named by a sender, so held to the same rules as what is found in the DNS.
   target.is_from_mx = true;
+  target.is_domain_itself = true;
   result.targets.push_back(std::move(target));
   return result;
 }

@@ -59,6 +59,9 @@ void hold_to_requiretls(const Plan& plan, const Target& target, Protection& prot
 
 bool is_name_proven(const Plan& plan, const Target& target) {
   if (!target.is_from_mx || target.is_mx_secure) return true;
+  // RFC 8689 §4.2.1: without an MX record the certificate bears the domain's own name, which no
+  // answer of the DNS has chosen.
+  if (target.is_domain_itself) return true;
   return plan.mta_sts != MtaStsMode::None && target.is_mta_sts_named;
 }
 
@@ -75,6 +78,9 @@ std::shared_ptr<const Plan> with_demand(std::shared_ptr<const Plan> plan,
   auto held = std::make_shared<Plan>(*plan);
   held->tls_demand = demand;
   held->site += demand == message::TlsDemand::Required ? " requiretls" : " tls-optional";
+  // A host that one domain's MX names may be another domain itself.
+  for (const Target& target : held->targets)
+    if (demand == message::TlsDemand::Required && target.is_domain_itself) held->site += " itself";
   return held;
 }
 

@@ -54,6 +54,7 @@ void RouteFinder::replace(std::shared_ptr<const RouteSet> routes) {
 std::shared_ptr<const Plan> RouteFinder::finished(Plan plan) const {
   plan.ehlo_name = routes_->ehlo_name;
   plan.source_name = routes_->source_name;
+  plan.hosts = names_of(plan.targets);
   return std::make_shared<const Plan>(std::move(plan));
 }
 

@@ -66,8 +66,9 @@ static_assert(sizeof(RecipientEntry) <= 72, "design: a queued recipient costs at
 struct MessageEntry {
   base::MessageId id;
   std::shared_ptr<const Resident> resident;  ///< nothing: read it back when due
-  std::int64_t received_us = 0;
-  std::uint32_t size = 0;  ///< octets, saturated
+  std::int64_t received_us = 0;              ///< moves along when the clock is set back
+  base::Steady queued{};                     ///< ArrivingMessage's
+  std::uint32_t size = 0;                    ///< octets, saturated
   std::uint32_t klass = 0;
   std::uint32_t first = kNone;  ///< recipient
   std::uint32_t recipients = 0;

@@ -71,7 +71,9 @@ void Scheduler::add(const ArrivingMessage& message, const std::vector<Arrival>& 
     at = messages_.take();
     MessageEntry& entry = messages_[at];
     entry.id = message.id;
-    entry.received_us = base::to_unix_us(message.received);
+    // A clock that was set back since: it is not from the future.
+    entry.received_us = base::to_unix_us(std::min(message.received, now));
+    entry.queued = message.queued;
     entry.size = static_cast<std::uint32_t>(std::min<std::uint64_t>(message.size, UINT32_MAX));
     entry.klass = klass(message.tenant, message.stream);
     ids_.insert(at, messages_);
@@ -200,6 +202,8 @@ void Scheduler::turn_back(base::Duration by, base::Time now) {
     if (entry.wheel_slot != UINT16_MAX) timed.push_back(slot);
     wheel_.cancel(slot);
   }
+  for (std::uint32_t slot = 0; slot < messages_.end(); ++slot)
+    messages_[slot].received_us -= by.count();
   wheel_.turn_back(now);
   for (auto& [slot, when] : delay_notices_) when -= by;
   for (Domain& domain : domains_) domain.expires -= by;

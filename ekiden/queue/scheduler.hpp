@@ -39,6 +39,9 @@ struct ArrivingMessage {
   base::Time received{};
   std::uint64_t size = 0;
   std::string_view tenant, stream;
+  /// When it came into the queue, by a clock that nobody sets: what an operation that began later
+  /// means. The beginning of time where that is not known, and surely long ago.
+  base::Steady queued{};
 };
 
 /// How a lane may be used.

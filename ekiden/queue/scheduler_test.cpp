@@ -252,6 +252,20 @@ TEST_F(SchedulerTest, NothingWaitsLongerWhenTheClockIsSetBack) {
   EXPECT_EQ(alarms.size(), 1u) << "the other one is in flight";
 }
 
+TEST_F(SchedulerTest, WhenAMessageCameMovesAlongWithAClockThatIsSetBack) {
+  const auto came = [&](base::MessageId id) {
+    return base::from_unix_us(scheduler.message(scheduler.find_message(id)).received_us);
+  };
+  const base::MessageId old = add({"a.example"});
+  scheduler.turn_back(hours(30), kNow - hours(29));
+  EXPECT_EQ(came(old), kNow - hours(30)) << "an hour ago, as it was";
+  const base::MessageId id{1, ++counter};
+  scheduler.add({.id = id, .received = kNow, .queued = base::Steady(hours(1))},
+                {{.domain = "a.example", .expires = kNow}}, kNow - hours(29));
+  EXPECT_EQ(came(id), kNow - hours(29)) << "not from the future";
+  EXPECT_EQ(scheduler.message(scheduler.find_message(id)).queued, base::Steady(hours(1)));
+}
+
 TEST_F(SchedulerTest, WaitingCountsAsLagOnlyWhereThePeerIsKnownToBeBrisk) {
   const auto later = kNow + std::chrono::seconds(2);
   for (int i = 0; i < 3; ++i) add({"a.example"});

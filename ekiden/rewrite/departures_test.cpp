@@ -23,11 +23,14 @@ Departed depart(const RuleSet& rules, const message::Meta& meta, std::uint32_t r
   return rules.depart({kId, &meta, recipient, route, header});
 }
 
-RuleOptions verp() {
-  RuleOptions rule = named("verp");
-  rule.return_path = ReturnPath::Verp;
-  rule.bounce_domain = "Bounces.example.jp";
+RuleOptions returning(std::string name, ReturnPath path, std::string domain) {
+  RuleOptions rule = named(std::move(name));
+  rule.return_path = path;
+  rule.bounce_domain = std::move(domain);
   return rule;
+}
+RuleOptions verp() {
+  return returning("verp", ReturnPath::Verp, "Bounces.example.jp");
 }
 
 TEST(RewriteVerp, TheReturnPathNamesMessageAndRecipientAndStaysTheSame) {
@@ -95,10 +98,7 @@ TEST(RewriteReturnPath, TheFirstRuleThatHoldsDecides) {
 }
 
 RuleOptions srs() {
-  RuleOptions rule = named("srs");
-  rule.return_path = ReturnPath::Srs;
-  rule.bounce_domain = "srs.example.jp";
-  return rule;
+  return returning("srs", ReturnPath::Srs, "srs.example.jp");
 }
 
 TEST(RewriteSrs, ASenderGoesOutAndItsBouncesComeBack) {

@@ -1,5 +1,5 @@
 """Goal: delivery.connections caps the outgoing connections of all sites together, and every site
-gets its turn.
+gets its turn; delivery.connections_per_site caps those to one set of hosts.
 Method: peers that answer only when the test lets them, a cap below their number, an endless queue
 for one of them."""
 import threading
@@ -38,6 +38,8 @@ class DeliveryConnections(support.Scenario):
         eventually(lambda: self.waiting == 2 and self.waits(relay) >= 1)
         self.assertEqual(sum(len(peer.sessions) for peer in self.peers), 2)
         self.assertEqual(relay.metric("ekiden_delivery_connections"), 2)
+        items = str([relay.records("queue", "explain", f"site{i}.test") for i in range(6)])
+        self.assertIn("all 2 connections that delivery.connections allows are open", items)
         self.gate.set()
         eventually(lambda: all(peer.received for peer in self.peers))
         self.assertEqual(relay.metric("ekiden_attempts_deferred_total"), 0)
@@ -74,6 +76,26 @@ class DeliveryConnections(support.Scenario):
         relay.settings["delivery"]["connections"] = 3
         relay.reload()
         eventually(lambda: self.waiting == 3)
+
+    def test_routes_to_the_same_host_share_its_connections(self):
+        self.gate, self.waiting, self.lock = threading.Event(), 0, threading.Lock()
+        self.addCleanup(self.gate.set)
+        relay, peer = self.relay(), self.peer().on("MAIL", self.wait)
+        relay.route_to(peer.port, "plain.test")
+        relay.route_to(peer.port, "bdat.test", bdat=True)  # a site of its own
+        relay.settings["delivery"]["connections_per_site"] = 1
+        relay.start()
+        relay.send(recipients=["a@plain.test"])
+        eventually(lambda: self.waiting == 1)
+        relay.send(recipients=["b@bdat.test"])
+
+        def is_explained():
+            items = relay.records("queue", "explain", "bdat.test")
+            return items and "delivery.connections_per_site" in str(items)
+        eventually(is_explained)
+        self.assertEqual(len(peer.sessions), 1)
+        self.gate.set()
+        eventually(lambda: len(peer.received) == 2)
 
     def test_none_at_all_is_refused_by_the_check(self):
         relay = self.start(1)

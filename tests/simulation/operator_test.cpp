@@ -276,6 +276,60 @@ TEST(Operator, MeansWhatCameBeforeTheClockWasSetBack) {
   desk->stop();
 }
 
+/// With one message queued, for as long as `wait` says.
+std::optional<base::MessageId> queued(Quiet& quiet, std::optional<Desk>& desk, DeskFiles& files,
+                                      base::Duration wait) {
+  std::string problem;
+  if (!quiet.relay.start(plain_settings(), problem)) return std::nullopt;
+  quiet.receiver.temper.is_down = true;
+  const auto mail = quiet.submit(100);
+  std::map<std::pair<base::MessageId, std::uint32_t>, int> seen;
+  desk.emplace(quiet.world, quiet.relay, files);
+  if (!quiet.world.run_for(wait)) return std::nullopt;
+  desk->look(&seen);
+  if (!quiet.world.run_for(seconds(1)) || seen.size() != 1) return std::nullopt;
+  return seen.begin()->first.first;
+}
+
+std::uint64_t recipients(Quiet& quiet) {
+  return quiet.relay.relay().spool().status().recipients;
+}
+
+TEST(Operator, MeansWhatCameAnInstantAgoByAClockThatWasSetBack) {
+  // The operation begins before the time at which the message came, by the clock, and passes it
+  // while it writes itself down.
+  for (const base::Duration ahead :
+       {base::Duration(0), base::Duration(500), base::Duration(1000)}) {
+    Quiet quiet;
+    DeskFiles files;
+    std::optional<Desk> desk;
+    const auto id = queued(quiet, desk, files, minutes(1));
+    ASSERT_TRUE(id);
+    quiet.world.jump_wall_clock(id->time() - ahead - quiet.world.now());
+    desk->act(control::QueueAction::Delete, {}, {});
+    ASSERT_TRUE(quiet.world.run_for(minutes(1)));
+    EXPECT_EQ(recipients(quiet), 0u) << base::format_duration(ahead);
+    desk->stop();
+  }
+}
+
+TEST(Operator, KnowsAgesHoweverTheClockIsSetBack) {
+  for (const bool is_old : {true, false}) {
+    Quiet quiet;
+    DeskFiles files;
+    std::optional<Desk> desk;
+    ASSERT_TRUE(queued(quiet, desk, files, is_old ? minutes(90) : minutes(30)));
+    quiet.world.jump_wall_clock(-hours(2));
+    ASSERT_TRUE(quiet.world.run_for(minutes(1)));
+    control::Filter filter;
+    filter.older_than = hours(1);
+    desk->act(control::QueueAction::Delete, filter, {});
+    ASSERT_TRUE(quiet.world.run_for(minutes(1)));
+    EXPECT_EQ(recipients(quiet), is_old ? 0u : 1u);
+    desk->stop();
+  }
+}
+
 TEST(SimulatedRelay, KeepsItsSegmentsAsSmallAsAsked) {
   Quiet quiet;
   SimulatedRelay small(

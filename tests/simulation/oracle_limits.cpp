@@ -65,11 +65,10 @@ void Oracle::check_deletions() {
       const auto fits = [](const std::string& pattern, const std::string& text) {
         return pattern.empty() || control::matches_pattern(pattern, text);
       };
-      // Rows become messages when they may, and the last reply is not seen from here. When the
-      // clock was set back, what came just before looks as if it had come since.
-      if (mail.is_row || mail.taken + history_.jumped >= deletion.ordered ||
-          !filter.reply.empty() || !fits(filter.domain, domain_of(who.second)) ||
-          !fits(filter.sender, mail.reverse_path) || !fits(filter.recipient, who.second))
+      // Rows become messages when they may, and the last reply is not seen from here.
+      if (mail.is_row || mail.taken >= deletion.ordered || !filter.reply.empty() ||
+          !fits(filter.domain, domain_of(who.second)) || !fits(filter.sender, mail.reverse_path) ||
+          !fits(filter.recipient, who.second))
         continue;
       for (const Copy& copy : copies)
         if (copy.receipt->begun > deletion.over)
@@ -195,9 +194,6 @@ void Oracle::check_limits() {
     octets = std::max(octets, settings.limits.message_size);
     budget = std::max(budget, settings.spool.memory_budget);
   }
-  // A site is hosts and what is asked of the way to them: REQUIRETLS, "TLS-Required: No", DANE and
-  // a policy that is being fetched make others of the same hosts.
-  if (history_.has_protection) connections *= 6;
   for (const auto& [name, most] : history_.connections_most)
     if (most > connections)
       find(std::to_string(most) + " connections to " + name + " where the limit is " +

@@ -19,7 +19,7 @@ struct Place {
 };
 const std::vector<Place>& places();
 
-/// Whose every connection is of one lane.
+/// Who is in one set of mail hosts, alone.
 inline constexpr const char* kSingleSites[] = {"mx.one.example", "mx.sender.example"};
 /// The place of mx.sender.example, where reports go.
 inline constexpr std::size_t kSendersPlace = 1;

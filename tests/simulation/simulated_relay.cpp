@@ -267,7 +267,7 @@ void SimulatedRelay::remember() {
   for (unsigned i = 0; i < all.count(); ++i) {
     auto own = std::make_shared<std::vector<delivery::ChannelRecord>>();
     for (const delivery::ChannelRecord& record : *ground_.learnt)
-      if (all.owner_of(record.provider) == i) own->push_back(record);
+      if (record.rest || all.owner_of(record.provider) == i) own->push_back(record);
     all.at(i).remember(std::move(own));
   }
 }
@@ -275,6 +275,7 @@ void SimulatedRelay::remember() {
 void SimulatedRelay::learn() {
   std::vector<delivery::ChannelRecord> records;
   const delivery::Neighbours& all = relay().neighbours();
+  all.at(0).egress().collect_rests(records, all.at(0).moment());
   for (unsigned i = 0; i < all.count(); ++i) all.at(i).egress().collect(records);
   if (!records.empty())
     *ground_.learnt = *delivery::decode_channels(delivery::encode_channels(std::move(records)));
