@@ -33,6 +33,11 @@ std::string Mailbag::pick_recipient(bool is_strangers) {
   // The dead ones are for a few.
   const std::size_t domain =
       stage_.chance(850) ? stage_.random().below(6) : stage_.random().below(std::size(kDomains));
+  static const char* const kOdd[] = {"many.example",    "many.example",      "half.example",
+                                     "crowded.example", "v6.example",        "mute.example",
+                                     "mute6.example",   "malformed.example", "forged.example",
+                                     "forged4.example", "[IPv6:2600::66]"};
+  if (stage_.chance_aside(40)) return local + "@" + kOdd[stage_.aside.below(std::size(kOdd))];
   return local + "@" + kDomains[domain];
 }
 
@@ -108,6 +113,7 @@ void Mailbag::make_special(Submission& mail) {
     static const char* const kAliases[] = {"team@one.example", "old@one.example",
                                            "list@two.example", "circle@one.example"};
     if (stage_.chance(300)) mail.wanted.emplace_back(kAliases[random.below(4)]);
+    if (stage_.chance_aside(50)) mail.wanted.emplace_back("crowd@one.example");
     mail.stand_ins = stand_ins();
     if (stage_.chance(200)) {
       mail.given_path = mail.reverse_path;
@@ -155,6 +161,45 @@ void Mailbag::ask_by_header(Submission& mail) {
       "{\"asm_group_id\": \"x\"}",
       "{\"to\": null, \"category\": null, \"section\": {}}",
       "[]",
+      "{\"to\": [\"nobody\"]}",
+      "{\"to\": [\"no address@\"]}",
+      "{\"to\": [\"g\\u00f6d@one.example\"]}",
+      "{\"to\": [\"a@no_domain..example\"]}",
+      "{\"category\": [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\", \"i\", \"j\", "
+      "\"k\", "
+      "\"l\", \"m\", \"n\", \"o\", \"p\", \"q\", \"r\", \"s\", \"t\", \"u\", \"v\", \"w\"]}",
+      "{\"category\": [\"spring\", 7]}",
+      "{\"unique_args\": [7]}",
+      "{\"unique_args\": null, \"send_at\": null, \"asm_group_id\": null, \"sub\": {}}",
+      "{\"send_at\": -1}",
+      "{\"send_at\": 1e300}",
+      "{\"send_at\": 1}",
+      "{\"send_each_at\": []}",
+      "{\"send_each_at\": [\"soon\"]}",
+      "{\"send_each_at\": 7}",
+      "{\"send_at\": 4000000000, \"send_each_at\": [4000000000]}",
+      "{\"sub\": 7}",
+      "{\"sub\": {\"\": [\"x\"]}}",
+      "{\"sub\": {\"-name-\": 7}}",
+      "{\"sub\": {\"-name-\": [{}]}}",
+      "{\"sub\": {\"-name-\": [7, true]}}",
+      "{\"section\": [7]}",
+      "{\"section\": {\"-a-\": 7}}",
+      "{\"section\": {\"\": \"x\"}}",
+      "{\"section\": {\"-a-\": \"x\"}}",
+      "{\"batch_id\": 7}",
+      "{\"batch_id\": \"nobody's\"}",
+      "{\"asm_group_id\": 0}",
+      "{\"asm_group_id\": -7}",
+      "{\"asm_group_id\": 1e300}",
+      "{\"filters\": 7}",
+      "{\"filters\": {}}",
+      "{\"filters\": {\"bypass_list_management\": 7, \"bypass_spam_management\": {}}}",
+      "{\"filters\": {\"bypass_list_management\": {\"settings\": 7}}}",
+      "{\"filters\": {\"bypass_list_management\": {\"settings\": {\"enable\": false}}}}",
+      "{\"filters\": {\"bypass_list_management\": {\"settings\": {\"enable\": \"0\"}}}}",
+      "{\"filters\": {\"bypass_list_management\": {\"settings\": {\"enable\": 1}}, "
+      "\"bypass_spam_management\": {\"settings\": {\"enable\": \"1\"}}}}",
   };
   switch (stage_.random().below(7)) {
     case 5:
@@ -198,7 +243,8 @@ void Mailbag::begin_session() {
       // Who comes over HTTP has neither dots to stuff nor an envelope of its own making.
       std::erase_if(mail->wanted, [](const std::string& recipient) {
         return recipient.find_first_of("\"[\xc3") != std::string::npos ||
-               stand_ins().count(recipient) > 0 || recipient.starts_with("circle");
+               stand_ins().count(recipient) > 0 || recipient.starts_with("circle") ||
+               recipient.starts_with("crowd");
       });
       if (mail->wanted.empty() || mail->has_bare_newline || mail->is_binary) continue;
       stage_.say("over HTTP comes " + mail->token);

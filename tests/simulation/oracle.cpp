@@ -55,6 +55,7 @@ const std::map<std::string, std::set<std::string>>& sites_of_domains() {
       {"one.example", {"mx.one.example"}},
       {"alias.example", {"mx.one.example"}},
       {"two.example", {"mx.two.example", "mx2.two.example", "mx.three.example"}},
+      {"many.example", {"mx.two.example", "mx2.two.example", "mx.three.example"}},
       {"six.example", {"mx.six.example"}},
       {"home.example", {"mx.home.example"}},
       {"[20.0.0.5]", {"mx.three.example"}},
