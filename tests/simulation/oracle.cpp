@@ -239,7 +239,7 @@ void Oracle::check_recipient(const Submission& mail, const std::string& recipien
     return;
   }
   ++verdicts_.accepted;
-  const bool was_given_up = mail.is_row && history_.has_cancelled_jobs;
+  const bool was_given_up = mail.is_row && mail.taken <= history_.jobs_cancelled;
   if (!is_disposed && !is_queued && !was_lying() && !was_given_up)
     find(what + " was answered 250 and is lost");
   if (is_queued && ends.all() == 0) find(what + " is still queued past its time");

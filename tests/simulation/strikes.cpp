@@ -59,6 +59,11 @@ void Strikes::schedule(base::Duration lasts) {
   strike(Plague::Logins, lasts, &Strikes::change_accounts);
   strike(Plague::Logins, busy, &Strikes::change_accounts);
   strike(Plague::FailingDisk, stage_.chance(500) ? busy : lasts, &Strikes::break_reading);
+  // What a tenant has sent is remembered whatever becomes of its users.
+  if (stage_.conditions.has(Plague::Tenants) && stage_.chance_aside(600))
+    stage_.world.after(simulation::up_to(stage_.aside, busy), [this] {
+      if (!stage_.is_calm) change_accounts();
+    });
   strike(Plague::FailingEvents, lasts, &Strikes::break_events);
   strike(Plague::DiskCuts, lasts, &Strikes::cut_disk);
 }
@@ -91,6 +96,11 @@ void Strikes::storm() {
   const base::Duration lasts = simulation::between(stage_.random(), minutes(1), hours(6));
   stage_.world.after(lasts, [this, at, before] {
     if (!stage_.is_calm) stage_.outside->receivers[at].temper = before;
+  });
+  // Somebody sees the queue grow and wants none of it.
+  if (!stage_.conditions.has(Plague::Operators) || !stage_.chance_aside(600)) return;
+  stage_.world.after(simulation::up_to(stage_.aside, lasts), [this] {
+    if (!stage_.is_calm) delete_some();
   });
 }
 
@@ -245,7 +255,7 @@ void Strikes::reload_in_vain() {
       break;
     default:
       bad.listener[0].trusted_networks.push_back(*net::parse_address_block(
-          one_of(stage_.aside, {"192.168.0.0/13", "10.0.0.0/6", "2000::/3", "30.0.0.7/32"})));
+          one_of(stage_.aside, {"192.168.0.0/13", "8.0.0.0/5", "2000::/3", "30.0.0.7/32"})));
       break;
   }
   std::string problem;
@@ -289,7 +299,16 @@ void Strikes::suspend_something() {
   stage_.desk->suspend(std::move(scope));
 }
 
+void Strikes::delete_some() {
+  control::Filter filter;
+  filter.domain =
+      one_of(stage_.aside, {"one.example", "two.example", "six.example", "*.example", "*.example"});
+  stage_.say("an operator deletes what is for " + filter.domain);
+  stage_.desk->act(control::QueueAction::Delete, std::move(filter), {});
+}
+
 void Strikes::operate() {
+  if (stage_.chance_aside(200)) return delete_some();
   if (stage_.chance(300)) {
     suspend_something();
     return;
@@ -368,7 +387,7 @@ void Strikes::wish_of_jobs() {
   stage_.say("jobs are to " + std::string(wish == Wish::Pause ? "wait"
                                           : wish == Wish::Go  ? "go on"
                                                               : "end"));
-  stage_.history.has_cancelled_jobs |= wish == Wish::Cancel;
+  if (wish == Wish::Cancel) stage_.history.jobs_cancelled = stage_.world.steady();
   stage_.web->wish(wish);
   // Nobody forgets them.
   if (wish == Wish::Pause)

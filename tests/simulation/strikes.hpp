@@ -41,6 +41,7 @@ class Strikes {
   void reload();
   void reload_in_vain();
   void operate();
+  void delete_some();
   void suspend_something();
   void break_events();
   void change_accounts();
