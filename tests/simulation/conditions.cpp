@@ -118,6 +118,16 @@ Conditions::Conditions(base::Random& random) {
     settings.alignment = {{"*", modes[random.below(4)]}};
     if (chance(random, 500)) settings.signing.relay_domain = "relay.example";
   }
+  if (has(Plague::Tls) && settings.retry.first.count() % 4 == 1) {
+    config::Route smarthost;
+    smarthost.domains = {"two.example"};
+    smarthost.next_hop.kind = config::NextHop::Kind::Hosts;
+    smarthost.next_hop.hosts = {{"20.0.0.4", 25}, {"20.0.0.3", 25}};
+    smarthost.username = Receiver::kUser;
+    smarthost.password = Receiver::kPassword;
+    smarthost.retry = settings.retry;
+    settings.route.push_back(smarthost);
+  }
   const config::Transcripts transcripts[] = {
       config::Transcripts::None, config::Transcripts::Failures, config::Transcripts::All};
   settings.events.transcripts = transcripts[random.below(3)];

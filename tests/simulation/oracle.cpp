@@ -153,6 +153,12 @@ void Oracle::check_content(const Site& site, const Receipt& receipt) {
     if (!is_right && !(history_.has_operators && site.name == "mx2.two.example"))
       find(what + " for " + recipient + " arrived at the wrong host");
   }
+  // Nobody reads what was written to another.
+  for (const auto& [recipient, word] : mail.words) {
+    const bool is_theirs = receipt.recipients == std::vector<std::string>{recipient};
+    if (is_theirs != (receipt.octets.find(word) != std::string::npos))
+      find(what + " arrived with the words for " + recipient + " in the wrong place");
+  }
   // Octets that a 7-bit host cannot take are encoded on the way.
   if (!mail.is_eight_bit && !mail.is_changed && body_of(receipt.octets) != mail.body)
     find(what + " arrived with another body");

@@ -145,7 +145,8 @@ class Scenario {
     strikes_.end_troubles();
     if (stage_.chance(200)) stage_.world.run_for(stage_.up_to(hours(2)));
     if (has(Plague::Rot))
-      for (std::uint64_t i = 0, times = 1 + stage_.random().below(3); i < times; ++i)
+      for (std::uint64_t i = 0, times = 1 + stage_.random().below(3) + stage_.aside.below(4);
+           i < times; ++i)
         strikes_.let_bits_rot();
     if (stage_.history.has_rot || stage_.chance(200)) verify();
     if (has(Plague::Reloads) && stage_.chance(300))
@@ -231,6 +232,9 @@ class Scenario {
       // Where policies ask for it everybody has it in the end.
       receiver.temper.has_starttls = before.has_starttls || has(Plague::Protection);
       receiver.temper.has_requiretls = before.has_requiretls;
+      // And who has to log in may.
+      if (!stage_.conditions.settings.route.empty())
+        receiver.temper.has_starttls = receiver.temper.has_plain = receiver.temper.has_scram = true;
     }
     HopProxy& socks = stage_.outside->socks;
     socks.fails = stage_.outside->haproxy.fails = 0;

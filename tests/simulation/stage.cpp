@@ -46,6 +46,8 @@ void damage_json(std::string& octets, base::Random& random) {
       {"\"strikes\":", "\"strikes\":\"many\",\"were\":"},
       {"\"wary\":", "\"wary\":7,\"was\":"},
       {"\"held\":", "\"held\":18446744073709551615,\"was\":"},
+      {"\"held\":", "\"held\":7,\"was\":"},
+      {"\"held\":", "\"held\":null,\"was\":"},
       {"\"progress\":", "\"progress\":-7,\"was\":"},
       {"\"source\":", "\"source\":7,\"was\":"},
       {"}", "]"}};
@@ -185,7 +187,7 @@ RelayGround Stage::ground() {
     };
   ground.learnt = &learnt;
   ground.wear_learnt = [this](std::string& octets) {
-    if (!conditions.has(Plague::Rot) || !chance_aside(600)) return;
+    if (!chance_aside(conditions.has(Plague::Rot) ? 600 : 200)) return;
     say("what the sources have learnt is damaged");
     damage_json(octets, aside);
   };

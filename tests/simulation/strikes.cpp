@@ -351,11 +351,12 @@ void Strikes::break_events() {
   begin_trouble(stage_.history.events_trouble, lasts);
   stage_.sink.fail_until(stage_.world.steady() + lasts);
   // What piles up meanwhile goes to files, where the disk takes it.
-  if (!stage_.conditions.has(Plague::FailingDisk) || !stage_.chance_aside(600)) return;
-  stage_.world.after(simulation::up_to(stage_.aside, lasts), [this] {
-    if (stage_.is_calm) return;
-    stage_.chance_aside(500) ? break_reading() : break_disk();
-  });
+  if (!stage_.conditions.has(Plague::FailingDisk) && !stage_.chance_aside(300)) return;
+  for (int i = 0; i < 4; ++i)
+    stage_.world.after(simulation::up_to(stage_.aside, lasts), [this] {
+      if (stage_.is_calm) return;
+      stage_.chance_aside(500) ? break_reading() : break_disk();
+    });
 }
 
 /// The power goes before one of the next changes of the disk.
@@ -405,6 +406,27 @@ void Strikes::sort_quarantine() {
   stage_.desk->sort_quarantine();
   // A release is some steps on the disk, and the power may go between two of them.
   if (stage_.chance_aside(400)) stage_.ambush(milliseconds(40));
+  // And the disk may fail at each of them.
+  if (!stage_.chance_aside(500)) return;
+  const base::Duration lasts = seconds(1);
+  begin_trouble(stage_.history.disk_trouble, minutes(10));
+  switch (stage_.aside.below(4)) {
+    case 0:
+      stage_.disk.fail_write(1 + stage_.aside.below(4), spool::Errc::Io);
+      break;
+    case 1:
+      stage_.disk.fail_sync(1 + stage_.aside.below(4), spool::Errc::Io);
+      break;
+    case 2:
+      stage_.world.after(simulation::up_to(stage_.aside, milliseconds(40)),
+                         [this] { stage_.disk.fail_all(spool::Errc::Io); });
+      stage_.world.after(lasts, [this] { stage_.disk.heal(); });
+      break;
+    default:
+      stage_.reads_fail = 200;
+      stage_.world.after(lasts, [this] { stage_.reads_fail = 0; });
+      break;
+  }
 }
 
 void Strikes::fail_start() {
@@ -447,7 +469,11 @@ void Strikes::rot_where_it_hurts() {
   static const char* const kFolders[] = {"journal",    "journal", "journal",
                                          "sidecar",    "sidecar", "quarantine",
                                          "quarantine", "events",  "large"};
-  const std::string folder = kFolders[random.below(std::size(kFolders))];
+  std::string folder = kFolders[random.below(std::size(kFolders))];
+  // What is there seldom is looked for first.
+  for (const char* rare : {"events", "quarantine", "large"})
+    if (const auto there = stage_.disk.list(rare); there && !there->empty() && random.below(3) == 0)
+      folder = rare;
   const Result<std::vector<std::string>> files = stage_.disk.list(folder);
   if (!files || files->empty()) return leave_something();
   const std::string path = folder + "/" + (*files)[random.below(files->size())];
