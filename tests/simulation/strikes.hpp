@@ -21,6 +21,8 @@ class Strikes {
   void end_troubles();
   /// The disk forgets a bit of what it keeps: between two lives.
   void let_bits_rot();
+  /// The disk has its troubles at a start.
+  void fail_start();
 
  private:
   void strike(Plague plague, base::Duration lasts, void (Strikes::*how)());
@@ -39,6 +41,7 @@ class Strikes {
   void reload();
   void reload_in_vain();
   void operate();
+  void delete_some();
   void suspend_something();
   void break_events();
   void change_accounts();
@@ -47,6 +50,8 @@ class Strikes {
   void wish_of_jobs();
   void return_something();
   void sort_quarantine();
+  void rot_where_it_hurts();
+  void leave_something();
 
   Stage& stage_;
   Mailbag mailbag_;
