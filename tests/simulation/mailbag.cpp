@@ -453,8 +453,8 @@ void Mailbag::make_odd(Submission& mail) {
   mail.has_long_line = stage_.chance(150);
   mail.is_binary = stage_.chance(50);
   mail.has_bare_newline = stage_.chance(50);
-  mail.is_changed = mail.has_long_line || mail.is_binary || mail.has_bare_newline ||
-                    is_header_over(mail);
+  mail.is_changed =
+      mail.has_long_line || mail.is_binary || mail.has_bare_newline || is_header_over(mail);
 }
 
 void Mailbag::submit(net::Endpoint to, net::Endpoint from, Submissions mails, Manner manner) {
