@@ -47,7 +47,8 @@ std::vector<Row> rows() {
                       auto behaviour, double best, Duration length, Duration counted_from) {
     static std::uint64_t seed = 0;
     const bool has_tls = std::string_view(profile) == "gmail";
-    return Row{what, profile,
+    return Row{what,
+               profile,
                {++seed, domain, host, nullptr, behaviour, best, length, counted_from, has_tls}};
   };
   const char* const kGmail = "gmail-smtp-in.l.google.com";

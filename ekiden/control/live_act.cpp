@@ -28,6 +28,7 @@ constexpr std::size_t kActedAtOnceMax = 2048;
 /// Those who walk one worker's queue at once, where it is long, and the slots that each takes.
 constexpr std::uint32_t kWalkersMax = 2;
 constexpr std::uint32_t kRangeSlots = 4 * kActedAtOnceMax;
+/// A message's id says when it came, in whole milliseconds.
 constexpr base::Duration kIdPrecision = std::chrono::milliseconds(1);
 /// How old the counters of a running operation may be after a crash.
 constexpr base::Duration kSaveInterval = std::chrono::seconds(2);
@@ -133,7 +134,7 @@ void LiveNode::start() {
     base::log::info("operation_resumed", {{"operation", booked.operation->id()},
                                           {"what", booked.operation->view().what}});
     booked.operation->look_again();
-    // Ids, by which it is known when a message found in the spool came, know milliseconds only.
+    // What came before is known by ids, as far as it was found in the spool.
     const base::Duration before =
         std::max<base::Duration>(now() - booked.began, base::Duration::zero());
     tasks_.spawn(run(errand_of(booked, parts_.worker.clock.steady() - before - kIdPrecision)));

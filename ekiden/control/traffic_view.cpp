@@ -77,8 +77,7 @@ void add_channels(delivery::Dispatcher& there, By by, TrafficRows& rows) {
     TrafficRow& row = rows[source.name];
     // Every worker knows the same of it: the first one says it.
     if (there.worker_index() != 0) continue;
-    const auto stopped =
-        there.egress().stopped(source.name, there.scheduler().suspended(), now);
+    const auto stopped = there.egress().stopped(source.name, there.scheduler().suspended(), now);
     if (stopped) add_hold(row, "rests: " + stopped->why + until(stopped->held.until));
     const auto ipv6 = there.egress().unusable_ipv6(source);
     if (ipv6 && !stopped) add_hold(row, "IPv4 only: " + *ipv6);
