@@ -37,7 +37,8 @@ base::Task<void> Dispatcher::load_and_grant(std::uint64_t link, std::vector<queu
     if (!job) continue;
     jobs.push_back(std::move(*job));
     const bool is_turn = co_await turn_to_begin(link);
-    if (is_turn) continue;
+    // Nobody has heard of it yet: what an operator wanted of it meanwhile is done first.
+    if (is_turn && !orders_.concern(jobs.back().id, jobs.back().recipients)) continue;
     // Its place in the line is kept, and what was read with it while there is room.
     put_back(jobs.back().id, jobs.back().recipients);
     jobs.pop_back();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -58,6 +59,12 @@ class Orders {
   void forget(base::MessageId id);
 
   bool is_empty() const { return waiting_.empty(); }
+  /// Whether one of these waits for its transaction's end to be acted on.
+  bool concern(base::MessageId id, const std::vector<std::uint32_t>& recipients) const {
+    return std::any_of(recipients.begin(), recipients.end(), [&](std::uint32_t recipient) {
+      return waiting_.count({id, recipient}) > 0;
+    });
+  }
 
  private:
   using Key = std::pair<base::MessageId, std::uint32_t>;
