@@ -28,8 +28,8 @@ class TestApi {
     ledger_ = std::move(*webhook::Ledger::open(folder_));
     std::string why;
     job_store_ = std::move(*bulk::Store::open(folder_, &why));
-    jobs_.emplace(bulk::Desk::Parts{bench.worker, bench.loop.executor(), *job_store_,
-                                    bench.services, [this] { return bench_.options; },
+    jobs_.emplace(bulk::Desk::Parts{bench.worker, bench.loop.executor(), bench.loop.executor(),
+                                    *job_store_, bench.services, [this] { return bench_.options; },
                                     jobs::make_composer, watch_, bench.metrics,
                                     folder_ + "/events"});
     shared_.emplace(Shared::Parts{bench.loop.executor(), folder_, bench.clock, *store_, node_key_,

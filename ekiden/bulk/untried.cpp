@@ -1,5 +1,7 @@
 #include "ekiden/bulk/untried.hpp"
 
+#include <algorithm>
+
 #include "ekiden/base/text.hpp"
 
 namespace ekiden::bulk {
@@ -9,11 +11,19 @@ std::uint32_t Untried::number_of(std::string_view domain) {
   std::string name = base::lowered(domain);
   const auto known = numbers_.find(name);
   if (known != numbers_.end()) return known->second;
-  if (of_domain_.size() > kDomainsMax) return 0;
-  const auto number = static_cast<std::uint32_t>(of_domain_.size());
-  of_domain_.push_back(0);
-  numbers_.emplace(std::move(name), number);
-  return number;
+  std::size_t number = of_domain_.size();
+  if (number <= kDomainsMax) {
+    of_domain_.push_back(0);
+  } else {
+    // The number of a domain that has no row any more is given again.
+    const auto free = std::find(of_domain_.begin() + 1, of_domain_.end(), 0);
+    if (free == of_domain_.end()) return 0;
+    number = static_cast<std::size_t>(free - of_domain_.begin());
+    if (numbers_.size() >= 2 * kDomainsMax)
+      std::erase_if(numbers_, [this](const auto& one) { return of_domain_[one.second] == 0; });
+  }
+  numbers_.emplace(std::move(name), static_cast<std::uint32_t>(number));
+  return static_cast<std::uint32_t>(number);
 }
 
 bool Untried::add(std::uint32_t row, std::string_view domain) {

@@ -56,19 +56,25 @@ TEST(Untried, CountsComeBackToNothingInAnyOrder) {
   EXPECT_EQ(untried.size(), 0U);
 }
 
-TEST(Untried, RowsOfAStartAndDomainsPastTheLimitAreOne) {
+TEST(Untried, RowsOfAStartAreOne) {
   Untried untried;
   for (std::uint32_t row = 1; row <= 2000; ++row) untried.add(row, {});
   EXPECT_EQ(untried.counted(), Untried::kCountedOfDomain);
   EXPECT_FALSE(untried.is_full());
-  Untried many;
-  for (std::uint32_t row = 1; row <= Untried::kDomainsMax + 2000; ++row) {
-    many.add(row, "d" + std::to_string(row) + ".example");
-    many.remove(row);
+}
+
+TEST(Untried, AListOfManyDomainsIsHeldToTheCountedOnes) {
+  Untried untried;
+  for (std::uint32_t row = 1; row <= 20'000; ++row) {
+    untried.add(row, "d" + std::to_string(row) + ".example");
+    if (row > 3000) untried.remove(row - 3000);
   }
-  for (std::uint32_t row = 1; row <= 2000; ++row)
-    many.add(row, "e" + std::to_string(row) + ".example");
-  EXPECT_EQ(many.counted(), Untried::kCountedOfDomain);
+  EXPECT_EQ(untried.counted(), 3000U) << "domains come and go";
+  const std::uint32_t behind = fill(untried, 20'001, "one.example", 500);
+  EXPECT_EQ(untried.counted(), 3500U);
+  for (std::uint32_t row = behind; !untried.is_full(); ++row)
+    untried.add(row, "e" + std::to_string(row) + ".example");
+  EXPECT_EQ(untried.size(), Untried::kCountedMax);
 }
 
 }  // namespace

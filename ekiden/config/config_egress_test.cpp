@@ -100,7 +100,7 @@ TEST(Pools, MistakesAreRefusedWhereTheyStand) {
            Case{one + pool("p", "sources = [\"one\"]\nstreams = [\"bulk\"]\n"),
                 "the last [[pool]] has conditions"},
            Case{one + pool("p", "sources = [\"one\"]\nby_name = \"only\"\n"),
-                "the last [[pool]] takes only mail that names it"},
+                "the last [[pool]] is for mail that names it"},
            Case{one + pool("p", "sources = [\"one\"]\nby_name = \"yes\"\n"), "pool.by_name"},
            Case{one + pool("p", "sources = [\"one\"]\nstreams = [\"bulk\", \"news\"]\n") +
                     pool("q", "sources = [\"one\"]\nstreams = [\"bulk\"]\ntenants = [\"a\"]\n") +

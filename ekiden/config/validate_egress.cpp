@@ -217,10 +217,9 @@ class EgressValidator : private Findings {
     const Pool& last = settings_.pool.back();
     const std::string path = "pool[" + std::to_string(settings_.pool.size() - 1) + "]";
     if (last.by_name == ByName::Only) {
-      refuse(
-          path + ".by_name",
-          "the last [[pool]] takes only mail that names it, so all other mail would have nowhere "
-          "to leave from: add one without by_name, tenants, streams and routes");
+      refuse(path + ".by_name",
+             "the last [[pool]] is for mail that names it, so all other mail would have nowhere to "
+             "leave from: add one without by_name, tenants, streams and routes");
     }
     if (!last.tenants.empty() || !last.streams.empty() || !last.routes.empty()) {
       refuse(path,

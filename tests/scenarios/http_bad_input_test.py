@@ -335,7 +335,7 @@ class BadInput(HttpApi):
             answer = self.client.ask("POST", "/v1/messages/raw?" + query, raw=support.message(),
                                      headers={"Content-Type": "message/rfc822"})
             self.assertProblem(answer, 422, "invalid-request")
-        for metadata in ({"a": "x" * 5000}, [], "x"):
+        for metadata in ({"a": "x" * 11000}, [], "x"):
             self.assertEqual(self.client.post("/v1/messages", {**V1, "metadata": metadata}).status,
                              422)
 

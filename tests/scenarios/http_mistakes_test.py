@@ -74,7 +74,7 @@ class Mistakes(HttpApi):
                 ({"to": "a@dest..test b"}, "/to/0"), ({"to": "<a@dest.test"}, "/to"),
                 ({"text": None}, "/text"), ({"text": 1}, "/text"), ({"from": None}, "/from"),
                 ({"tags": "x"}, "/tags"), ({"tags": ["x"] * 21}, "/tags"),
-                ({"metadata": "x"}, "/metadata"), ({"metadata": {"a": "x" * 5000}}, "/metadata"),
+                ({"metadata": "x"}, "/metadata"), ({"metadata": {"a": "x" * 11000}}, "/metadata"),
                 ({"send_at": "soon"}, "/send_at"), ({"charset": "KOI8-R"}, "/charset"),
                 ({"txet": "x"}, "/txet"), ({"subject": "x" * 3000}, "/subject"),
                 ({"to": [f"u{i}@dest.test" for i in range(1001)]}, "/to"),

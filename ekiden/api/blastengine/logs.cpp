@@ -64,6 +64,8 @@ std::optional<Log> log_of(events::Reader& reader, const events::Stored& accepted
   log.id = log_id(accepted.position);
   log.type = type_of(accepted.event);
   const base::MessageId message = accepted.event.message;
+  // The record of a job is no mail to anybody.
+  if (accepted.event.recipient_index == events::kNoRecipient) return std::nullopt;
   if (query.job && (!bulk::is_of_job(message) || bulk::job_of(message) != *query.job))
     return std::nullopt;
   if (query.delivery_id && !query.job && delivery_id(message) != *query.delivery_id)
