@@ -65,6 +65,10 @@ class Scenario {
         stage_.chance(500) ? stage_.up_to(minutes(2)) : stage_.up_to(hours(48));
     strikes_.schedule(lasts);
     if (!stage_.run_for(lasts)) return;
+    if (has(Plague::Operators) && stage_.chance_aside(400)) {
+      strikes_.delete_some();
+      if (!stage_.run_for(seconds(3))) return;
+    }
     if (!calm_down()) return;
     finish();
   }

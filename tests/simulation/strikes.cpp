@@ -59,6 +59,10 @@ void Strikes::schedule(base::Duration lasts) {
   strike(Plague::Logins, lasts, &Strikes::change_accounts);
   strike(Plague::Logins, busy, &Strikes::change_accounts);
   strike(Plague::FailingDisk, stage_.chance(500) ? busy : lasts, &Strikes::break_reading);
+  // Whom a start has found is deleted as well as those that are in memory.
+  if (stage_.conditions.has(Plague::Operators) && !stage_.history.crashes.empty() &&
+      stage_.chance_aside(500))
+    stage_.world.after(simulation::up_to(stage_.aside, seconds(3)), [this] { delete_some(); });
   // What a tenant has sent is remembered whatever becomes of its users.
   if (stage_.conditions.has(Plague::Tenants) && stage_.chance_aside(600))
     stage_.world.after(simulation::up_to(stage_.aside, busy), [this] {

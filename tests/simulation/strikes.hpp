@@ -21,6 +21,8 @@ class Strikes {
   void end_troubles();
   /// The disk forgets a bit of what it keeps: between two lives.
   void let_bits_rot();
+  /// An operator wants none of what waits for some domains.
+  void delete_some();
   /// The disk has its troubles at a start.
   void fail_start();
 
@@ -41,7 +43,6 @@ class Strikes {
   void reload();
   void reload_in_vain();
   void operate();
-  void delete_some();
   void suspend_something();
   void break_events();
   void change_accounts();
