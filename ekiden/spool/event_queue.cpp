@@ -127,10 +127,10 @@ Result<EventBatch> read_spilled(Disk& disk, const SpilledEvents& file, std::uint
   return batch;
 }
 
-std::vector<SpilledEvents> list_spilled(Disk& disk) {
+Result<std::vector<SpilledEvents>> list_spilled(Disk& disk) {
   std::vector<SpilledEvents> files;
   const Result<std::vector<std::string>> names = disk.list("events");
-  if (!names) return files;
+  if (!names) return names.error();
   for (const std::string& name : *names) {
     unsigned long long first = 0, last = 0;
     if (name.ends_with(".part")) {

@@ -69,6 +69,7 @@ Result<SpilledEvents> write_spilled(Disk& disk,
 /// alert.
 Result<EventBatch> read_spilled(Disk& disk, const SpilledEvents& file, std::uint64_t cursor,
                                 std::size_t count_max);
-std::vector<SpilledEvents> list_spilled(Disk& disk);
+/// Oldest first. Errors: Io; who went on without them would say later that they had been stored.
+Result<std::vector<SpilledEvents>> list_spilled(Disk& disk);
 
 }  // namespace ekiden::spool

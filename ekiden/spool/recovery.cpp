@@ -151,7 +151,7 @@ class Recovery {
     if (result) result = find_messages();
     if (result) result = find_progress();
     if (result) result = show();
-    if (result) finish();
+    if (result) result = finish();
     return result;
   }
 
@@ -268,12 +268,13 @@ class Recovery {
     return {};
   }
 
-  void finish() {
-    std::vector<SpilledEvents> spilled = list_spilled(state_.disk);
-    for (const SpilledEvents& file : spilled)
+  Result<void> finish() {
+    Result<std::vector<SpilledEvents>> spilled = list_spilled(state_.disk);
+    if (!spilled) return spilled.error();
+    for (const SpilledEvents& file : *spilled)
       state_.next_event = std::max(state_.next_event, file.last + 1);
     state_.next_event = std::max(state_.next_event, cursor_ + 1);
-    state_.events.restore(std::move(events_), std::move(spilled), cursor_);
+    state_.events.restore(std::move(events_), std::move(*spilled), cursor_);
     for (const EventRef& ref : state_.events.refs()) {
       ++state_.segments.at(ref.place.slot).live_events;
       state_.segments.at(ref.place.slot).live_octets += ref.octets;
@@ -281,17 +282,29 @@ class Recovery {
 
     settle_releases(state_.disk,
                     [this](base::MessageId id) { return state_.index.find(id) != Index::kNone; });
-    const Result<std::vector<std::string>> kept = list_quarantined(state_.disk);
-    if (kept) {
-      state_.quarantined = kept->size();
-      for (const std::string& name : *kept) {
-        const Result<Quarantined> item = peek_quarantined(state_.disk, name);
-        if (item && !item->file.empty()) files_.insert(item->file);
-      }
-    }
-    remove_orphans(state_.disk, [this](const std::string& path) { return files_.contains(path); });
+    if (see_quarantined())
+      remove_orphans(state_.disk,
+                     [this](const std::string& path) { return files_.contains(path); });
     remove_old_sidecars();
     for (const std::uint32_t slot : newest_first_) state_.maybe_dead.push_back(slot);
+    return {};
+  }
+
+  /// False: something there may name files of bodies, and does not say which. They are all that is
+  /// left of their messages, so none is an orphan now.
+  bool see_quarantined() {
+    const Result<std::vector<std::string>> kept = list_quarantined(state_.disk);
+    if (!kept) return false;
+    state_.quarantined = kept->size();
+    bool is_all_seen = true;
+    for (const std::string& name : *kept) {
+      const Result<Quarantined> item = peek_quarantined(state_.disk, name);
+      if (item && !item->file.empty()) files_.insert(item->file);
+      is_all_seen = is_all_seen && item;
+    }
+    // A release that could not be ended is in no list.
+    const Result<std::vector<std::string>> all = state_.disk.list("quarantine");
+    return is_all_seen && all && all->size() == kept->size();
   }
 
   void remove_old_sidecars() {
