@@ -209,7 +209,11 @@ base::Task<void> LiveNode::run(Errand errand) {
   }
   // It goes on after the restart.
   if (operation.is_interrupted() && !operation.is_cancelled()) co_return;
-  operation.finish(now());
+  if (operation.has_overlooked() && !operation.is_cancelled()) {
+    operation.fail(now(), "the spool's disk kept some messages back: they are as they were");
+  } else {
+    operation.finish(now());
+  }
   const OperationView view = operation.view();
   base::log::info("operation_ended", {{"operation", view.id},
                                       {"state", state_name(view.state)},
@@ -327,7 +331,10 @@ base::Task<std::vector<LiveNode::Group>> LiveNode::select(Stretch stretch, Erran
   // A new progress record would forget the last reply.
   what.reply = errand.action == QueueAction::Hold || errand.action == QueueAction::Release ||
                errand.action == QueueAction::Reroute;
-  std::vector<Found> found = co_await read_back(port(), std::move(stretch.met), errand.sieve, what);
+  bool is_short = false;
+  std::vector<Found> found =
+      co_await read_back(port(), std::move(stretch.met), errand.sieve, what, &is_short);
+  if (is_short) errand.operation->overlooked_some();
   std::vector<Group> groups;
   std::unordered_map<base::MessageId, std::size_t> at;
   for (Found& one : found) {

@@ -49,6 +49,10 @@ class Operation {
   void done(std::uint64_t n) { done_ += n; }
   void skipped(std::uint64_t n) { skipped_ += n; }
 
+  /// Some of what it looked for could not be read: it goes on, and does not end as Done.
+  void overlooked_some() { has_overlooked_ = true; }
+  bool has_overlooked() const { return has_overlooked_; }
+
   bool is_cancelled() const { return is_cancelled_; }
   void cancel() { is_cancelled_ = true; }
   /// The node stops: it goes on after the restart.
@@ -75,7 +79,7 @@ class Operation {
   const std::string what_;
   const base::Time started_;
   std::atomic<std::uint64_t> matched_{0}, done_{0}, skipped_{0}, looked_at_{0}, to_look_at_{0};
-  std::atomic<bool> is_cancelled_{false}, is_interrupted_{false};
+  std::atomic<bool> is_cancelled_{false}, is_interrupted_{false}, has_overlooked_{false};
   mutable std::mutex mutex_;
   OperationView::State state_ = OperationView::State::Running;
   std::optional<base::Time> ended_;

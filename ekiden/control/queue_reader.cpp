@@ -30,6 +30,7 @@ struct Reading {
   std::vector<Found> found;
   std::vector<bool> is_meant;
   ByMessage wanted;
+  bool is_short = false;  ///< the disk kept something back
 
   /// Whether the addresses are meant; `meta` stays only where they are.
   void compare(std::uint32_t place, const std::shared_ptr<const message::Meta>& meta) {
@@ -77,7 +78,8 @@ base::Task<void> read_metas(spool::Port& port, std::shared_ptr<Reading> reading)
           std::move(done));
     };
     // What a failing disk keeps back is left out, as is what has gone.
-    (void)co_await base::suspend<Result<void>>(std::move(begin));
+    const Result<void> read = co_await base::suspend<Result<void>>(std::move(begin));
+    reading->is_short = reading->is_short || !read;
   }
   reading->drop_unmeant();
 }
@@ -99,13 +101,15 @@ base::Task<void> read_replies(spool::Port& port, std::shared_ptr<Reading> readin
         },
         std::move(done));
   };
-  (void)co_await base::suspend<Result<void>>(std::move(begin));
+  const Result<void> read = co_await base::suspend<Result<void>>(std::move(begin));
+  reading->is_short = reading->is_short || !read;
 }
 
 }  // namespace
 
 base::Task<std::vector<Found>> read_back(spool::Port& port, std::vector<Met> met,
-                                         std::shared_ptr<const Sieve> sieve, ReadBack what) {
+                                         std::shared_ptr<const Sieve> sieve, ReadBack what,
+                                         bool* is_short) {
   const auto reading = std::make_shared<Reading>();
   reading->sieve = sieve;
   reading->found.reserve(met.size());
@@ -121,6 +125,7 @@ base::Task<std::vector<Found>> read_back(spool::Port& port, std::vector<Met> met
                   [&](const Found& found) { return !sieve->means_reply(found.reply); });
     cut();
   }
+  if (is_short != nullptr) *is_short = reading->is_short;
   co_return std::move(reading->found);
 }
 

@@ -34,9 +34,11 @@ struct ReadBack {
 /// Reads back what entries do not hold, addresses from metas and last replies from progress, and
 /// keeps those that `sieve` means, in their order. Whole stretches are read and compared on the
 /// pool, as they lie on the disk: a pattern over a million messages costs the workers nothing but
-/// the walk. A message that has gone meanwhile, or cannot be read, is left out.
+/// the walk. A message that has gone meanwhile is left out, and so is what the disk keeps back:
+/// `is_short` tells of that, and lives until the end.
 base::Task<std::vector<Found>> read_back(spool::Port& port, std::vector<Met> met,
-                                         std::shared_ptr<const Sieve> sieve, ReadBack what);
+                                         std::shared_ptr<const Sieve> sieve, ReadBack what,
+                                         bool* is_short = nullptr);
 
 /// "resolving", "ready", …: QueuedRecipient::state.
 const char* state_of(queue::Place place);
