@@ -117,8 +117,8 @@ base::Task<bool> write_body(Session& session, std::shared_ptr<Submission> mail,
 base::Task<bool> send(Session& session, std::shared_ptr<Submission> mail, bool* is_taken) {
   const Manner& manner = session.manner();
   const std::string& author = mail->header_from.empty() ? mail->reverse_path : mail->header_from;
-  std::string octets = "From: <" + author + ">\r\nSubject: " + mail->token + "\r\n" + mail->header +
-                       "\r\n" + mail->body;
+  std::string octets = "From: <" + author + ">\r\nSubject: " + mail->token + mail->subject_more +
+                       "\r\n" + mail->header + "\r\n" + mail->body;
   if (mail->has_bare_newline) octets += "bare\nline\r\n";
   std::string from =
       "MAIL FROM:<" + (mail->given_path.empty() ? mail->reverse_path : mail->given_path) + ">";

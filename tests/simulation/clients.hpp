@@ -22,6 +22,9 @@ struct Submission {
   std::map<std::string, std::vector<std::string>> stand_ins;
   /// X-SMTPAPI names others than the envelope does; empty: it does not.
   std::vector<std::string> named_instead;
+  /// Each gets a message of their own, with this word in it; empty: all get the same.
+  std::map<std::string, std::string> words;
+  std::string subject_more;     ///< behind the token
   std::string notify;           ///< NOTIFY= of each recipient; empty: none
   std::string mail_parameters;  ///< of MAIL, each with a space in front
   std::string rcpt_parameters;

@@ -67,6 +67,8 @@ Conditions::Conditions(base::Random& random) {
   // What passes through is sealed, and what lies in a file is rerouted.
   if (has(Plague::Signing) && chance(random, 500)) plagues |= bit(Plague::Strangers);
   if (has(Plague::LargeMail) && chance(random, 500)) plagues |= bit(Plague::Operators);
+  // A body in a file can be damaged, too. Drawn already, for no seed is to become another one.
+  if (has(Plague::Rot) && has(Plague::Storms)) plagues |= bit(Plague::LargeMail);
   workers = 1 + static_cast<unsigned>(random.below(4));
   post_delay_max = chance(random, 500) ? kPostDelayMax : base::Duration(milliseconds(2));
   if (has(Plague::LargeMail)) {
@@ -115,6 +117,16 @@ Conditions::Conditions(base::Random& random) {
                                            config::AlignmentMode::Refuse};
     settings.alignment = {{"*", modes[random.below(4)]}};
     if (chance(random, 500)) settings.signing.relay_domain = "relay.example";
+  }
+  if (has(Plague::Tls) && settings.retry.first.count() % 4 == 1) {
+    config::Route smarthost;
+    smarthost.domains = {"two.example"};
+    smarthost.next_hop.kind = config::NextHop::Kind::Hosts;
+    smarthost.next_hop.hosts = {{"20.0.0.4", 25}, {"20.0.0.3", 25}};
+    smarthost.username = Receiver::kUser;
+    smarthost.password = Receiver::kPassword;
+    smarthost.retry = settings.retry;
+    settings.route.push_back(smarthost);
   }
   const config::Transcripts transcripts[] = {
       config::Transcripts::None, config::Transcripts::Failures, config::Transcripts::All};
@@ -166,6 +178,14 @@ void Conditions::draw_rewriting(base::Random& random) {
   }
   rule.alias_entries.emplace_back("circle@one.example", "circle2@one.example");
   rule.alias_entries.emplace_back("circle2@one.example", "circle@one.example");
+  // Each may be written, and both together are more than anybody may stand for.
+  rule.alias_entries.emplace_back("crowd@one.example", "half1@one.example, half2@one.example");
+  for (const char* half : {"half1", "half2"}) {
+    std::string all = half + std::string("0@two.example");
+    for (int i = 1; i < 600; ++i)
+      all += ", " + std::string(half) + std::to_string(i) + "@two.example";
+    rule.alias_entries.emplace_back(std::string(half) + "@one.example", all);
+  }
   rule.masquerade = {{"host.sender.example", {"sender.example"}}};
   settings.rewrite.push_back(rule);
 

@@ -74,6 +74,19 @@ void Desk::watch(std::shared_ptr<control::Operation> operation, Deletion deletio
   });
 }
 
+void Desk::reroute_in_vain(std::string argument) {
+  tasks_.spawn(run_in_vain(std::move(argument)));
+}
+
+base::Task<void> Desk::run_in_vain(std::string argument) {
+  const std::string given = argument;
+  control::Filter any;
+  const auto operation =
+      co_await node_.act(control::QueueAction::Reroute, std::move(any), std::move(argument));
+  expect(!operation.value, "mail is rerouted to " + given);
+  expect(operation.value || !operation.problem.message.empty(), given + " is refused silently");
+}
+
 void Desk::sort_quarantine() {
   tasks_.spawn(run_quarantine());
 }

@@ -30,6 +30,8 @@ class Desk {
   Desk(World& world, SimulatedRelay& relay, DeskFiles& files);
 
   void act(control::QueueAction action, control::Filter filter, std::string argument);
+  /// To what is no next hop: nothing happens, and it is said why.
+  void reroute_in_vain(std::string argument);
   void suspend(control::SuspendScope scope);
   void resume_all();
   void release_all();
@@ -52,6 +54,7 @@ class Desk {
   base::Task<void> run_act(control::QueueAction action, control::Filter filter,
                            std::string argument);
   void watch(std::shared_ptr<control::Operation> operation, Deletion deletion, std::size_t acts);
+  base::Task<void> run_in_vain(std::string argument);
   base::Task<void> run_quarantine();
   base::Task<void> run_browse();
   base::Task<void> run_suspend(control::SuspendScope scope);

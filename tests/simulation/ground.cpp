@@ -80,7 +80,8 @@ config::Settings plain_settings() {
   listener.address = kRelay;
   listener.service = config::Service::Relay;
   listener.tls = config::ListenerTls::Off;
-  listener.trusted_networks = {*net::parse_address_block("10.0.0.0/8")};
+  for (const char* block : {"10.0.0.0/8", "127.0.0.1/32", "fd00::/8"})
+    listener.trusted_networks.push_back(*net::parse_address_block(block));
   settings.listener.push_back(listener);
   listener.address = kRelayBulk;
   listener.stream = "bulk";

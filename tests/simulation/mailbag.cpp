@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "ekiden/base/text.hpp"
 #include "tests/simulation/ground.hpp"
 
 namespace ekiden::simulation {
@@ -17,6 +18,8 @@ constexpr std::size_t kMailsPerSessionMax = 3;
 constexpr std::size_t kRecipientsMax = 5;
 constexpr std::size_t kSurgeMax = 80;
 constexpr std::size_t kRowsMax = 200;
+/// Behind its others, of a program that uses an API key.
+constexpr int kProgramsMailsMax = 4;
 
 }  // namespace
 
@@ -33,6 +36,11 @@ std::string Mailbag::pick_recipient(bool is_strangers) {
   // The dead ones are for a few.
   const std::size_t domain =
       stage_.chance(850) ? stage_.random().below(6) : stage_.random().below(std::size(kDomains));
+  static const char* const kOdd[] = {"many.example",    "many.example",      "half.example",
+                                     "crowded.example", "v6.example",        "mute.example",
+                                     "mute6.example",   "malformed.example", "forged.example",
+                                     "forged4.example", "[IPv6:2600::66]"};
+  if (stage_.chance_aside(40)) return local + "@" + kOdd[stage_.aside.below(std::size(kOdd))];
   return local + "@" + kDomains[domain];
 }
 
@@ -108,6 +116,7 @@ void Mailbag::make_special(Submission& mail) {
     static const char* const kAliases[] = {"team@one.example", "old@one.example",
                                            "list@two.example", "circle@one.example"};
     if (stage_.chance(300)) mail.wanted.emplace_back(kAliases[random.below(4)]);
+    if (stage_.chance_aside(50)) mail.wanted.emplace_back("crowd@one.example");
     mail.stand_ins = stand_ins();
     if (stage_.chance(200)) {
       mail.given_path = mail.reverse_path;
@@ -140,7 +149,7 @@ void Mailbag::make_special(Submission& mail) {
 }
 
 /// X-SMTPAPI, which programs with an API key may use.
-void Mailbag::ask_by_header(Submission& mail) {
+void Mailbag::ask_oddly(Submission& mail) {
   static const char* const kOdd[] = {
       "{\"to\": \"one\"}",
       "{\"to\": [7]}",
@@ -155,12 +164,54 @@ void Mailbag::ask_by_header(Submission& mail) {
       "{\"asm_group_id\": \"x\"}",
       "{\"to\": null, \"category\": null, \"section\": {}}",
       "[]",
+      "{\"to\": [\"nobody\"]}",
+      "{\"to\": [\"no address@\"]}",
+      "{\"to\": [\"g\\u00f6d@one.example\"]}",
+      "{\"to\": [\"a@no_domain..example\"]}",
+      "{\"category\": [\"a\", \"b\", \"c\", \"d\", \"e\", \"f\", \"g\", \"h\", \"i\", \"j\", "
+      "\"k\", "
+      "\"l\", \"m\", \"n\", \"o\", \"p\", \"q\", \"r\", \"s\", \"t\", \"u\", \"v\", \"w\"]}",
+      "{\"category\": [\"spring\", 7]}",
+      "{\"unique_args\": [7]}",
+      "{\"unique_args\": null, \"send_at\": null, \"asm_group_id\": null, \"sub\": {}}",
+      "{\"send_at\": -1}",
+      "{\"send_at\": 1e300}",
+      "{\"send_at\": 1}",
+      "{\"send_each_at\": []}",
+      "{\"send_each_at\": [\"soon\"]}",
+      "{\"send_each_at\": 7}",
+      "{\"send_at\": 4000000000, \"send_each_at\": [4000000000]}",
+      "{\"sub\": 7}",
+      "{\"sub\": {\"\": [\"x\"]}}",
+      "{\"sub\": {\"-name-\": 7}}",
+      "{\"sub\": {\"-name-\": [{}]}}",
+      "{\"sub\": {\"-name-\": [7, true]}}",
+      "{\"section\": [7]}",
+      "{\"section\": {\"-a-\": 7}}",
+      "{\"section\": {\"\": \"x\"}}",
+      "{\"section\": {\"-a-\": \"x\"}}",
+      "{\"batch_id\": 7}",
+      "{\"batch_id\": \"nobody's\"}",
+      "{\"asm_group_id\": 0}",
+      "{\"asm_group_id\": -7}",
+      "{\"asm_group_id\": 1e300}",
+      "{\"filters\": 7}",
+      "{\"filters\": {}}",
+      "{\"filters\": {\"bypass_list_management\": 7, \"bypass_spam_management\": {}}}",
+      "{\"filters\": {\"bypass_list_management\": {\"settings\": 7}}}",
+      "{\"filters\": {\"bypass_list_management\": {\"settings\": {\"enable\": false}}}}",
+      "{\"filters\": {\"bypass_list_management\": {\"settings\": {\"enable\": \"0\"}}}}",
+      "{\"filters\": {\"bypass_list_management\": {\"settings\": {\"enable\": 1}}, "
+      "\"bypass_spam_management\": {\"settings\": {\"enable\": \"1\"}}}}",
   };
+  mail.header += "X-SMTPAPI: " + std::string(kOdd[stage_.aside.below(std::size(kOdd))]) + "\r\n";
+}
+
+void Mailbag::ask_by_header(Submission& mail) {
   switch (stage_.random().below(7)) {
     case 5:
     case 6:
-      mail.header +=
-          "X-SMTPAPI: " + std::string(kOdd[stage_.random().below(std::size(kOdd))]) + "\r\n";
+      ask_oddly(mail);
       break;
     case 0:
       mail.header +=
@@ -187,6 +238,84 @@ void Mailbag::ask_by_header(Submission& mail) {
   }
 }
 
+/// One message that becomes one for each recipient, with words of their own.
+void Mailbag::make_personal(Submission& mail) {
+  base::Random& random = stage_.aside;
+  const std::vector<std::string> whom = {"good3@one.example", "good3@two.example"};
+  const std::uint64_t kind = random.below(11);
+  std::string values = "\"name-of-0\", \"name-of-1\"";
+  if (kind == 3) values = "\"\\u82b1\\u5b50\", \"\\u592a\\u90ce\"";
+  if (kind == 6) values = "\"x\", \"" + std::string(4000, 'x') + "\"";
+  if (kind == 8) values = "\"one\\nline\", \"too many\"";
+  if (kind == 9) values = "\"not enough\"";
+  if (kind == 10) values = "\"-both-\", \"-both-\"";
+  std::string asked = "{\"sub\": {\"-name-\": [" + values + "]}";
+  if (kind == 10) asked += ", \"section\": {\"-both-\": \"a section\"}";
+  mail.wanted = whom;
+  if (random.below(2) == 0) {
+    mail.named_instead = whom;
+    asked += ", \"to\": [\"Ben <good3@one.example>\", ";
+    asked +=
+        random.below(2) == 0 ? "\"good3@two.example\"]" : "\"\\u82b1\\u5b50 <good3@two.example>\"]";
+  }
+  if (random.below(4) == 0) {
+    const auto at = [&](base::Duration ahead) {
+      return std::to_string(base::to_unix_us(stage_.world.now() + ahead) / 1'000'000);
+    };
+    asked += ", \"send_each_at\": [" + at(minutes(10)) + ", " + at(minutes(20)) + "]";
+    mail.delay = std::max<base::Duration>(mail.delay, minutes(20));
+  }
+  mail.header += "X-SMTPAPI: " + asked + "}\r\n";
+  if (random.below(2) == 0) mail.header += "To: everybody\r\nTo: and others\r\n";
+  mail.is_changed = true;
+  if (mail.is_eight_bit || mail.is_binary) return;
+  if (kind == 0 || kind == 7)
+    for (std::size_t i = 0; i < whom.size(); ++i)
+      mail.words.emplace(whom[i], "name-of-" + std::to_string(i));
+  if (kind == 7 || kind == 8) mail.subject_more = " for -name-";
+  const std::string start = "MIME-Version: 1.0\r\nContent-Type: ";
+  switch (kind) {
+    case 1:
+      mail.header +=
+          start + "text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n";
+      mail.body = "<p>Dear -name=\r\n-, caf=C3=A9\r\n";
+      break;
+    case 2:
+      mail.header += start + "multipart/mixed; boundary=p\r\n";
+      mail.body =
+          "--p\r\nContent-Type: text/plain\r\n\r\nDear -name-\r\n--p\r\nContent-Type: text/html\r\n"
+          "Content-Transfer-Encoding: base64\r\n\r\n" +
+          base::encode_base64("<p>Dear -name-") +
+          "\r\n--p\r\nContent-Type: text/plain\r\nContent-Disposition: attachment\r\n\r\n-name-\r\n"
+          "--p\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: "
+          "x-own\r\n\r\n-name-\r\n--p--\r\n";
+      break;
+    case 3:
+      mail.header += start + "text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n";
+      mail.body =
+          base::encode_base64("\xe8\x8a\xb1\xe5\xad\x90\xe3\x81\x95\xe3\x82\x93 -name-") + "\r\n";
+      break;
+    case 4:
+      mail.header += start +
+                     "text/plain; charset=iso-8859-1; format=flowed; delsp=yes\r\n"
+                     "Content-Transfer-Encoding: quoted-printable\r\n";
+      mail.body = "Dear -name-, caf=E9\r\n";
+      break;
+    case 5:
+      mail.header +=
+          start + "text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n";
+      mail.body = "Dear -name-, =FF=FE\r\n";
+      break;
+    case 6:
+      for (int i = 0; i < 1'000; ++i)
+        mail.body += "-name--name--name--name--name--name--name--name--name-\r\n";
+      break;
+    default:
+      mail.body += "Dear -name-,\r\n";
+      break;
+  }
+}
+
 void Mailbag::begin_session() {
   const bool is_strangers = stage_.conditions.has(Plague::Strangers) && stage_.chance(400);
   const bool is_bulk = !is_strangers && stage_.chance(400);
@@ -198,7 +327,8 @@ void Mailbag::begin_session() {
       // Who comes over HTTP has neither dots to stuff nor an envelope of its own making.
       std::erase_if(mail->wanted, [](const std::string& recipient) {
         return recipient.find_first_of("\"[\xc3") != std::string::npos ||
-               stand_ins().count(recipient) > 0 || recipient.starts_with("circle");
+               stand_ins().count(recipient) > 0 || recipient.starts_with("circle") ||
+               recipient.starts_with("crowd");
       });
       if (mail->wanted.empty() || mail->has_bare_newline || mail->is_binary) continue;
       stage_.say("over HTTP comes " + mail->token);
@@ -228,8 +358,7 @@ void Mailbag::begin_session() {
 }
 
 /// TLS, a login, a proxy in front: where the relay listens for them.
-void Mailbag::choose_way(Manner& manner, net::Endpoint& to, bool is_bulk,
-                         const Submissions& mails) {
+void Mailbag::choose_way(Manner& manner, net::Endpoint& to, bool is_bulk, Submissions& mails) {
   const Conditions& conditions = stage_.conditions;
   manner.says_helo = conditions.has(Plague::OddMail) && stage_.chance(100);
   // The bulk stream has one listener.
@@ -257,6 +386,10 @@ void Mailbag::choose_way(Manner& manner, net::Endpoint& to, bool is_bulk,
       manner.password = Accounts::api_key();
       for (const auto& mail : mails)
         if (stage_.chance(500)) ask_by_header(*mail);
+      for (int i = 0; i < kProgramsMailsMax; ++i) {
+        mails.push_back(make_mail(false, false));
+        stage_.chance_aside(600) ? ask_oddly(*mails.back()) : make_personal(*mails.back());
+      }
     }
     need_tls(manner, mails);
     // Users may be changed between two messages.

@@ -26,7 +26,9 @@ class Mailbag {
   void make_special(Submission& mail);
   void make_strange(Submission& mail);
   void ask_by_header(Submission& mail);
-  void choose_way(Manner& manner, net::Endpoint& to, bool is_bulk, const Submissions& mails);
+  void ask_oddly(Submission& mail);
+  void make_personal(Submission& mail);
+  void choose_way(Manner& manner, net::Endpoint& to, bool is_bulk, Submissions& mails);
   void need_tls(const Manner& manner, const Submissions& mails);
   std::function<void()> when_accepted();
   void submit(net::Endpoint to, net::Endpoint from, Submissions mails, Manner manner);

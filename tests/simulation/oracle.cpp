@@ -55,6 +55,7 @@ const std::map<std::string, std::set<std::string>>& sites_of_domains() {
       {"one.example", {"mx.one.example"}},
       {"alias.example", {"mx.one.example"}},
       {"two.example", {"mx.two.example", "mx2.two.example", "mx.three.example"}},
+      {"many.example", {"mx.two.example", "mx2.two.example", "mx.three.example"}},
       {"six.example", {"mx.six.example"}},
       {"home.example", {"mx.home.example"}},
       {"[20.0.0.5]", {"mx.three.example"}},
@@ -152,6 +153,12 @@ void Oracle::check_content(const Site& site, const Receipt& receipt) {
     if (!is_right && !(history_.has_operators && site.name == "mx2.two.example"))
       find(what + " for " + recipient + " arrived at the wrong host");
   }
+  // Nobody reads what was written to another.
+  for (const auto& [recipient, word] : mail.words) {
+    const bool is_theirs = receipt.recipients == std::vector<std::string>{recipient};
+    if (is_theirs != (receipt.octets.find(word) != std::string::npos))
+      find(what + " arrived with the words for " + recipient + " in the wrong place");
+  }
   // Octets that a 7-bit host cannot take are encoded on the way.
   if (!mail.is_eight_bit && !mail.is_changed && body_of(receipt.octets) != mail.body)
     find(what + " arrived with another body");
@@ -238,7 +245,7 @@ void Oracle::check_recipient(const Submission& mail, const std::string& recipien
     return;
   }
   ++verdicts_.accepted;
-  const bool was_given_up = mail.is_row && history_.has_cancelled_jobs;
+  const bool was_given_up = mail.is_row && mail.taken <= history_.jobs_cancelled;
   if (!is_disposed && !is_queued && !was_lying() && !was_given_up)
     find(what + " was answered 250 and is lost");
   if (is_queued && ends.all() == 0) find(what + " is still queued past its time");

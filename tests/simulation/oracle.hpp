@@ -48,8 +48,9 @@ struct History {
   std::set<std::pair<std::string, std::string>> returned;
   std::set<base::MessageId> archived;
   std::vector<Deletion> deletions;
-  /// An operator has cancelled jobs: what had become no message by then never does.
-  bool has_cancelled_jobs = false;
+  /// An operator has last cancelled jobs: of those there were, what had become no message by then
+  /// never does.
+  base::Steady jobs_cancelled{};
   std::uint64_t memory_most = 0;  ///< octets of messages in memory that no connection excuses
   unsigned clients_most = 0;      ///< sessions that were greeted, at once
   std::map<std::string, unsigned> connections_most;  ///< by site name

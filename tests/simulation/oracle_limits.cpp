@@ -13,6 +13,8 @@ using std::chrono::seconds;
 constexpr std::size_t kHandedMax = 8;
 /// What a message takes in the scheduler before it can be handed out: DNS and the like.
 constexpr base::Duration kReadyWithin = seconds(2);
+/// What is under way when a command comes to it is over by then.
+constexpr base::Duration kTransactionMax = std::chrono::minutes(40);
 /// A command's way to a host, at most, and the time until it is written.
 constexpr base::Duration kUnderWay = std::chrono::milliseconds(500);
 
@@ -53,18 +55,40 @@ void Oracle::check_tenant() {
   }
 }
 
-/// What an operator has deleted does not leave any more.
+/// What an operator has deleted does not leave any more, and is not tried any more.
 void Oracle::check_deletions() {
   if (was_lying()) return;
+  const auto fits = [](const std::string& pattern, const std::string& text) {
+    return pattern.empty() || control::matches_pattern(pattern, text);
+  };
+  // Each message has a sender of its own.
+  std::map<std::string, base::Steady> last_tried;
+  for (const auto& [name, site] : sites_)
+    for (const Site::Start& start : site.starts)
+      last_tried[start.reverse_path] = std::max(last_tried[start.reverse_path], start.instant);
+  for (const auto& mail : submissions_) {
+    const auto tried = last_tried.find(mail->reverse_path);
+    if (tried == last_tried.end() || !mail->is_accepted || mail->is_row) continue;
+    for (const Deletion& deletion : history_.deletions) {
+      const control::Filter& filter = deletion.filter;
+      const bool means_all = filter.reply.empty() && fits(filter.sender, mail->reverse_path) &&
+                             std::all_of(mail->recipients.begin(), mail->recipients.end(),
+                                         [&](const std::string& recipient) {
+                                           return fits(filter.domain, domain_of(recipient)) &&
+                                                  fits(filter.recipient, recipient);
+                                         });
+      if (means_all && mail->taken + history_.jumped < deletion.ordered &&
+          tried->second > deletion.over + kTransactionMax)
+        find(mail->token + " was tried " + base::format_duration(tried->second - deletion.over) +
+             " after it was deleted");
+    }
+  }
   for (const auto& [who, copies] : copies_) {
     const auto known = by_token_.find(who.first);
     if (known == by_token_.end() || !known->second->is_accepted) continue;
     const Submission& mail = *known->second;
     for (const Deletion& deletion : history_.deletions) {
       const control::Filter& filter = deletion.filter;
-      const auto fits = [](const std::string& pattern, const std::string& text) {
-        return pattern.empty() || control::matches_pattern(pattern, text);
-      };
       // Rows become messages when they may, and the last reply is not seen from here. When the
       // clock was set back, what came just before looks as if it had come since.
       if (mail.is_row || mail.taken + history_.jumped >= deletion.ordered ||

@@ -37,6 +37,25 @@ void write_zones(test::FakeResolver& dns) {
   dns.mx("loop.example", 10, "relay.example").a("relay.example", "10.0.0.1");
   dns.mx("private.example", 10, "mx.private.example").a("mx.private.example", "192.168.0.1");
   dns.mx("bare.example", 10, "mx.bare.example");
+  // Equals, and one of them twice.
+  for (const char* host : {"mx.two.example", "mx2.two.example", "mx.three.example"})
+    dns.mx("many.example", 10, host);
+  dns.mx("many.example", 20, "mx.three.example");
+  // RFC 5321 §5.1: nobody behind ourselves is asked.
+  dns.mx("half.example", 5, "mx.dead.example").mx("half.example", 10, "relay.example");
+  dns.mx("half.example", 20, "mx.one.example");
+  // More hosts than anybody needs.
+  for (int i = 0; i < 25; ++i)
+    dns.mx("crowded.example", 10, "h" + std::to_string(i) + ".crowded.example");
+  dns.record("malformed.example", dns::Type::MX, "x");
+  dns.aaaa("v6.example", "2600::66");
+  // No MX, and no answer to the questions behind it.
+  dns.txt("mute.example", "here").fail("mute.example", dns::Status::Failed, dns::Type::A);
+  dns.txt("mute6.example", "here").fail("mute6.example", dns::Status::Failed, dns::Type::AAAA);
+  dns.mx("forged.example", 10, "mx.forged.example").a("mx.forged.example", "20.0.0.66");
+  dns.fail("mx.forged.example", dns::Status::Bogus, dns::Type::AAAA);
+  dns.mx("forged4.example", 10, "mx.forged4.example").aaaa("mx.forged4.example", "2600::66");
+  dns.fail("mx.forged4.example", dns::Status::Bogus, dns::Type::A);
 }
 
 void protect_zones(test::FakeResolver& dns) {

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <map>
 
-#include "ekiden/base/log.hpp"
 #include "ekiden/shaping/providers.hpp"
 #include "tests/simulation/ground.hpp"
 #include "tests/simulation/paced_relay.hpp"
@@ -20,19 +19,6 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
-
-/// A line for each of a million recipients would take longer than the mail.
-class Quiet : public testing::Test {
- public:
-  static void SetUpTestSuite() {
-    base::log::start(base::log::Level::Error, base::log::Format::Logfmt);
-  }
-  static void TearDownTestSuite() { base::log::stop(); }
-};
-class Pace : public Quiet {};
-class Limits : public Quiet {};
-class Sources : public Quiet {};
-class Priority : public Quiet {};
 
 std::shared_ptr<const shaping::Providers> shipped() {
   static const auto kLoaded = shaping::load_providers({});
@@ -60,11 +46,11 @@ PaceCase gmail() {
           true};
 }
 
-TEST_F(Pace, OfGmailIsLearnt) {
+TEST(Pace, OfGmailIsLearnt) {
   expect_converged(run_pace(gmail()));
 }
 
-TEST_F(Pace, WithoutLearningIsThrottledForTheExcessOrLeavesTheRestUnused) {
+TEST(Pace, WithoutLearningIsThrottledForTheExcessOrLeavesTheRestUnused) {
   PaceCase one = gmail();
   one.has_tls = false;
   one.length = minutes(40);
@@ -81,7 +67,7 @@ TEST_F(Pace, WithoutLearningIsThrottledForTheExcessOrLeavesTheRestUnused) {
   EXPECT_GT(above.throttled_share, 0.05);
 }
 
-TEST_F(Pace, OfDocomoIsLearntAndItsWordsAboutUsersAreNoThrottling) {
+TEST(Pace, OfDocomoIsLearntAndItsWordsAboutUsersAreNoThrottling) {
   const PaceFigures figures = run_pace({2, "docomo.ne.jp", "mfsmax.docomo.ne.jp", shipped(),
                                         [](base::Random& random) { return docomo_like(1, random); },
                                         1, hours(4), hours(2), false});
@@ -97,13 +83,13 @@ TEST_F(Pace, OfDocomoIsLearntAndItsWordsAboutUsersAreNoThrottling) {
             figures.learning.refused + figures.counted.refused);
 }
 
-TEST_F(Pace, OfAuIsLearntFromConnectionsThatAreReset) {
+TEST(Pace, OfAuIsLearntFromConnectionsThatAreReset) {
   expect_converged(run_pace({3, "ezweb.ne.jp", "msmx.au.com", shipped(),
                              [](base::Random& random) { return au_like(1, random); }, 1, hours(4),
                              hours(2), false}));
 }
 
-TEST_F(Pace, OfYahooIsLearntFromDeferralsThatNeedAPause) {
+TEST(Pace, OfYahooIsLearntFromDeferralsThatNeedAPause) {
   expect_converged(run_pace({4, "yahoo.com", "mta5.am0.yahoodns.net", shipped(),
                              [](base::Random&) { return yahoo_like(180); }, 0.05, hours(12 * 24),
                              hours(3 * 24), false}));
@@ -133,7 +119,7 @@ std::size_t most_in_a_second(const std::vector<base::Steady>& starts) {
   return most;
 }
 
-TEST_F(Limits, OfFourWorkersHoldInEveryWindowAndAreUsedAtTenThousandASecond) {
+TEST(Limits, OfFourWorkersHoldInEveryWindowAndAreUsedAtTenThousandASecond) {
   const std::map<std::string, std::uint32_t> rates{{"a", 4000}, {"b", 2500}, {"c", 1500},
                                                    {"d", 1000}, {"e", 600},  {"f", 300},
                                                    {"g", 90},   {"h", 10}};
@@ -164,7 +150,7 @@ TEST_F(Limits, OfFourWorkersHoldInEveryWindowAndAreUsedAtTenThousandASecond) {
   EXPECT_GE(all, 9'800u * kFor);
 }
 
-TEST_F(Limits, AreUsedWhereATurnComesJustAsAConnectionEndsForWantOfOne) {
+TEST(Limits, AreUsedWhereATurnComesJustAsAConnectionEndsForWantOfOne) {
   // A connection waits five seconds for a message; here one is due every 5.18 s.
   const auto providers = shaping::build_providers(
       {{"default.toml", "[limits]\nconnections = 10\n", ""},
@@ -182,7 +168,7 @@ TEST_F(Limits, AreUsedWhereATurnComesJustAsAConnectionEndsForWantOfOne) {
   }
 }
 
-TEST_F(Sources, OneWhoseAddressVanishesRestsAndReturnsAndNobodyPaysForIt) {
+TEST(Sources, OneWhoseAddressVanishesRestsAndReturnsAndNobodyPaysForIt) {
   PacedRelay relay({9, 2, limited({{"a", 20}}), false, milliseconds(10), 2});
   Provider& host = relay.add("a.example", "mx.a.example", "20.2.0.1", patient());
   ASSERT_TRUE(relay.start());
@@ -213,7 +199,7 @@ TEST_F(Sources, OneWhoseAddressVanishesRestsAndReturnsAndNobodyPaysForIt) {
   EXPECT_TRUE(relay.events().reasons().empty());
 }
 
-TEST_F(Priority, APasswordResetLeavesWithinASecondThoughAMillionRecipientsWaitForItsProvider) {
+TEST(Priority, APasswordResetLeavesWithinASecondThoughAMillionRecipientsWaitForItsProvider) {
   constexpr std::size_t kMessages = 1000, kRecipients = 1000;
   PacedRelay relay({8, 2, limited({{"carrier", 10}}), false, milliseconds(5)});
   Provider& carrier = relay.add("carrier.example", "mx.carrier.example", "20.2.0.1", patient());

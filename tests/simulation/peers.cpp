@@ -267,12 +267,27 @@ base::Task<std::string> Receiver::log_in(LineStream& stream, std::string line) {
   const std::size_t space = first.find(' ');
   const std::string mechanism = base::lowered(first.substr(0, space));
   first = space == std::string::npos ? std::string() : first.substr(space + 1);
-  if (mechanism == "scram-sha-256" && temper.says_nonsense > 0 && world.random().below(3) == 0) {
-    static const char* const kNonsense[] = {
-        "nonsense", "r=x,s=AAAA,i=4096", "r=x,s=,i=1", "e=other-error", "s=AAAA", "r="};
+  const bool is_odd = happens(temper.logs_in_oddly);
+  const bool says_nonsense = temper.says_nonsense > 0 && world.random().below(3) == 0;
+  if (mechanism == "scram-sha-256" && (is_odd || says_nonsense)) {
+    const std::string bare = decoded(first);
+    const std::size_t at = bare.find("r=");
+    const std::string own = at == std::string::npos ? "r=x" : bare.substr(at);
+    // RFC 5802 §5.1: nothing of it, somebody else's nonce, nothing added to ours, a salt that is
+    // none, counts that are too low, too high and no number.
+    const std::string nonsense[] = {"nonsense",
+                                    "r=x,s=AAAA,i=4096",
+                                    own + ",s=AAAA,i=4096",
+                                    own + "x,s=,i=4096",
+                                    own + "x,s=*,i=4096",
+                                    own + "x,s=AAAA,i=1",
+                                    own + "x,s=AAAA,i=99999999",
+                                    own + "x,s=AAAA,i=many",
+                                    own + "x,s=AAAA",
+                                    own + "x,i=4096",
+                                    "r="};
     std::string challenge =
-        "334 " + base::encode_base64(kNonsense[world.random().below(std::size(kNonsense))]) +
-        "\r\n";
+        "334 " + base::encode_base64(nonsense[world.random().below(std::size(nonsense))]) + "\r\n";
     const bool is_asked = co_await say(stream, std::move(challenge));
     if (!is_asked) co_return std::string();
     const std::optional<std::string> end = co_await hear();
@@ -289,15 +304,30 @@ base::Task<std::string> Receiver::log_in(LineStream& stream, std::string line) {
     if (!is_asked) co_return std::string();
     const std::optional<std::string> proof = co_await hear();
     if (!proof) co_return std::string();
-    const std::optional<std::string> last = exchange.read_final(decoded(*proof));
+    std::optional<std::string> last = exchange.read_final(decoded(*proof));
     if (!last) co_return failed;
+    // It does not know the password either, or finds something to say.
+    if (happens(temper.fails_proof))
+      last = world.random().below(3) == 0   ? "e=other-error"
+             : world.random().below(2) == 0 ? "v=AAAA"
+                                            : "v=";
     std::string own_proof = "334 " + base::encode_base64(*last) + "\r\n";
     const bool is_told = co_await say(stream, std::move(own_proof));
     if (!is_told) co_return std::string();
     const std::optional<std::string> end = co_await hear();
-    co_return end ? is_in : std::string();
+    if (!end) co_return std::string();
+    co_return *end == "*" ? failed : is_in;
   }
   std::string user, password;
+  // Questions that the mechanism does not have.
+  for (int i = 0; is_odd && i < 3; ++i) {
+    std::string prompt = "334 \r\n";
+    const bool is_asked = co_await say(stream, std::move(prompt));
+    if (!is_asked) co_return std::string();
+    const std::optional<std::string> given = co_await hear();
+    if (!given) co_return std::string();
+    if (*given == "*") co_return failed;
+  }
   if (mechanism == "plain") {
     const std::string both = decoded(first);
     const std::size_t end = both.find('\0', 1);

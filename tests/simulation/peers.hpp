@@ -100,6 +100,8 @@ struct Temper {
   bool refuses_ehlo = false;         ///< knows only HELO
   std::size_t recipients_taken = 0;  ///< 452 4.5.3 to all behind so many; 0: takes all
   unsigned words = 0;                ///< how refusals are put
+  unsigned logs_in_oddly = 0;        ///< of logins: challenges that no client can answer
+  unsigned fails_proof = 0;          ///< of logins by SCRAM: its own proof is none
   unsigned has_policies = 0;         ///< of recipients: what a provider's rules are about
 
   // What it offers.

@@ -1,8 +1,11 @@
 #include "tests/simulation/scenario.hpp"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstdio>
 
+#include "ekiden/base/log.hpp"
 #include "ekiden/message/envelope.hpp"
 #include "ekiden/spool/verify.hpp"
 #include "tests/simulation/ground.hpp"
@@ -62,6 +65,10 @@ class Scenario {
         stage_.chance(500) ? stage_.up_to(minutes(2)) : stage_.up_to(hours(48));
     strikes_.schedule(lasts);
     if (!stage_.run_for(lasts)) return;
+    if (has(Plague::Operators) && stage_.chance_aside(400)) {
+      strikes_.delete_some();
+      if (!stage_.run_for(seconds(3))) return;
+    }
     if (!calm_down()) return;
     finish();
   }
@@ -85,6 +92,12 @@ class Scenario {
     auto& receivers = stage_.outside->receivers;
     for (Receiver& receiver : receivers)
       receiver.temper = stage_.conditions.temper(stage_.random());
+    if (has(Plague::OddPeers) || has(Plague::BadPeers))
+      for (Receiver& receiver : receivers) {
+        const unsigned often = static_cast<unsigned>(stage_.aside.below(800));
+        if (stage_.chance_aside(400)) receiver.temper.logs_in_oddly = often;
+        if (stage_.chance_aside(400)) receiver.temper.fails_proof = often;
+      }
     // Reports are to arrive at last.
     receivers[kSendersPlace].temper.refuses_message = 0;
     receivers[kSendersPlace].temper.size_max = 0;
@@ -136,14 +149,31 @@ class Scenario {
     strikes_.end_troubles();
     if (stage_.chance(200)) stage_.world.run_for(stage_.up_to(hours(2)));
     if (has(Plague::Rot))
-      for (std::uint64_t i = 0, times = 1 + stage_.random().below(3); i < times; ++i)
+      for (std::uint64_t i = 0, times = 1 + stage_.random().below(3) + stage_.aside.below(4);
+           i < times; ++i)
         strikes_.let_bits_rot();
     if (stage_.history.has_rot || stage_.chance(200)) verify();
     if (has(Plague::Reloads) && stage_.chance(300))
       stage_.settings = stage_.conditions.changed(stage_.random());
+    if (has(Plague::FailingDisk) && stage_.chance_aside(500)) start_in_vain();
     if (!start()) return false;
     stage_.say("the relay starts again");
     return true;
+  }
+
+  /// The disk is not well when the relay is started: it comes up whole or says why not, and whoever
+  /// runs it tries again.
+  void start_in_vain() {
+    strikes_.fail_start();
+    std::string problem;
+    const bool is_up = stage_.relay.start(stage_.settings, problem);
+    stage_.say(is_up ? "the relay starts and dies at once"
+                     : "the relay does not start: " + problem);
+    if (!is_up && problem.empty()) stage_.find("a start fails without a word");
+    stage_.relay.crash(stage_.chance_aside(500) ? SimulatedRelay::Crash::PowerCut
+                                                : SimulatedRelay::Crash::Kill);
+    strikes_.end_troubles();
+    stage_.must_end = false;
   }
 
   bool stop() {
@@ -163,12 +193,28 @@ class Scenario {
       stage_.find("the spool cannot be verified: " + verified.error().message());
       return;
     }
+    if (has(Plague::FailingDisk) && stage_.chance_aside(500)) verify_in_vain(*verified);
     const bool may_be_damaged =
         stage_.history.has_rot || !stage_.history.lying.empty() || stage_.fault != Fault::None;
     if (may_be_damaged) return;
     for (const std::string& finding : verified->findings) {
       // A sidecar only saves time at a start: none is synced before it is relied on.
       if (!finding.starts_with("sidecar/")) stage_.find("verify: " + finding);
+    }
+  }
+
+  /// What a disk does not give is not taken for damaged.
+  void verify_in_vain(const spool::Verification& whole) {
+    stage_.reads_fail = 10 + static_cast<unsigned>(stage_.aside.below(200));
+    const Result<spool::Verification> seen = spool::verify_spool(*stage_.worn_disk());
+    stage_.reads_fail = 0;
+    if (!seen) return;
+    for (const std::string& finding : seen->findings) {
+      // A body's file that cannot be read is named, with the error.
+      const bool is_known =
+          std::find(whole.findings.begin(), whole.findings.end(), finding) != whole.findings.end();
+      if (!is_known && !finding.starts_with("large/"))
+        stage_.find("verify, where reads fail: " + finding);
     }
   }
 
@@ -190,6 +236,9 @@ class Scenario {
       // Where policies ask for it everybody has it in the end.
       receiver.temper.has_starttls = before.has_starttls || has(Plague::Protection);
       receiver.temper.has_requiretls = before.has_requiretls;
+      // And who has to log in may.
+      if (!stage_.conditions.settings.route.empty())
+        receiver.temper.has_starttls = receiver.temper.has_plain = receiver.temper.has_scram = true;
     }
     HopProxy& socks = stage_.outside->socks;
     socks.fails = stage_.outside->haproxy.fails = 0;
@@ -296,6 +345,12 @@ class Scenario {
 };
 
 }  // namespace
+
+void prepare_process() {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  base::log::start(base::log::Level::Error, base::log::Format::Logfmt);
+}
 
 Report run_scenario(std::uint64_t seed, Trace trace, Fault fault) {
   Scenario scenario(seed, trace, fault);

@@ -22,6 +22,10 @@ struct Report {
   std::uint64_t steps = 0;
 };
 
+/// Once, before the first: the memory of segments, which come and go in thousands, is kept by the
+/// process, and the relay logs errors alone.
+void prepare_process();
+
 /// Runs a whole relay on simulated ground from one seed: clients submit, the plagues that the seed
 /// has drawn (conditions.hpp) come and go, the relay is killed, cut off, stopped and started
 /// again on the same disk. In the end all is well for a while; then every promise is compared with

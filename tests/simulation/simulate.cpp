@@ -2,7 +2,6 @@
 // Usage: simulate [--seeds N] [--from S] [--jobs J] | --seed S [--trace] | --list-faults; with
 // --fault NAME something is broken on purpose, and then a finding is what is hoped for.
 // Exit status: 0 nothing found, 1 a finding, 2 usage.
-#include <malloc.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,15 +57,8 @@ Totals run_seed(const Run& run, std::uint64_t seed) {
           report.simulated};
 }
 
-void prepare(const Run& run) {
-  // Simulated segments come and go in thousands: their memory is kept, not given back each time.
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-  if (!run.is_traced) base::log::start(base::log::Level::Error, base::log::Format::Logfmt);
-}
-
 Totals run_here(const Run& run) {
-  prepare(run);
+  if (!run.is_traced) simulation::prepare_process();
   Totals totals;
   for (std::uint64_t i = 0; i < run.seeds; ++i) totals.add(run_seed(run, run.from + i));
   base::log::stop();
@@ -91,7 +83,7 @@ Child begin_child(const Run& run, unsigned number) {
     return child;
   }
   ::close(ends[0]);
-  prepare(run);
+  if (!run.is_traced) simulation::prepare_process();
   for (std::uint64_t i = number; i < run.seeds; i += run.jobs) {
     const Totals totals = run_seed(run, run.from + i);
     if (::write(ends[1], &totals, sizeof totals) != sizeof totals) ::_exit(1);

@@ -140,6 +140,7 @@ struct SimulatedRelay::Running {
   std::unique_ptr<apps::Relay> relay;
   std::optional<bulk::Expander> expander;
   std::string problem;
+  bool is_open = false;
 };
 
 namespace {
@@ -203,6 +204,7 @@ bool SimulatedRelay::start(const config::Settings& settings, std::string& proble
   };
   r.relay = std::make_unique<apps::Relay>(std::move(surroundings), wrapped(settings));
   if (!r.relay->open(problem)) return false;
+  r.is_open = true;
   if (ground_.has_jobs) {
     r.expander.emplace(bulk::Expander::Parts{
         *r.places.front()->worker, r.pool.top(), r.relay->inbound_services(0),
@@ -237,7 +239,7 @@ bool SimulatedRelay::stop(base::Duration budget) {
 }
 
 void SimulatedRelay::crash(Crash how) {
-  if (ground_.learnt != nullptr) learn();
+  if (ground_.learnt != nullptr && running_->is_open) learn();
   // First the coroutines, while what they refer to still stands.
   if (running_->expander) running_->expander->abandon();
   running_->relay->abandon();
@@ -276,8 +278,11 @@ void SimulatedRelay::learn() {
   std::vector<delivery::ChannelRecord> records;
   const delivery::Neighbours& all = relay().neighbours();
   for (unsigned i = 0; i < all.count(); ++i) all.at(i).egress().collect(records);
-  if (!records.empty())
-    *ground_.learnt = *delivery::decode_channels(delivery::encode_channels(std::move(records)));
+  if (records.empty()) return;
+  std::string octets = delivery::encode_channels(std::move(records));
+  if (ground_.wear_learnt) ground_.wear_learnt(octets);
+  auto read = delivery::decode_channels(octets);
+  *ground_.learnt = read ? std::move(*read) : std::vector<delivery::ChannelRecord>();
 }
 
 bulk::Expander& SimulatedRelay::expander() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -63,6 +64,8 @@ struct RelayGround {
   inbound::KeepCopy keep_copy = nullptr;
   /// What sources have learnt of providers, as `egress.json` keeps it.
   std::vector<delivery::ChannelRecord>* learnt = nullptr;
+  /// What becomes of that file between two lives.
+  std::function<void(std::string& octets)> wear_learnt = nullptr;
   /// The first nearest to the ground.
   std::vector<Wrappers> wrappers;
 };

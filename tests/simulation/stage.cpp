@@ -12,6 +12,51 @@ namespace {
 
 using std::chrono::milliseconds;
 
+/// The names of our addresses, as others may have set them up.
+void misname(test::FakeResolver& dns, base::Random& random) {
+  const std::string reverse = auth::reverse_name_of(kSourceIpv6);
+  switch (random.below(6)) {
+    case 0:
+      dns.ptr(reverse, "other.example");
+      break;
+    case 1:
+      dns.fail(reverse, dns::Status::Bogus);
+      break;
+    case 2:
+      dns.fail("relay.example", dns::Status::Failed, dns::Type::AAAA);
+      break;
+    case 3:
+      dns.remove("relay.example").a("relay.example", "10.0.0.1").aaaa("relay.example", "2600::12");
+      break;
+    default:
+      break;
+  }
+}
+
+/// A file that somebody has edited, or another version has written.
+void damage_json(std::string& octets, base::Random& random) {
+  static const std::pair<std::string_view, std::string_view> kChanges[] = {
+      {"\"version\":1", "\"version\":2"},
+      {"\"channels\":", "\"others\":"},
+      {"\"channels\":[", "\"channels\":7,\"were\":["},
+      {"\"channels\":[", "\"channels\":[7,"},
+      {"\"rate\":{", "\"rate\":7,\"was\":{"},
+      {"\"warm_up\":{", "\"warm_up\":7,\"was\":{"},
+      {"\"rate\":", "\"was\":"},
+      {"\"strikes\":", "\"strikes\":\"many\",\"were\":"},
+      {"\"wary\":", "\"wary\":7,\"was\":"},
+      {"\"held\":", "\"held\":18446744073709551615,\"was\":"},
+      {"\"held\":", "\"held\":7,\"was\":"},
+      {"\"held\":", "\"held\":null,\"was\":"},
+      {"\"progress\":", "\"progress\":-7,\"was\":"},
+      {"\"source\":", "\"source\":7,\"was\":"},
+      {"}", "]"}};
+  const auto& [from, to] = kChanges[random.below(std::size(kChanges))];
+  for (std::size_t at = octets.find(from); at != std::string::npos;
+       at = octets.find(from, at + to.size()))
+    octets.replace(at, from.size(), to);
+}
+
 /// Its reads may fail.
 class WornFile final : public PassingFile {
  public:
@@ -45,6 +90,7 @@ class WornDisk final : public PassingDisk {
   std::function<bool()> fails_;
 };
 
+constexpr std::uint64_t kAside = 0x9e3779b97f4a7c15ULL;
 /// Headers that the relay puts in front.
 constexpr std::uint64_t kHeaderMax = 2000;
 
@@ -54,6 +100,7 @@ Stage::Stage(std::uint64_t seed, Trace trace, Fault fault)
     : trace(trace),
       fault(fault),
       world(seed),
+      aside(seed ^ kAside),
       conditions(world.random()),
       internet(world),
       names(world),
@@ -74,6 +121,7 @@ Stage::Stage(std::uint64_t seed, Trace trace, Fault fault)
   if (conditions.has(Plague::Hops)) names.script.aaaa("relay.example", "2600::11");
   if (conditions.has(Plague::Hops) && chance(500))
     names.script.ptr(auth::reverse_name_of(kSourceIpv6), "relay.example");
+  if (conditions.has(Plague::Hops)) misname(names.script, aside);
   accounts.forgets_usage = fault == Fault::QuotaForgotten;
   accounts.limit(conditions.tenant_limits);
   if (fault != Fault::SuppressionIgnored) accounts.suppress(conditions.suppressed);
@@ -138,6 +186,11 @@ RelayGround Stage::ground() {
         find(base::format_message_id(id) + " is archived, and it should not be, or twice");
     };
   ground.learnt = &learnt;
+  ground.wear_learnt = [this](std::string& octets) {
+    if (!chance_aside(conditions.has(Plague::Rot) ? 600 : 200)) return;
+    say("what the sources have learnt is damaged");
+    damage_json(octets, aside);
+  };
   ground.wrappers.push_back(wrappers_for(fault, world));
   Wrappers watching;
   watching.spool = ledger.wrap();
@@ -147,6 +200,11 @@ RelayGround Stage::ground() {
   };
   ground.wrappers.push_back(std::move(watching));
   return ground;
+}
+
+std::unique_ptr<spool::Disk> Stage::worn_disk() {
+  return std::make_unique<WornDisk>(disk,
+                                    [this] { return reads_fail > 0 && chance_aside(reads_fail); });
 }
 
 void Stage::say(const std::string& text) const {

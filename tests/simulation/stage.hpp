@@ -26,6 +26,7 @@ struct Stage {
   base::Random& random() { return world.random(); }
   bool chance(unsigned thousandths) { return simulation::chance(random(), thousandths); }
   base::Duration up_to(base::Duration most) { return simulation::up_to(random(), most); }
+  bool chance_aside(unsigned thousandths) { return simulation::chance(aside, thousandths); }
 
   /// For the trace.
   void say(const std::string& text) const;
@@ -33,12 +34,16 @@ struct Stage {
   void find(std::string finding);
   /// False, and a finding, when the relay never comes to rest.
   bool run_for(base::Duration time);
+  /// The disk as one that looks at it from beside the relay finds it: its reads may fail.
+  std::unique_ptr<spool::Disk> worn_disk();
   /// The power goes right behind what has just happened.
   void ambush(base::Duration within);
 
   Trace trace;
   Fault fault;
   World world;
+  /// What came to the scenarios later is drawn from here, so that nothing else is drawn otherwise.
+  base::SeededRandom aside;
   Conditions conditions;
   SimulatedInternet internet;
   Names names;

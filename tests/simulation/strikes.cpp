@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "ekiden/spool/format.hpp"
 #include "tests/simulation/ground.hpp"
 
 namespace ekiden::simulation {
 namespace {
 
 using std::chrono::hours;
+using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
@@ -57,6 +59,15 @@ void Strikes::schedule(base::Duration lasts) {
   strike(Plague::Logins, lasts, &Strikes::change_accounts);
   strike(Plague::Logins, busy, &Strikes::change_accounts);
   strike(Plague::FailingDisk, stage_.chance(500) ? busy : lasts, &Strikes::break_reading);
+  // Whom a start has found is deleted as well as those that are in memory.
+  if (stage_.conditions.has(Plague::Operators) && !stage_.history.crashes.empty() &&
+      stage_.chance_aside(500))
+    stage_.world.after(simulation::up_to(stage_.aside, seconds(3)), [this] { delete_some(); });
+  // What a tenant has sent is remembered whatever becomes of its users.
+  if (stage_.conditions.has(Plague::Tenants) && stage_.chance_aside(600))
+    stage_.world.after(simulation::up_to(stage_.aside, busy), [this] {
+      if (!stage_.is_calm) change_accounts();
+    });
   strike(Plague::FailingEvents, lasts, &Strikes::break_events);
   strike(Plague::DiskCuts, lasts, &Strikes::cut_disk);
 }
@@ -89,6 +100,11 @@ void Strikes::storm() {
   const base::Duration lasts = simulation::between(stage_.random(), minutes(1), hours(6));
   stage_.world.after(lasts, [this, at, before] {
     if (!stage_.is_calm) stage_.outside->receivers[at].temper = before;
+  });
+  // Somebody sees the queue grow and wants none of it.
+  if (!stage_.conditions.has(Plague::Operators) || !stage_.chance_aside(600)) return;
+  stage_.world.after(simulation::up_to(stage_.aside, lasts), [this] {
+    if (!stage_.is_calm) delete_some();
   });
 }
 
@@ -242,7 +258,8 @@ void Strikes::reload_in_vain() {
       bad.rewrite.push_back(rule);
       break;
     default:
-      bad.listener[0].trusted_networks.push_back(*net::parse_address_block("192.168.0.0/13"));
+      bad.listener[0].trusted_networks.push_back(*net::parse_address_block(
+          one_of(stage_.aside, {"192.168.0.0/13", "8.0.0.0/5", "2000::/3", "30.0.0.7/32"})));
       break;
   }
   std::string problem;
@@ -286,7 +303,16 @@ void Strikes::suspend_something() {
   stage_.desk->suspend(std::move(scope));
 }
 
+void Strikes::delete_some() {
+  control::Filter filter;
+  filter.domain =
+      one_of(stage_.aside, {"one.example", "two.example", "six.example", "*.example", "*.example"});
+  stage_.say("an operator deletes what is for " + filter.domain);
+  stage_.desk->act(control::QueueAction::Delete, std::move(filter), {});
+}
+
 void Strikes::operate() {
+  if (stage_.chance_aside(200)) return delete_some();
   if (stage_.chance(300)) {
     suspend_something();
     return;
@@ -310,8 +336,16 @@ void Strikes::operate() {
   const auto action = static_cast<control::QueueAction>(stage_.random().below(6));
   stage_.say("an operator acts, " + std::to_string(static_cast<int>(action)));
   std::string argument;
-  if (action == control::QueueAction::Reroute)
+  if (action == control::QueueAction::Reroute) {
     argument = one_of(stage_.random(), {"20.0.0.3:25", "mx"});
+    if (stage_.chance_aside(300))
+      argument = one_of(stage_.aside, {"[20.0.0.3]:25", "[20.0.0.3]", "20.0.0.3", "mx2.two.example",
+                                       "mx2.two.example:25"});
+    if (stage_.chance_aside(300))
+      stage_.desk->reroute_in_vain(one_of(
+          stage_.aside, {"[20.0.0.3", "[IPv6:2600::8]25", "20.0.0.3:0", "20.0.0.3:65536",
+                         "20.0.0.3:x", "2600::8", ":25", "no host", "[]", "hold", "discard"}));
+  }
   stage_.desk->act(action, std::move(filter), std::move(argument));
 }
 
@@ -320,6 +354,13 @@ void Strikes::break_events() {
   stage_.say("the event store fails for " + base::format_duration(lasts));
   begin_trouble(stage_.history.events_trouble, lasts);
   stage_.sink.fail_until(stage_.world.steady() + lasts);
+  // What piles up meanwhile goes to files, where the disk takes it.
+  if (!stage_.conditions.has(Plague::FailingDisk) && !stage_.chance_aside(300)) return;
+  for (int i = 0; i < 4; ++i)
+    stage_.world.after(simulation::up_to(stage_.aside, lasts), [this] {
+      if (stage_.is_calm) return;
+      stage_.chance_aside(500) ? break_reading() : break_disk();
+    });
 }
 
 /// The power goes before one of the next changes of the disk.
@@ -351,7 +392,7 @@ void Strikes::wish_of_jobs() {
   stage_.say("jobs are to " + std::string(wish == Wish::Pause ? "wait"
                                           : wish == Wish::Go  ? "go on"
                                                               : "end"));
-  stage_.history.has_cancelled_jobs |= wish == Wish::Cancel;
+  if (wish == Wish::Cancel) stage_.history.jobs_cancelled = stage_.world.steady();
   stage_.web->wish(wish);
   // Nobody forgets them.
   if (wish == Wish::Pause)
@@ -367,9 +408,123 @@ void Strikes::return_something() {
 void Strikes::sort_quarantine() {
   stage_.say("an operator looks at what was set aside");
   stage_.desk->sort_quarantine();
+  // A release is some steps on the disk, and the power may go between two of them.
+  if (stage_.chance_aside(400)) stage_.ambush(milliseconds(40));
+  // And the disk may fail at each of them.
+  if (!stage_.chance_aside(500)) return;
+  const base::Duration lasts = seconds(1);
+  begin_trouble(stage_.history.disk_trouble, minutes(10));
+  switch (stage_.aside.below(4)) {
+    case 0:
+      stage_.disk.fail_write(1 + stage_.aside.below(4), spool::Errc::Io);
+      break;
+    case 1:
+      stage_.disk.fail_sync(1 + stage_.aside.below(4), spool::Errc::Io);
+      break;
+    case 2:
+      stage_.world.after(simulation::up_to(stage_.aside, milliseconds(40)),
+                         [this] { stage_.disk.fail_all(spool::Errc::Io); });
+      stage_.world.after(lasts, [this] { stage_.disk.heal(); });
+      break;
+    default:
+      stage_.reads_fail = 200;
+      stage_.world.after(lasts, [this] { stage_.reads_fail = 0; });
+      break;
+  }
+}
+
+void Strikes::fail_start() {
+  base::Random& random = stage_.aside;
+  switch (random.below(5)) {
+    case 0:
+      stage_.reads_fail = 10 + static_cast<unsigned>(random.below(100));
+      break;
+    case 1:
+      stage_.reads_fail = 100 + static_cast<unsigned>(random.below(900));
+      break;
+    case 2:
+      stage_.disk.fail_sync(1 + random.below(12), spool::Errc::Io);
+      break;
+    case 3:
+      stage_.disk.fail_write(1 + random.below(6), spool::Errc::NoSpace);
+      break;
+    default:
+      stage_.disk.cut_after(1 + random.below(20));
+      break;
+  }
+}
+
+void Strikes::leave_something() {
+  static const char* const kStrange[] = {"journal/abcdefgh.seg", "journal/99999999.seg",
+                                         "journal/12.seg",       "large/.hidden",
+                                         "large/strange",        "events/0-1.events.part",
+                                         "events/1-2.events",    "quarantine/x.release-nonsense",
+                                         "quarantine/.hidden",   "sidecar/x"};
+  const std::string path = kStrange[stage_.aside.below(std::size(kStrange))];
+  stage_.say("somebody leaves " + path);
+  stage_.history.has_rot = true;
+  (void)stage_.disk.open(path, spool::Open::Create);
+  if (stage_.chance_aside(500)) stage_.disk.overwrite(path, 0, std::string(100, 'x'));
+}
+
+/// Where it is said what the rest means, and where a bit anywhere seldom falls.
+void Strikes::rot_where_it_hurts() {
+  base::Random& random = stage_.aside;
+  static const char* const kFolders[] = {"journal",    "journal", "journal",
+                                         "sidecar",    "sidecar", "quarantine",
+                                         "quarantine", "events",  "large"};
+  std::string folder = kFolders[random.below(std::size(kFolders))];
+  // What is there seldom is looked for first.
+  for (const char* rare : {"events", "quarantine", "large"})
+    if (const auto there = stage_.disk.list(rare); there && !there->empty() && random.below(3) == 0)
+      folder = rare;
+  const Result<std::vector<std::string>> files = stage_.disk.list(folder);
+  if (!files || files->empty()) return leave_something();
+  const std::string path = folder + "/" + (*files)[random.below(files->size())];
+  const std::size_t size = stage_.disk.contents(path).size();
+  if (size == 0) return leave_something();
+  const auto within = [&](std::size_t most) { return random.below(std::min(size, most)); };
+  stage_.say("damage where it hurts in " + path);
+  stage_.history.has_rot = true;
+  switch (random.below(8)) {
+    case 0:
+      stage_.disk.overwrite(path, within(64), "xxx");
+      break;
+    case 1:
+      // Both copies of a segment's header.
+      stage_.disk.overwrite(path, within(64), "xxx");
+      stage_.disk.overwrite(path, spool::kSecondHeaderOffset + random.below(64), "xxx");
+      break;
+    case 2:
+      // The footer of a sidecar.
+      stage_.disk.overwrite(path, size - 1 - within(150), "x");
+      break;
+    case 3: {
+      const auto file = stage_.disk.open(path, spool::Open::Existing);
+      if (file) (void)(*file)->truncate(size - 1 - within(200));
+      break;
+    }
+    case 4:
+      stage_.disk.overwrite(path, size, "and more");
+      break;
+    case 5:
+      // Exchanged, as by a restore.
+      (void)stage_.disk.rename(path, folder + "/" + (*files)[random.below(files->size())]);
+      break;
+    case 6:
+      (void)stage_.disk.remove(path);
+      break;
+    default:
+      // A batch's header.
+      stage_.disk.overwrite(path, within(200'000) / spool::kPage * spool::kPage,
+                            std::string(spool::kHeaderOctets, random.below(2) == 0 ? '\0' : 'x'));
+      break;
+  }
 }
 
 void Strikes::let_bits_rot() {
+  if (stage_.chance_aside(500)) return rot_where_it_hurts();
+  if (stage_.chance_aside(100)) return leave_something();
   static const char* const kFolders[] = {"journal", "journal", "sidecar",
                                          "large",   "events",  "quarantine"};
   const std::string folder = kFolders[stage_.random().below(std::size(kFolders))];

@@ -21,6 +21,10 @@ class Strikes {
   void end_troubles();
   /// The disk forgets a bit of what it keeps: between two lives.
   void let_bits_rot();
+  /// An operator wants none of what waits for some domains.
+  void delete_some();
+  /// The disk has its troubles at a start.
+  void fail_start();
 
  private:
   void strike(Plague plague, base::Duration lasts, void (Strikes::*how)());
@@ -47,6 +51,8 @@ class Strikes {
   void wish_of_jobs();
   void return_something();
   void sort_quarantine();
+  void rot_where_it_hurts();
+  void leave_something();
 
   Stage& stage_;
   Mailbag mailbag_;
