@@ -203,7 +203,33 @@ void Mailbag::ask_oddly(Submission& mail) {
       "{\"filters\": {\"bypass_list_management\": {\"settings\": {\"enable\": \"0\"}}}}",
       "{\"filters\": {\"bypass_list_management\": {\"settings\": {\"enable\": 1}}, "
       "\"bypass_spam_management\": {\"settings\": {\"enable\": \"1\"}}}}",
+      "{\"to\": [\"no address\", \"<>\"]}",
+      "{\"to\": [\"<good3@ex_ample..x>\"]}",
+      "{\"sub\": {\"-name-\": [null]}}",
+      "{\"sub\": {\"-name-\": [[]]}}",
+      "{\"sub\": {\"-name-\": [\"one\", \"two\", \"three\", \"four\", \"five\", \"six\", "
+      "\"seven\"]}}",
+      "{\"send_each_at\": [4000000000, 4000000001, 4000000002, 4000000003, 4000000004, "
+      "4000000005]}",
+      "{\"filters\": {\"bypass_list_management\": {}}}",
+      "{\"filters\": {\"bypass_list_management\": {\"settings\": {}}}}",
+      "{\"filters\": {\"bypass_list_management\": {\"settings\": {\"enable\": 1}}}}",
+      "{\"filters\": {\"bypass_list_management\": {\"settings\": {\"enable\": true}}}}",
+      "{\"filters\": {\"bypass_spam_management\": {\"settings\": {\"enable\": 1}}}}",
+      "{\"filters\": {\"bypass_bounce_management\": {\"settings\": {\"enable\": \"1\"}}}}",
+      "{\"filters\": {\"bypass_unsubscribe_management\": {\"settings\": {\"enable\": 1}}}}",
+      "{\"filters\": {\"bypass_unsubscribe_management\": {\"settings\": {\"enable\": []}}}}",
   };
+  // What is longer than it may be.
+  const std::string long_text(20'000, 'x');
+  const std::string too_long[] = {"{\"unique_args\": {\"order\": \"" + long_text + "\"}}",
+                                  "{\"category\": \"" + long_text + "\"}",
+                                  "{\"sub\": {\"" + long_text + "\": [\"x\"]}}",
+                                  "{\"section\": {\"" + long_text + "\": \"x\"}}"};
+  if (stage_.chance_aside(80)) {
+    mail.header += "X-SMTPAPI: " + too_long[stage_.aside.below(std::size(too_long))] + "\r\n";
+    return;
+  }
   mail.header += "X-SMTPAPI: " + std::string(kOdd[stage_.aside.below(std::size(kOdd))]) + "\r\n";
 }
 
@@ -242,7 +268,7 @@ void Mailbag::ask_by_header(Submission& mail) {
 void Mailbag::make_personal(Submission& mail) {
   base::Random& random = stage_.aside;
   const std::vector<std::string> whom = {"good3@one.example", "good3@two.example"};
-  const std::uint64_t kind = random.below(11);
+  const std::uint64_t kind = random.below(14);
   std::string values = "\"name-of-0\", \"name-of-1\"";
   if (kind == 3) values = "\"\\u82b1\\u5b50\", \"\\u592a\\u90ce\"";
   if (kind == 6) values = "\"x\", \"" + std::string(4000, 'x') + "\"";
@@ -272,7 +298,7 @@ void Mailbag::make_personal(Submission& mail) {
   if (kind == 0 || kind == 7)
     for (std::size_t i = 0; i < whom.size(); ++i)
       mail.words.emplace(whom[i], "name-of-" + std::to_string(i));
-  if (kind == 7 || kind == 8) mail.subject_more = " for -name-";
+  if (kind == 6 || kind == 7 || kind == 8) mail.subject_more = " for -name-";
   const std::string start = "MIME-Version: 1.0\r\nContent-Type: ";
   switch (kind) {
     case 1:
@@ -305,6 +331,20 @@ void Mailbag::make_personal(Submission& mail) {
       mail.header +=
           start + "text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n";
       mail.body = "Dear -name-, =FF=FE\r\n";
+      break;
+    case 11:
+      mail.header += start +
+                     "text/plain; charset=us-ascii; format=\"no;word\"\r\n"
+                     "Content-Transfer-Encoding: 7bit\r\nContent-Transfer-Encoding: 8bit\r\n"
+                     "Content-Type: text/html\r\nSubject: another\r\n";
+      mail.body = "Dear -name-\r\n";
+      break;
+    case 12:
+      mail.header += start + "application/json\r\n";
+      mail.body = "{\"-name-\": 7}\r\n";
+      break;
+    case 13:
+      mail.header += start + "text/plain; charset=utf-8\r\nContent-Transfer-Encoding: x-own\r\n";
       break;
     case 6:
       for (int i = 0; i < 1'000; ++i)

@@ -125,7 +125,7 @@ class Receiver {
            Secrecy* secrecy = nullptr);
   Temper temper;
   /// Who may log in.
-  static constexpr const char* kUser = "relay";
+  static constexpr const char* kUser = "relay,at=home";
   static constexpr const char* kPassword = "tea for two";
 
  private:
