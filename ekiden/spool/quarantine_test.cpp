@@ -127,6 +127,20 @@ TEST_P(QuarantineCrash, AMessageBeingReleasedIsHereOrQueuedAndNeverBoth) {
 
 INSTANTIATE_TEST_SUITE_P(EachStep, QuarantineCrash, ::testing::Range(0, 12));
 
+TEST_F(QuarantineTest, WhatCannotBeReadHereMayNameFilesSoNoneIsAnOrphan) {
+  restart();
+  const std::string name = set_aside(5);
+  rig->drop();
+  ASSERT_TRUE(disk.open("large/0000000000000001-1-00000000.body", Open::Create));
+  ASSERT_TRUE(disk.flip_bit("quarantine/" + name, 20));
+  restart();
+  EXPECT_EQ(disk.list("large")->size(), 1u);
+  rig->drop();
+  ASSERT_TRUE(disk.flip_bit("quarantine/" + name, 20));
+  restart();
+  EXPECT_TRUE(disk.list("large")->empty());
+}
+
 TEST_F(QuarantineTest, WhatIsDeletedIsGoneAndItsEventsAreTold) {
   restart();
   const std::string name = set_aside(5);
