@@ -17,6 +17,8 @@ constexpr base::Duration kReadyWithin = seconds(2);
 constexpr base::Duration kTransactionMax = std::chrono::minutes(40);
 /// A command's way to a host, at most, and the time until it is written.
 constexpr base::Duration kUnderWay = std::chrono::milliseconds(500);
+/// A session that has a message looks names up before it says MAIL.
+constexpr base::Duration kPreparesMax = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -95,7 +97,7 @@ void Oracle::check_deletions() {
           !fits(filter.recipient, who.second))
         continue;
       for (const Copy& copy : copies)
-        if (copy.receipt->begun > deletion.over)
+        if (copy.receipt->begun > deletion.over + kPreparesMax)
           find(who.first + " to " + who.second + " left " +
                base::format_duration(copy.receipt->begun - deletion.over) +
                " after it was deleted");
