@@ -4,6 +4,9 @@
 
 namespace ekiden::simulation {
 
+/// Behind a line that is no field nothing is a header any more.
+bool is_header_over(const Submission& mail);
+
 /// Writes mail and sends clients with it: ordinary and odd, transactional and bulk, our own and
 /// strangers'.
 class Mailbag {
