@@ -60,7 +60,7 @@ TEST(Egress, HasNoSayWithoutSourcesAndLimits) {
   Plan named;
   named.site = "smarthost.example:25";
   EXPECT_EQ(egress.provider(named, at(0s)), nullptr);
-  EXPECT_EQ(egress.pool_for("t", "s", "mx"), "");
+  EXPECT_EQ(egress.pool_for(message::Details{}, "mx"), "");
 }
 
 TEST(Egress, PassesOverSourcesThatALimitHoldsAndSaysWhatHoldsAll) {
