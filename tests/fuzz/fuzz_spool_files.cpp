@@ -140,7 +140,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::put_file(disk, "events/" + name, "");
     (void)list_spilled(disk);
   }
-  for (const SpilledEvents& file : list_spilled(disk)) (void)file.path();
+  if (const auto spilled = list_spilled(disk))
+    for (const SpilledEvents& file : *spilled) (void)file.path();
   (void)read_quarantined(disk, octets);
   return 0;
 }
