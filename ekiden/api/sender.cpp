@@ -347,6 +347,7 @@ base::Task<Sent> Sender::send(std::shared_ptr<Call> call, Prepared prepared, bas
   }
   sent.id = done.id;
   sent.recipients = done.recipients;
+  sent.suppressed = std::move(done.suppressed);
   co_return sent;
 }
 

@@ -49,6 +49,7 @@ struct Sent {
   std::optional<Problem> problem;
   base::MessageId id;
   std::size_t recipients = 0;
+  std::vector<std::string> suppressed;  ///< of the recipients, those on the suppression list
   std::optional<base::Time> send_at;
   std::vector<Unmapped> unmapped;
 };

@@ -25,8 +25,9 @@ std::vector<std::string> sources_of(const delivery::Dispatcher& there,
   return names;
 }
 
-/// As many connections as the site, its hosts or all of delivery may have.
-void explain_connections(const delivery::Dispatcher& there, std::uint32_t at,
+/// As many connections as the site, its hosts or all of delivery may have. Those that wait for
+/// their turn at a provider are not what others wait for.
+void explain_connections(const delivery::Dispatcher& there, std::uint32_t at, bool is_stuck,
                          std::vector<Explanation::Reason>& reasons) {
   const delivery::Dispatcher::LaneInfo& info = *there.lane_info(at);
   const queue::Scheduler::LaneView lane = there.scheduler().view(at);
@@ -42,7 +43,8 @@ void explain_connections(const delivery::Dispatcher& there, std::uint32_t at,
         "all " + std::to_string(there.options().connections_per_site_max) +
             " connections to its mail hosts that delivery.connections_per_site allows are in use: "
             "other routes, pools and demands on TLS count too");
-  } else if (lane.connections >= std::min(limits.bulk_connections_max, limits.connections_max)) {
+  } else if (!is_stuck &&
+             lane.connections >= std::min(limits.bulk_connections_max, limits.connections_max)) {
     const bool is_ours = limits.connections_max == there.options().connections_per_site_max;
     add(std::string(lane.site), "all " + std::to_string(lane.connections) +
                                     " connections that the site may have are busy" +
@@ -109,20 +111,19 @@ void explain_limits(delivery::Dispatcher& there, std::uint32_t lane,
                     std::vector<Explanation::Reason>& reasons) {
   const delivery::Dispatcher::LaneInfo* info = there.lane_info(lane);
   if (info == nullptr || !info->plan) return;
-  const queue::Scheduler::LaneView view = there.scheduler().view(lane);
-  if (view.ready > 0 && view.rests_until <= there.moment().wall)
-    explain_connections(there, lane, reasons);
-  if (info->provider == nullptr) return;
-  const std::vector<delivery::Egress::Stuck> stuck = there.stuck(lane);
-  if (stuck.empty()) return;
-  const std::vector<LimitRow> rows = limits_of(there, lane);
-  const std::string& provider = info->provider->key;
+  std::vector<delivery::Egress::Stuck> stuck;
+  if (info->provider != nullptr) stuck = there.stuck(lane);
+  std::vector<LimitRow> rows;
+  if (!stuck.empty()) rows = limits_of(there, lane);
   for (const delivery::Egress::Stuck& one : stuck) {
-    std::string text = sentence(one, provider, rows);
+    std::string text = sentence(one, info->provider->key, rows);
     if (info->last_failure.code != 0 && one.held.by == shaping::Hold::Suspended)
       text += "; the last: " + info->last_failure.text();
     reasons.push_back({"limit", one.source, std::move(text), until_of(one.held)});
   }
+  const queue::Scheduler::LaneView view = there.scheduler().view(lane);
+  if (view.ready > 0 && view.rests_until <= there.moment().wall)
+    explain_connections(there, lane, !stuck.empty(), reasons);
 }
 
 }  // namespace ekiden::control

@@ -529,6 +529,13 @@ spool::Transaction Arrival::make_transaction(spool::Body body) {
   return transaction;
 }
 
+std::vector<std::string> Arrival::suppressed() const {
+  std::vector<std::string> addresses;
+  for (const auto& [recipient, reason] : suppressed_)
+    addresses.push_back(meta_->envelope.recipients[recipient].address);
+  return addresses;
+}
+
 /// Who does not want our clients' mail, or has no mailbox for it. What passes through here from
 /// strangers is not ours to hold back.
 void Arrival::find_suppressed(const Client& client) {

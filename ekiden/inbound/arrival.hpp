@@ -97,6 +97,8 @@ class Arrival {
   bool has_file() const { return writer_ != nullptr; }
   /// Recipients that are not suppressed.
   std::size_t mailed() const { return meta_->envelope.recipients.size() - suppressed_.size(); }
+  /// The addresses of those that are.
+  std::vector<std::string> suppressed() const;
   base::MessageId id() const { return id_; }
   std::uint64_t size() const { return meta_->details.size; }
 

@@ -113,6 +113,7 @@ base::Task<Submitted> submit_message(Services& services,
   done.refused_recipient = admitted.refused_recipient;
   if (!done.reply.is_positive()) co_return done;
   done.recipients = admitted.arrival->envelope().recipients.size();
+  done.suppressed = admitted.arrival->suppressed();
   done.reply = co_await admitted.arrival->store();
   if (!done.reply.is_positive()) {
     services.instruments.messages_refused.add();

@@ -28,6 +28,7 @@ struct Submitted {
   smtp::Reply reply;           ///< 250 once it is durable and queued, or the refusal of the message
   base::MessageId id;          ///< with 250
   std::size_t recipients = 0;  ///< that the message has now
+  std::vector<std::string> suppressed;  ///< of them, those on the suppression list
   /// With a refusal: which recipient was refused, when it was one.
   std::size_t refused_recipient = SIZE_MAX;
 };

@@ -144,6 +144,14 @@ class HttpClients(interop.Interop, httpapi.HttpApi):
         self.assertEqual(mails[0]["Subject"], "件名")
         self.assertEqual(len(mails[0]["To"].addresses), 2)
         self.assertEqual(next(mails[0].iter_attachments()).get_payload(decode=True), b"\0\1")
+        self.relay_.cli("suppression", "add", "gone@dest.test", "--reason", "bounce")
+        none, some, batch = self.send("postmark", {**message, "To": "gone@dest.test"},
+                                      {**message, "To": "gone@dest.test, d@dest.test"},
+                                      [{**message, "To": "gone@dest.test"}])
+        self.assertEqual((none["code"], none["recipients"]), (406, ["gone@dest.test"]), none)
+        self.assertEqual(some["result"]["ErrorCode"], 0, some)
+        self.assertIn("gone@dest.test", some["result"]["Message"])
+        self.assertEqual(batch["result"][0]["ErrorCode"], 406, batch)
         (denied,) = self.send("postmark", message, key="wrong")
         self.assertEqual(denied["code"], 10, denied)
 

@@ -11,7 +11,8 @@ namespace json = boost::json;
 constexpr std::size_t kBatchMax = 500;
 
 // Codes of Postmark's API.
-constexpr int kBadToken = 10, kInvalidEmail = 300, kBadJson = 402, kOther = 405;
+constexpr int kBadToken = 10, kInvalidEmail = 300, kBadJson = 402, kOther = 405,
+              kInactiveRecipient = 406;
 
 int code_of(const Problem& problem) {
   if (problem.code == "unauthorized" || problem.code == "forbidden") return kBadToken;
@@ -142,13 +143,29 @@ struct Preparing {
   }
 };
 
+/// Its client finds the addresses between these words.
+std::string inactive(const Sent& sent) {
+  std::string list;
+  for (const std::string& address : sent.suppressed) list += (list.empty() ? "" : ", ") + address;
+  if (sent.suppressed.size() < sent.recipients)
+    return "Message OK, but will not deliver to these inactive addresses: " + list;
+  return "Nobody is left to send to. Found inactive addresses: " + list +
+         ". Inactive recipients are on the suppression list.";
+}
+
+bool has_nobody(const Sent& sent) {
+  return !sent.suppressed.empty() && sent.suppressed.size() == sent.recipients;
+}
+
 json::object describe(const Call& call, const Sent& sent, base::Time now, const std::string& to) {
   if (sent.problem) return told(*sent.problem, call.caller.language);
+  if (has_nobody(sent))
+    return json::object{{"ErrorCode", kInactiveRecipient}, {"Message", inactive(sent)}};
   return json::object{{"To", to},
                       {"SubmittedAt", base::format_rfc3339(now)},
                       {"MessageID", base::format_message_id(sent.id)},
                       {"ErrorCode", 0},
-                      {"Message", "OK"}};
+                      {"Message", sent.suppressed.empty() ? "OK" : inactive(sent)}};
 }
 
 base::Task<HttpResponse> email(Sender& sender, std::shared_ptr<Call> call) {
@@ -158,7 +175,8 @@ base::Task<HttpResponse> email(Sender& sender, std::shared_ptr<Call> call) {
   };
   Sender::MakeAnswer answer = [preparing](const Call& of, const std::vector<Sent>& sent) {
     if (sent.front().problem) return tell(*sent.front().problem, of.caller);
-    return json_response(200, describe(of, sent.front(), preparing->now, preparing->to.front()));
+    return json_response(has_nobody(sent.front()) ? 422 : 200,
+                         describe(of, sent.front(), preparing->now, preparing->to.front()));
   };
   return sender.handle(std::move(call), std::move(work), std::move(answer), tell);
 }

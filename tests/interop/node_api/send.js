@@ -157,6 +157,7 @@ async function main() {
         error: error.message,
         code: error.code || error.statusCode,
         errorCode: error.errorCode,
+        recipients: error.recipients,
         body,
       });
     }
