@@ -170,8 +170,10 @@ class Scenario {
     stage_.say(is_up ? "the relay starts and dies at once"
                      : "the relay does not start: " + problem);
     if (!is_up && problem.empty()) stage_.find("a start fails without a word");
-    stage_.relay.crash(stage_.chance_aside(500) ? SimulatedRelay::Crash::PowerCut
-                                                : SimulatedRelay::Crash::Kill);
+    const bool is_power_cut = stage_.chance_aside(500);
+    stage_.relay.crash(is_power_cut ? SimulatedRelay::Crash::PowerCut
+                                    : SimulatedRelay::Crash::Kill);
+    stage_.history.crashes.push_back({stage_.world.steady(), false, is_power_cut});
     strikes_.end_troubles();
     stage_.must_end = false;
   }
