@@ -17,8 +17,9 @@ constexpr base::Duration kReadyWithin = seconds(2);
 constexpr base::Duration kTransactionMax = std::chrono::minutes(40);
 /// A command's way to a host, at most, and the time until it is written.
 constexpr base::Duration kUnderWay = std::chrono::milliseconds(500);
-/// A session that has a message looks names up before it says MAIL.
-constexpr base::Duration kPreparesMax = std::chrono::seconds(10);
+/// A session that has a message looks names up, and waits for the reply to RSET, before it says
+/// MAIL.
+constexpr base::Duration kPreparesMax = std::chrono::minutes(1);
 
 }  // namespace
 
