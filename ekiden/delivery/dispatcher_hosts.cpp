@@ -6,8 +6,7 @@
 // Invariants:
 // - The hosts' count of connections is the number of links of their lanes.
 // - A lane in the line is in it once, and limited for the scheduler. Whoever ends a connection
-// makes
-//   the hosts due; so does time, now and then, for those who let their turn pass.
+//   makes the hosts due; so does time, now and then, for those who let their turn pass.
 #include <algorithm>
 
 #include "ekiden/delivery/dispatcher.hpp"
